@@ -1,0 +1,68 @@
+"""The command `alm-beam`. A sub-command imports what it needs when it is called."""
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+
+from alm_beam import __version__
+from alm_beam.flags import FlagParser, windows_parser
+
+_DESCRIPTION = "Turns manifests of diarized recordings into training windows for audio language models."
+
+_EPILOG = """\
+A first trial:
+  alm-beam sample trial.jsonl --recordings 20
+  alm-beam windows --input trial.jsonl --output trial_windows
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the sub-command that the arguments name and gives its exit code."""
+    parser = FlagParser(prog="alm-beam", description=_DESCRIPTION, epilog=_EPILOG)
+    parser.add_argument("--version", action="version", version=f"alm-beam {__version__}")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=argparse.ArgumentParser)
+    for name, (command, text) in _COMMANDS.items():
+        commands.add_parser(name, help=text, add_help=False).set_defaults(command=command)
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    return int(parser.parse_args(arguments[:1]).command(arguments[1:]))
+
+
+def _windows(arguments: list[str]) -> int:
+    prog = "alm-beam windows"
+    if not {"-h", "--help"}.isdisjoint(arguments):
+        windows_parser(prog).print_help()
+        return 0
+    from alm_beam.job import run
+
+    return run(arguments, prog)
+
+
+def _sample(arguments: list[str]) -> int:
+    parser = FlagParser(prog="alm-beam sample", description="Writes made-up manifests, for trials and scale tests.")
+    parser.add_argument("out", metavar="OUT", help="manifest (.jsonl, .json; .gz, .zst, .bz2 may follow), or a folder")
+    parser.add_argument("--recordings", type=_count, default=5, metavar="N", help="how many (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=0, metavar="S", help="the same one gives the same manifests")
+    parser.add_argument("--hostile", action="store_true", help="with all that a real manifest may hold and most do not")
+    flags = parser.parse_args(arguments)
+    from alm_beam.sample import write_sample
+
+    try:
+        paths = write_sample(flags.out, recordings=flags.recordings, seed=flags.seed, hostile=flags.hostile)
+    except OSError as error:
+        print(f"{parser.prog}: error: cannot write {flags.out}: {error}", file=sys.stderr)
+        return 1
+    print("\n".join(paths))
+    return 0
+
+
+def _count(text: str) -> int:
+    count = int(text)
+    if count < 0:
+        raise argparse.ArgumentTypeError(f"{text}: must be a whole number, 0 or more")
+    return count
+
+
+_COMMANDS: dict[str, tuple[Callable[[list[str]], int], str]] = {
+    "windows": (_windows, "manifests in, training windows out: the main job"),
+    "sample": (_sample, "write made-up manifests, for trials and scale tests"),
+}

@@ -1,0 +1,162 @@
+"""Parameters of a run. Every check stands here; whatever holds one of these objects holds valid values."""
+
+import math
+from collections.abc import Collection
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+MAX_OVERLAP_PERCENTAGE = 100.0
+
+
+class ConfigError(ValueError):
+    """A parameter is out of its range.
+
+    Attributes:
+        parameter: name of the parameter, as on the command line without the dashes.
+        value: what was given.
+        allowed: the values that are allowed, in words.
+    """
+
+    def __init__(self, parameter: str, value: object, allowed: str):
+        super().__init__(f"{parameter}={value}: {allowed}")
+        self.parameter = parameter
+        self.value = value
+        self.allowed = allowed
+
+
+def _check(holds: bool, parameter: str, value: object, allowed: str) -> None:
+    if not holds:
+        raise ConfigError(parameter, value, f"must be {allowed}")
+
+
+def _is_number(value: object) -> bool:
+    return type(value) in (int, float) and math.isfinite(value)  # type: ignore[arg-type]
+
+
+def _is_whole(value: object, least: int) -> bool:
+    return type(value) is int and value >= least
+
+
+@dataclass(frozen=True)
+class WindowConfig:
+    """Which runs of consecutive segments are windows.
+
+    Attributes:
+        target_window_duration: seconds, > 0.
+        tolerance: fraction, 0 <= tolerance < 1; a window lasts target ± target * tolerance, both ends included.
+        min_sample_rate: Hz, >= 0; a recording below it gives no windows.
+        min_bandwidth: Hz, >= 0; a segment below it is in no window.
+        min_speakers: least number of distinct speakers in a window, >= 1.
+        max_speakers: greatest number of distinct speakers in a window, >= min_speakers.
+        truncation: cut a segment that crosses the maximum duration at a word end.
+    """
+
+    target_window_duration: float = 120.0
+    tolerance: float = 0.1
+    min_sample_rate: float = 16000
+    min_bandwidth: float = 8000
+    min_speakers: int = 2
+    max_speakers: int = 5
+    truncation: bool = True
+    min_duration: float = field(init=False)
+    max_duration: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        target, tolerance = self.target_window_duration, self.tolerance
+        _check(_is_number(target) and target > 0, "target_window_duration", target, "a number of seconds above 0")
+        _check(_is_number(tolerance) and 0 <= tolerance < 1, "tolerance", tolerance, "a fraction, 0 <= tolerance < 1")
+        for name in ("min_sample_rate", "min_bandwidth"):
+            value = getattr(self, name)
+            _check(_is_number(value) and value >= 0, name, value, "a number of Hz, 0 or more")
+        _check(_is_whole(self.min_speakers, 1), "min_speakers", self.min_speakers, "a whole number, 1 or more")
+        at_least = f"a whole number, min_speakers ({self.min_speakers}) or more"
+        _check(_is_whole(self.max_speakers, self.min_speakers), "max_speakers", self.max_speakers, at_least)
+        _check(type(self.truncation) is bool, "truncation", self.truncation, "true or false")
+        width = target * self.tolerance
+        object.__setattr__(self, "min_duration", target - width)
+        object.__setattr__(self, "max_duration", target + width)
+
+
+@dataclass(frozen=True)
+class OverlapConfig:
+    """Which of two overlapping windows stays.
+
+    Attributes:
+        overlap_percentage: 0 to 100; of a pair that overlaps by this share of the shorter window, or more, one goes.
+        target_duration: seconds, > 0; the window whose duration is nearer to it stays.
+    """
+
+    overlap_percentage: float = 50
+    target_duration: float = 120.0
+
+    def __post_init__(self) -> None:
+        percentage, target = self.overlap_percentage, self.target_duration
+        in_range = _is_number(percentage) and 0 <= percentage <= MAX_OVERLAP_PERCENTAGE
+        _check(in_range, "overlap_percentage", percentage, "a number from 0 to 100")
+        _check(_is_number(target) and target > 0, "target_duration", target, "a number of seconds above 0")
+
+    @property
+    def threshold(self) -> float:
+        """The overlap, as a fraction of the shorter window, from which on a pair loses one."""
+        return self.overlap_percentage / MAX_OVERLAP_PERCENTAGE
+
+
+@dataclass(frozen=True)
+class EntryConfig:
+    """Which of the manifest's own fields an output entry leaves out.
+
+    Attributes:
+        drop_fields: fields of a segment. They go from the output only: windows are built with them.
+        drop_fields_top_level: fields of the entry.
+    """
+
+    drop_fields: Collection[str] = frozenset({"words"})
+    drop_fields_top_level: Collection[str] = frozenset({"words", "segments"})
+
+
+@dataclass(frozen=True)
+class JobConfig:
+    """Everything that a run of the job is told.
+
+    Attributes:
+        input: files, folders and globs; paths or fsspec URLs.
+        output: the folder to write to; a path or an fsspec URL.
+        repeat_factor: how many times over the input is read, >= 1.
+        num_shards: number of output shards; 0 leaves it to the runner.
+        overwrite: replace a finished run in `output`.
+        max_reject_fraction: 0 to 1; the run fails when a greater share of the entries is rejected.
+    """
+
+    input: tuple[str, ...]
+    output: str
+    windows: WindowConfig = WindowConfig()
+    overlap: OverlapConfig = OverlapConfig()
+    entry: EntryConfig = EntryConfig()
+    repeat_factor: int = 1
+    num_shards: int = 0
+    overwrite: bool = False
+    max_reject_fraction: float = 0.01
+
+    def __post_init__(self) -> None:
+        _check(bool(self.input) and all(self.input), "input", ",".join(self.input), "a file, a folder or a glob")
+        _check(self.output != "", "output", self.output, "a folder")
+        _check(not set("*?[]") & set(self.output), "output", self.output, "a folder without any of * ? [ ] in its name")
+        _check(_is_whole(self.repeat_factor, 1), "repeat_factor", self.repeat_factor, "a whole number, 1 or more")
+        decided = "a whole number, 0 (the runner decides) or more"
+        _check(_is_whole(self.num_shards, 0), "num_shards", self.num_shards, decided)
+        _check(type(self.overwrite) is bool, "overwrite", self.overwrite, "true or false")
+        fraction = self.max_reject_fraction
+        _check(_is_number(fraction) and 0 <= fraction <= 1, "max_reject_fraction", fraction, "a fraction from 0 to 1")
+
+    def parameters(self) -> dict[str, Any]:
+        """The flags of the run by name, as values that JSON can hold."""
+        given = asdict(self)
+        merged: dict[str, Any] = {}
+        for name, value in given.items():
+            merged.update(value if isinstance(value, dict) else {name: value})
+        for derived in ("min_duration", "max_duration"):
+            del merged[derived]
+        for name in ("drop_fields", "drop_fields_top_level"):
+            merged[name] = ",".join(sorted(merged[name]))
+        merged["input"] = list(self.input)
+        return merged

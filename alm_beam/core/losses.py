@@ -1,0 +1,162 @@
+"""Why audio is in no window, as a value that merges."""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+
+class LossReason(str, Enum):
+    """Why a segment starts no window; the values are the reference's names.
+
+    NO_SPEAKER and NEXT_BANDWIDTH say more of some WINDOW losses: the candidate stopped growing at a segment without a
+    speaker, or of low bandwidth.
+    """
+
+    BANDWIDTH = "bw"
+    SAMPLE_RATE = "sr"
+    SPEAKERS = "spk"
+    WINDOW = "win"
+    NO_SPEAKER = "no_spkr"
+    NEXT_BANDWIDTH = "next_seg_bm"
+
+
+def left_to_right_sum(seconds: Iterable[float]) -> float:
+    """The sum by plain float addition from left to right, as the reference adds durations.
+
+    The built-in `sum` compensates for rounding from Python 3.12 on.
+    """
+    total = 0.0
+    for each in seconds:
+        total += each
+    return total
+
+
+@dataclass(slots=True)
+class Losses:
+    """Segments, and for each reason those that started no window.
+
+    Attributes:
+        segments: all segments.
+        seconds: their duration.
+        lost: segments by reason.
+        lost_seconds: their duration by reason.
+        truncations: segments cut at a word end, counted for each candidate that met one.
+    """
+
+    segments: int = 0
+    seconds: float = 0.0
+    lost: dict[LossReason, int] = field(default_factory=lambda: dict.fromkeys(LossReason, 0))
+    lost_seconds: dict[LossReason, float] = field(default_factory=lambda: dict.fromkeys(LossReason, 0.0))
+    truncations: int = 0
+
+    def lose(self, reason: LossReason, seconds: float, *, segments: int = 1) -> None:
+        """Counts segments that last `seconds` together as lost."""
+        self.lost[reason] += segments
+        self.lost_seconds[reason] += seconds
+
+    def __iadd__(self, other: "Losses") -> "Losses":
+        self.segments += other.segments
+        self.seconds += other.seconds
+        self.truncations += other.truncations
+        for reason in LossReason:
+            self.lost[reason] += other.lost[reason]
+            self.lost_seconds[reason] += other.lost_seconds[reason]
+        return self
+
+    def to_dict(self) -> dict[str, Any]:
+        """The counters of an entry's `stats`: total_segments, total_dur (seconds), lost_bw, dur_lost_bw (seconds), ..."""
+        named: dict[str, Any] = {"total_segments": self.segments, "total_dur": self.seconds}
+        for reason in LossReason:
+            named[f"lost_{reason.value}"] = self.lost[reason]
+            named[f"dur_lost_{reason.value}"] = self.lost_seconds[reason]
+        return named
+
+    @classmethod
+    def from_dict(cls, named: dict[str, Any], truncations: int) -> "Losses":
+        """The losses that `to_dict` wrote."""
+        return cls(
+            named["total_segments"],
+            named["total_dur"],
+            {reason: named[f"lost_{reason.value}"] for reason in LossReason},
+            {reason: named[f"dur_lost_{reason.value}"] for reason in LossReason},
+            truncations,
+        )
+
+
+@dataclass(slots=True)
+class LossStats:
+    """What became of the entries of a run. Addition merges two parts of a run; the size does not grow with it.
+
+    Attributes:
+        recordings: entries that were used.
+        rejected: entries that could not be used, by the code of the reason.
+        windows: candidate windows.
+        window_seconds: their duration, each counted whole however they overlap.
+        filtered_windows: windows that the overlap filter kept.
+        filtered_seconds: duration of those of different times.
+        losses: segments that started no candidate window.
+    """
+
+    recordings: int = 0
+    rejected: Counter[str] = field(default_factory=Counter)
+    windows: int = 0
+    window_seconds: float = 0.0
+    filtered_windows: int = 0
+    filtered_seconds: float = 0.0
+    losses: Losses = field(default_factory=Losses)
+
+    @classmethod
+    def of_reject(cls, reason: str) -> "LossStats":
+        """The part of one bad entry."""
+        return cls(rejected=Counter({reason: 1}))
+
+    @property
+    def reject_fraction(self) -> float:
+        """The share of all entries that was rejected; 0 when there were none."""
+        rejects = self.rejected.total()
+        return rejects / (self.recordings + rejects) if rejects else 0.0
+
+    def __iadd__(self, other: "LossStats") -> "LossStats":
+        self.recordings += other.recordings
+        self.rejected += other.rejected
+        self.windows += other.windows
+        self.window_seconds += other.window_seconds
+        self.filtered_windows += other.filtered_windows
+        self.filtered_seconds += other.filtered_seconds
+        self.losses += other.losses
+        return self
+
+    def __add__(self, other: "LossStats") -> "LossStats":
+        total = LossStats()
+        total += self
+        total += other
+        return total
+
+    def to_dict(self) -> dict[str, Any]:
+        """Totals under the names that entries use for the same things."""
+        return {
+            "recordings": self.recordings,
+            "rejected": self.rejected.total(),
+            "rejected_by_reason": dict(sorted(self.rejected.items())),
+            "windows": self.windows,
+            "total_dur_window": self.window_seconds,
+            "filtered_windows": self.filtered_windows,
+            "filtered_dur": self.filtered_seconds,
+            "truncation_events": self.losses.truncations,
+            **self.losses.to_dict(),
+        }
+
+    @classmethod
+    def from_dict(cls, named: dict[str, Any]) -> "LossStats":
+        """The statistics that `to_dict` wrote; names that are not theirs are passed over."""
+        return cls(
+            named["recordings"],
+            Counter(named["rejected_by_reason"]),
+            named["windows"],
+            named["total_dur_window"],
+            named["filtered_windows"],
+            named["filtered_dur"],
+            Losses.from_dict(named, named["truncation_events"]),
+        )

@@ -1,0 +1,164 @@
+"""The flags of the job: their parser, and the configuration that they state. No Beam, so that help is quick."""
+
+import argparse
+import difflib
+from collections.abc import Iterable, Sequence
+from dataclasses import MISSING, fields
+from typing import Any, NoReturn
+
+from alm_beam.core.config import ConfigError, EntryConfig, JobConfig, OverlapConfig, WindowConfig
+
+_EPILOG = """\
+Any flag of Apache Beam may follow: --runner (without it the job runs here, in one process), --temp_location, ...
+To use more processes here: --direct_running_mode=multi_processing --direct_num_workers=N.
+
+Exit code: 0 when the run is complete and --output holds _SUCCESS; 1 when it failed; 2 when a flag is wrong: then
+nothing was read or written.
+"""
+
+
+class _Switch(argparse.Action):
+    """`--x`, `--no_x`, `--x=true`, `--x=false`: templates and schedulers pass values, people do not."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str, **kwargs: Any):
+        super().__init__([f"--{dest}", f"--no_{dest}"], dest, nargs="?", metavar="true|false", **kwargs)
+
+    def __call__(
+        self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, value: Any, option: str | None = None
+    ) -> None:
+        given = {None: True, "true": True, "false": False}.get(value if value is None else value.lower(), value)
+        setattr(namespace, self.dest, given if option == f"--{self.dest}" or given == value else not given)
+
+
+class FlagParser(argparse.ArgumentParser):
+    """A parser that knows no abbreviations. Its errors end the process with exit code 2."""
+
+    def __init__(self, **kwargs: Any):
+        super().__init__(allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter, **kwargs)
+
+    def refuse(self, flag: str, value: object, why: str) -> NoReturn:
+        """Ends the process with a message that names the flag and what it was given."""
+        self.error(f"--{flag}={value}: {why}")
+
+    def refuse_unknown(self, unknown: Sequence[str], known: Iterable[str]) -> None:
+        """Ends the process if there is an argument that is neither ours nor among `known`, and names the nearest."""
+        if unknown:
+            flag = unknown[0].partition("=")[0]
+            nearest = difflib.get_close_matches(flag, [*self._option_string_actions, *known], n=1)
+            self.error(f"unknown argument {unknown[0]}" + (f" (did you mean {nearest[0]}?)" if nearest else ""))
+
+
+def windows_parser(prog: str) -> FlagParser:
+    """The parser of the main job's flags. It leaves those that it does not know to the caller: they may be Beam's."""
+    defaults = {**_defaults(JobConfig), **_defaults(WindowConfig), **_defaults(OverlapConfig)}
+    parser = FlagParser(
+        prog=prog, description="Builds training windows from manifests of diarized recordings.", epilog=_EPILOG
+    )
+
+    def add(group: argparse._ArgumentGroup, name: str, metavar: str, text: str, **kwargs: Any) -> None:
+        kwargs.setdefault("default", defaults.get(name))
+        shown = "" if kwargs["default"] is None else " (default: %(default)s)"
+        group.add_argument(f"--{name}", metavar=metavar, help=text + shown, **kwargs)
+
+    files = parser.add_argument_group("files")
+    add(
+        files,
+        "input",
+        "PATH",
+        "manifest, folder (searched recursively for .jsonl and .json, also with .gz .zst .bz2) or glob; path or fsspec "
+        "URL; repeatable, or comma-separated; one that is named twice is read twice",
+        action="append",
+        required=True,
+    )
+    add(files, "output", "DIR", "folder to write; path or fsspec URL", required=True)
+    files.add_argument("--overwrite", action=_Switch, default=False, help="replace a finished run in --output")
+    add(
+        files,
+        "num_shards",
+        "N",
+        "number of output shards, 0: the runner decides; a fixed number makes a local runner hold the whole output in "
+        "memory",
+        type=_number,
+    )
+    add(files, "repeat_factor", "N", "read the input this many times over, for scale tests", type=_number)
+    add(
+        files,
+        "max_reject_fraction",
+        "FRACTION",
+        "fail the run when a greater share of the entries cannot be used",
+        type=_number,
+    )
+    rules = parser.add_argument_group("windows")
+    add(rules, "target_window_duration", "SECONDS", "how long a window should last", type=_number)
+    add(rules, "tolerance", "FRACTION", "of the target, by which a window may be shorter or longer", type=_number)
+    add(rules, "min_sample_rate", "HZ", "a recording below it gives no windows", type=_number)
+    add(rules, "min_bandwidth", "HZ", "a segment below it is in no window", type=_number)
+    add(rules, "min_speakers", "N", "least number of distinct speakers in a window", type=_number)
+    add(rules, "max_speakers", "N", "greatest number of distinct speakers in a window", type=_number)
+    rules.add_argument(
+        "--truncation",
+        action=_Switch,
+        default=defaults["truncation"],
+        help="cut a segment that crosses the maximum duration at a word end (default: on)",
+    )
+    choice = parser.add_argument_group("overlapping windows")
+    add(
+        choice,
+        "overlap_percentage",
+        "PERCENT",
+        "of two windows that share this much of the shorter one, or more, one goes",
+        type=_number,
+    )
+    add(
+        choice,
+        "target_duration",
+        "SECONDS",
+        "the one nearer to it stays (default: --target_window_duration)",
+        type=_number,
+        default=None,
+    )
+    shape = parser.add_argument_group("output")
+    add(shape, "drop_fields", "NAMES", "segment fields left out, comma-separated", default="words")
+    add(shape, "drop_fields_top_level", "NAMES", "entry fields left out, comma-separated", default="words,segments")
+    return parser
+
+
+def job_config(parser: FlagParser, flags: argparse.Namespace) -> JobConfig:
+    """The configuration that the flags state. Ends the process where one is out of its range."""
+    given = vars(flags)
+    if given["target_duration"] is None:
+        given["target_duration"] = given["target_window_duration"]
+    try:
+        return JobConfig(
+            **{
+                **_part(JobConfig, given),
+                "input": tuple(path for each in given["input"] for path in _names(each)),
+                "windows": WindowConfig(**_part(WindowConfig, given)),
+                "overlap": OverlapConfig(**_part(OverlapConfig, given)),
+                "entry": EntryConfig(**{field.name: frozenset(_names(given[field.name])) for field in fields(EntryConfig)}),
+            }
+        )
+    except ConfigError as error:
+        parser.refuse(error.parameter, error.value, error.allowed)
+
+
+def _number(text: str) -> int | float | str:
+    """The number that the text states; the text itself where it states none, for the configuration to refuse."""
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
+
+
+def _names(text: str) -> list[str]:
+    return [name for name in map(str.strip, text.split(",")) if name]
+
+
+def _defaults(config: type) -> dict[str, Any]:
+    return {field.name: field.default for field in fields(config) if field.default is not MISSING}
+
+
+def _part(config: type, given: dict[str, Any]) -> dict[str, Any]:
+    return {field.name: given[field.name] for field in fields(config) if field.init and field.name in given}

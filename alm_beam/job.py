@@ -1,0 +1,138 @@
+"""The main job: manifests in, training windows out."""
+
+import logging
+import sys
+from collections.abc import Sequence
+
+import apache_beam as beam
+import orjson
+from apache_beam.io.filesystems import FileSystems
+from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
+from apache_beam.runners.runner import PipelineResult, PipelineState
+
+from alm_beam import __version__
+from alm_beam.core.config import JobConfig
+from alm_beam.core.losses import LossStats
+from alm_beam.flags import FlagParser, job_config, windows_parser
+from alm_beam.report.summary import render_summary
+from alm_beam.runners.local import LocalRunner
+from alm_beam.storage import run_folder
+from alm_beam.storage.discovery import Manifest, NoManifestError, find_manifests
+from alm_beam.storage.paths import beam_path, located
+from alm_beam.transforms.losses import CombineLosses
+from alm_beam.transforms.read import ReadManifests
+from alm_beam.transforms.recordings import (
+    REJECTED,
+    STATS,
+    BuildWindows,
+    FilterOverlaps,
+    ParseRecording,
+    SerialiseEntry,
+)
+from alm_beam.transforms.write import FinishRun, WriteShards
+
+_LOG = logging.getLogger(__name__)
+
+
+def run(argv: Sequence[str] | None = None, prog: str = "build_windows.py") -> int:
+    """Runs the job and prints its summary.
+
+    Args:
+        argv: flags, of this job and of Beam; the process's own when None.
+        prog: the command's name in messages.
+
+    Returns:
+        The exit code: 0 when the run is complete, 1 when it failed.
+
+    Raises:
+        SystemExit: with code 2 when a flag is wrong; nothing was read or written then.
+    """
+    parser = windows_parser(prog)
+    flags, others = parser.parse_known_args(argv)
+    config = job_config(parser, flags)
+    options = _beam_options(parser, others)
+    manifests = _manifests(parser, config)
+    try:
+        run_folder.clear(config.output)
+        launch(config, manifests, options)
+    except Exception as error:
+        _LOG.debug("the run failed", exc_info=True)
+        print(f"{prog}: error: the run failed, {config.output} is not complete: {_cause(error)}", file=sys.stderr)
+        return 1
+    print(render_summary(_loss_stats(config.output), config.output))
+    return 0
+
+
+def launch(config: JobConfig, manifests: Sequence[Manifest], options: PipelineOptions) -> PipelineResult:
+    """Runs the graph to its end.
+
+    Raises:
+        RuntimeError: the runner says that the job did not end well; or whatever it raises itself.
+    """
+    has_runner = options.view_as(StandardOptions).runner is not None
+    pipeline = beam.Pipeline(runner=None if has_runner else LocalRunner(), options=options)
+    build(pipeline, config, manifests)
+    result = pipeline.run()
+    state = result.wait_until_finish()
+    if state != PipelineState.DONE:
+        raise RuntimeError(f"the runner ended the job in state {state}")
+    return result
+
+
+def build(pipeline: beam.Pipeline, config: JobConfig, manifests: Sequence[Manifest]) -> None:
+    """Adds the graph to the pipeline.
+
+    Everything from the read to the writes fuses into one stage: no shuffle carries windows.
+    """
+    output = beam_path(*located(config.output))
+    lines = pipeline | "ReadFromText" >> ReadManifests([*manifests] * config.repeat_factor)
+    parsed = lines | ParseRecording()
+    built = parsed.recordings | BuildWindows(config.windows)
+    written = built.candidates | FilterOverlaps(config.overlap) | SerialiseEntry(config.entry)
+    rejected = (parsed[REJECTED], built[REJECTED], written[REJECTED]) | "Rejects" >> beam.Flatten()
+    reject_lines = rejected | "RejectLines" >> beam.Values()
+    reject_stats = rejected | "RejectStats" >> beam.MapTuple(lambda reason, _: LossStats.of_reject(reason))
+    stats = (written[STATS], reject_stats) | "Stats" >> beam.Flatten() | CombineLosses()
+    shards = [
+        written.lines | "WriteEntries" >> WriteShards(output, run_folder.ENTRIES, num_shards=config.num_shards),
+        reject_lines | "WriteRejects" >> WriteShards(output, run_folder.REJECTS, skip_if_empty=True),
+    ]
+    facts = {"parameters": config.parameters(), "version": __version__}
+    stats | FinishRun(output, facts, config.max_reject_fraction, shards)
+
+
+def _beam_options(parser: FlagParser, others: list[str]) -> PipelineOptions:
+    """Beam's options, from the flags that are not ours. Ends the process if some are not Beam's either."""
+    options = PipelineOptions(others)
+    beams: list[FlagParser] = []
+    options.get_all_options(add_extra_args_fn=beams.append)
+    _, unknown = beams[0].parse_known_args(others)
+    parser.refuse_unknown(unknown, beams[0]._option_string_actions)
+    return options
+
+
+def _manifests(parser: FlagParser, config: JobConfig) -> list[Manifest]:
+    """What the input names. Ends the process if that is nothing, or if the run would write where it reads."""
+    output = config.output
+    if run_folder.is_finished(output) and not config.overwrite:
+        parser.refuse("output", output, "holds a finished run; name another folder, or give --overwrite to replace it")
+    if run_folder.is_inside_input(output, config.input):
+        parser.refuse("output", output, "is inside an input folder or glob; a run would read what it writes")
+    try:
+        manifests = find_manifests(config.input)
+    except NoManifestError as error:
+        parser.refuse("input", error.pattern, error.why)
+    if run_folder.holds_any(output, manifests):
+        parser.refuse("output", output, "holds an input that is a file of an earlier run; the new run would replace it")
+    return manifests
+
+
+def _loss_stats(output: str) -> LossStats:
+    with FileSystems.open(FileSystems.join(beam_path(*located(output)), run_folder.LOSS_STATS)) as file:
+        return LossStats.from_dict(orjson.loads(file.read()))
+
+
+def _cause(error: Exception) -> str:
+    """The last line of the message: a runner puts the traceback of a worker before it, and what it ran behind it."""
+    last = (str(error).strip() or repr(error)).splitlines()[-1]
+    return last.partition(" [while running")[0]

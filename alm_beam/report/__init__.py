@@ -1,0 +1,1 @@
+"""Loss statistics for people."""

@@ -1,0 +1,50 @@
+"""The summary of a run, as text for a terminal."""
+
+from alm_beam.core.losses import LossReason, LossStats
+
+_LOSSES = (
+    (LossReason.BANDWIDTH, "low bandwidth"),
+    (LossReason.SAMPLE_RATE, "low sample rate"),
+    (LossReason.SPEAKERS, "too few speakers"),
+    (LossReason.WINDOW, "no window of the right duration"),
+    (LossReason.NO_SPEAKER, "  of those, stopped at no speaker"),
+    (LossReason.NEXT_BANDWIDTH, "  of those, stopped at low bandwidth"),
+)
+
+
+def render_summary(stats: LossStats, output: str) -> str:
+    """Lines that tell what a run read, kept and lost, and where it is."""
+    losses = stats.losses
+    rows = [
+        ("recordings", f"{stats.recordings:,}"),
+        ("segments", f"{losses.segments:,}", _hours(losses.seconds)),
+        ("candidate windows", f"{stats.windows:,}", _hours(stats.window_seconds)),
+        ("windows after overlap", f"{stats.filtered_windows:,}", f"{stats.filtered_seconds:,.1f} s kept"),
+        ("truncated segments", f"{losses.truncations:,}"),
+        ("segments that start no window", "", "of segments", "of duration"),
+        *(
+            (
+                f"  {text}",
+                f"{losses.lost[reason]:,}",
+                _share(losses.lost[reason], losses.segments),
+                _share(losses.lost_seconds[reason], losses.seconds),
+            )
+            for reason, text in _LOSSES
+        ),
+        ("rejected entries", f"{stats.rejected.total():,}", _share(stats.reject_fraction, 1)),
+        *((f"  {reason}", f"{count:,}") for reason, count in stats.rejected.most_common()),
+    ]
+    return "\n".join([*map(_row, rows), f"output: {output}"])
+
+
+def _row(cells: tuple[str, ...]) -> str:
+    name, count, *rest = cells
+    return f"{name:<38}{count:>14}" + "".join(f"{cell:>16}" for cell in rest)
+
+
+def _hours(seconds: float) -> str:
+    return f"{seconds / 3600:,.2f} h"
+
+
+def _share(part: float, whole: float) -> str:
+    return f"{part / whole:.1%}" if whole else "-"

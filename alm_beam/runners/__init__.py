@@ -1,0 +1,1 @@
+"""What Beam's runners need to be told."""

@@ -1,0 +1,101 @@
+"""Manifests as lines that know where they stand."""
+
+import contextlib
+import copy
+from collections.abc import Iterator, Sequence
+from typing import IO, Any
+
+from apache_beam.coders import BytesCoder
+from apache_beam.io import ReadFromText, concat_source, filebasedsource, iobase, textio
+from apache_beam.io.filesystem import CompressionTypes
+from apache_beam.io.filesystems import FileSystems
+from apache_beam.typehints import Tuple
+
+from alm_beam.storage.compression import DecompressionError, decompressed, is_compressed
+from alm_beam.storage.discovery import Manifest
+
+_READ_BYTES = 1 << 20
+"""Beam reads 8 KiB at a time and joins them, which is quadratic in the length of a line."""
+
+
+class ManifestReadError(OSError):
+    """A manifest could not be read to its end."""
+
+
+class _ClaimedPosition:
+    """A range tracker that remembers the position it claimed last: the byte offset of the line being read."""
+
+    def __init__(self, tracker: iobase.RangeTracker):
+        self._tracker = tracker
+        self.offset = -1
+
+    def try_claim(self, position: int) -> bool:
+        claimed = self._tracker.try_claim(position)
+        if claimed:
+            self.offset = position
+        return bool(claimed)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._tracker, name)
+
+
+class _ManifestSource(textio._TextSource):
+    """A text source over a list of files that yields (file, byte offset, line)."""
+
+    manifests: Sequence[Manifest] = ()
+
+    def __init__(self, *args: Any, **kwargs: Any):
+        super().__init__(*args, buffer_size=_READ_BYTES, **kwargs)
+
+    def _get_concat_source(self) -> concat_source.ConcatSource:
+        # Beam would match the pattern here. The manifests are already known, and a name may hold a `*` or a `[`.
+        if self._concat_source is None:
+            reader = copy.copy(self)
+            reader.manifests = ()
+            self._concat_source = concat_source.ConcatSource(
+                [
+                    filebasedsource._SingleFileSource(
+                        reader, path, 0, size, self._min_bundle_size, splittable=not is_compressed(path)
+                    )
+                    for path, size in self.manifests
+                    if size
+                ]
+            )
+        return self._concat_source
+
+    @contextlib.contextmanager
+    def open_file(self, file_name: str) -> Iterator[IO[bytes]]:
+        with FileSystems.open(file_name, compression_type=CompressionTypes.UNCOMPRESSED) as raw:
+            yield decompressed(file_name, raw)
+
+    def read_records(self, file_name: str, range_tracker: iobase.RangeTracker) -> Iterator[tuple[str, int, bytes]]:
+        position = _ClaimedPosition(range_tracker)
+        lines = super().read_records(file_name, position)
+        try:
+            for line in lines:
+                yield file_name, position.offset, line
+        except DecompressionError as error:
+            raise ManifestReadError(f"{file_name}: the compressed data is cut off or corrupt ({error})") from error
+        except OSError as error:
+            raise ManifestReadError(f"{file_name}: cannot be read ({error})") from error
+
+    def output_type_hint(self) -> Any:
+        return Tuple[str, int, bytes]
+
+
+class ReadManifests(ReadFromText):
+    """`ReadFromText` over known files, with the place of each line: (file, byte offset, line as bytes).
+
+    Splits within a file, as `ReadFromText` does; a compressed file is read as one, and its offsets count uncompressed
+    bytes.
+    """
+
+    _source_class = _ManifestSource
+
+    def __init__(self, manifests: Sequence[Manifest]):
+        """
+        Args:
+            manifests: the files, one or more; one that is named twice is read twice.
+        """
+        super().__init__(manifests[0].path, coder=BytesCoder(), validate=False)
+        self._source.manifests = manifests
