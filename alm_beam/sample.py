@@ -79,7 +79,7 @@ def _entry(rng: random.Random, number: int) -> dict[str, Any]:
 
 
 def _segment(rng: random.Random, start: float, end: float, speaker: str, bandwidth: int) -> dict[str, Any]:
-    spoken = [rng.choice(_WORDS) for _ in range(max(1, round((end - start) * 2.5)))]
+    spoken = rng.choices(_WORDS, k=max(1, round((end - start) * 2.5)))
     step = (end - start) / len(spoken)
     bounds = [round(start + step * index, 3) for index in range(len(spoken))] + [end]
     return {

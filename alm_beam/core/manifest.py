@@ -176,9 +176,10 @@ def _depth_fault() -> BadEntry:
 
 
 def _non_finite_fault(text: bytes) -> BadEntry | None:
-    """The fault of a line that is JSON but for numbers that JSON does not have: NaN, Infinity, 1e999."""
+    """The fault of a line that would be JSON if JSON had NaN and Infinity; None where something else is wrong."""
+    constants: list[str] = []
     try:
-        entry = json.loads(text)
+        entry = json.loads(text, parse_constant=lambda name: constants.append(name) or float(name))
     except (ValueError, RecursionError):
         return None
     segments = entry.get("segments") if type(entry) is dict else None
@@ -187,7 +188,7 @@ def _non_finite_fault(text: bytes) -> BadEntry | None:
             value = segment.get(name) if type(segment) is dict else None
             if type(value) is float and not math.isfinite(value):
                 return BadEntry(RejectReason.TIME_NOT_FINITE, f"segments[{index}].{name}: {value} is not a time")
-    return BadEntry(RejectReason.NOT_JSON, "the line holds a number that JSON does not have: NaN, Infinity or too large")
+    return BadEntry(RejectReason.NOT_JSON, f"JSON has no {constants[0]}; write null") if constants else None
 
 
 def serialised(value: object) -> bytes:

@@ -1,0 +1,66 @@
+import json
+from collections import Counter
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from alm_beam.core.losses import Losses, LossReason, LossStats, left_to_right_sum
+
+counts = st.integers(0, 10**9)
+seconds = st.floats(0, 1e9)
+losses = st.builds(
+    Losses,
+    segments=counts,
+    seconds=seconds,
+    lost=st.fixed_dictionaries({reason: counts for reason in LossReason}),
+    lost_seconds=st.fixed_dictionaries({reason: seconds for reason in LossReason}),
+    truncations=counts,
+)
+stats = st.builds(
+    LossStats,
+    recordings=counts,
+    rejected=st.dictionaries(st.sampled_from(["not_json", "cut_off"]), st.integers(1, 99)).map(Counter),
+    windows=counts,
+    window_seconds=seconds,
+    filtered_windows=counts,
+    filtered_seconds=seconds,
+    losses=losses,
+)
+
+
+def close(one: LossStats, other: LossStats) -> bool:
+    mine, theirs = one.to_dict(), other.to_dict()
+    return mine.keys() == theirs.keys() and all(
+        abs(value - theirs[name]) <= 1e-9 * max(abs(value), 1) if isinstance(value, float) else value == theirs[name]
+        for name, value in mine.items()
+    )
+
+
+@given(stats, stats, stats)
+def test_merging_is_associative_and_commutative_up_to_rounding(a, b, c):
+    assert close((a + b) + c, a + (b + c))
+    assert close(a + b, b + a)
+    assert a + LossStats() == a
+
+
+@given(stats, stats)
+def test_merging_leaves_its_parts_alone(a, b):
+    before = a.to_dict(), b.to_dict()
+    total = a + b
+    total += b
+    assert (a.to_dict(), b.to_dict()) == before
+
+
+@given(stats)
+def test_json_round_trip(a):
+    assert LossStats.from_dict(json.loads(json.dumps(a.to_dict()))) == a
+
+
+def test_the_reject_fraction_is_of_all_entries():
+    assert LossStats().reject_fraction == 0
+    assert LossStats(recordings=3, rejected=Counter(not_json=1)).reject_fraction == 0.25
+
+
+def test_sums_are_plain_on_every_python():
+    assert left_to_right_sum([0.1] * 10) == 0.9999999999999999
+    assert left_to_right_sum([]) == 0.0

@@ -1,0 +1,149 @@
+import json
+import re
+from pathlib import Path
+
+import orjson
+import pytest
+
+from alm_beam.core.config import WindowConfig
+from alm_beam.core.manifest import BadEntry, ManifestLine, RejectReason, is_blank, parse_recording, reject_line
+from alm_beam.core.windows import build_windows
+
+SEGMENT = '{"start": 0, "end": 1.5, "speaker": "a", "metrics": {"bandwidth": 8000}}'
+
+
+def line(text: str | bytes, offset: int = 0) -> ManifestLine:
+    return ManifestLine("m.jsonl", offset, text.encode() if isinstance(text, str) else text)
+
+
+def entry(segment: str = SEGMENT, rate: str = "16000") -> str:
+    return f'{{"audio_sample_rate": {rate}, "segments": [{SEGMENT}, {segment}]}}'
+
+
+def segment(**fields: str) -> str:
+    given = {"start": "0", "end": "1.5", "speaker": '"a"', "metrics": '{"bandwidth": 8000}', **fields}
+    return "{" + ", ".join(f'"{name}": {value}' for name, value in given.items() if value) + "}"
+
+
+def long_segment(words: str) -> str:
+    return entry(segment(end="500", words=words))
+
+
+BAD = [
+    ("not_utf8", entry().encode().replace(b"start", b"st\xe4rt"), "byte"),
+    ("cut_off", entry()[:-20], "before its JSON does"),
+    ("cut_off", entry('{"start": 0, "end": 1, "text": "日本').encode()[:-4], "within a character"),
+    ("cut_off", entry()[:40] + " tru", "before its JSON does"),
+    ("not_json", "hello", "one JSON object per line"),
+    ("not_json", entry() + " " + entry(), "one JSON object per line"),
+    ("not_json", entry().replace(", ", ",, ", 1), "one JSON object per line"),
+    ("not_json", entry(segment(snr="NaN")), "NaN"),
+    ("not_json", entry(segment(text='"\\ud800"')), "surrogate"),
+    ("too_deep", '{"segments": ' + "[" * 2000 + "]" * 2000 + "}", "254"),
+    ("not_object", "[1, 2]", "found list"),
+    ("not_object", '"text"', 'found string "text"'),
+    ("not_object", "null", "found null"),
+    ("segments_missing", '{"audio_sample_rate": 16000}', "'segments'"),
+    ("segments_not_list", '{"audio_sample_rate": 16000, "segments": {}}', "found object"),
+    ("segments_not_list", '{"audio_sample_rate": 16000, "segments": null}', "found null"),
+    ("segment_not_object", entry("[0, 1]"), "segments[1]"),
+    ("segment_not_object", entry("null"), "segments[1]"),
+    ("time_missing", entry(segment(start="")), "segments[1] has no start"),
+    ("time_missing", entry(segment(end="null")), "segments[1] has no end"),
+    ("time_not_number", entry(segment(start='"0"')), 'segments[1].start: expected a number of seconds, found string "0"'),
+    ("time_not_number", entry(segment(end="true")), "segments[1].end: expected a number of seconds, found boolean true"),
+    ("time_not_number", entry(segment(end="[]")), "segments[1].end"),
+    ("time_not_finite", entry(segment(start="NaN")), "segments[1].start: nan"),
+    ("time_not_finite", entry(segment(end="Infinity")), "segments[1].end: inf"),
+    ("time_not_finite", entry(segment(end="1e999")), "segments[1].end: inf"),
+    ("time_not_finite", entry(segment(start="-1e308", end="1e308")), "too large"),
+    ("end_before_start", entry(segment(end="-0.5")), "segments[1]: end -0.5 is before start 0"),
+    ("sample_rate_missing", f'{{"segments": [{SEGMENT}]}}', "audio_sample_rate"),
+    ("sample_rate_missing", entry(rate="null"), "audio_sample_rate"),
+    ("sample_rate_not_number", entry(rate='"16000"'), 'found string "16000"'),
+    ("sample_rate_not_number", entry(rate="true"), "found boolean true"),
+    ("metrics_not_object", entry(segment(metrics="[]")), "segments[1].metrics: expected an object, found list"),
+    ("metrics_not_object", entry(segment(metrics='""')), "segments[1].metrics"),
+    ("metrics_not_object", entry(segment(metrics="0")), "segments[1].metrics"),
+    ("bandwidth_not_number", entry(segment(metrics='{"bandwidth": "8000"}')), "segments[1].metrics.bandwidth"),
+    ("bandwidth_not_number", entry(segment(metrics='{"bandwidth": false}')), "segments[1].metrics.bandwidth"),
+    ("speaker_not_label", entry(segment(speaker="1.5")), "segments[1].speaker"),
+    ("speaker_not_label", entry(segment(speaker="false")), "segments[1].speaker"),
+    ("speaker_not_label", entry(segment(speaker='["a"]')), "segments[1].speaker"),
+    ("words_malformed", long_segment("null"), "segments[1].words: expected a list, found null"),
+    ("words_malformed", long_segment('"abc"'), "segments[1].words: expected a list"),
+    ("words_malformed", long_segment('["a"]'), "segments[1].words[0]"),
+    ("words_malformed", long_segment('[{"word": "a"}]'), "segments[1].words[0]"),
+    ("words_malformed", long_segment('[{"word": "a", "end": true}]'), "segments[1].words[0]"),
+    ("words_malformed", long_segment('[{"word": 1, "end": 2}]'), "segments[1].words[0].word"),
+]
+
+
+@pytest.mark.parametrize(("reason", "text", "detail"), BAD)
+def test_a_bad_line_is_refused_with_its_reason_and_what_was_found(reason, text, detail):
+    with pytest.raises(BadEntry) as refused:
+        build_windows(parse_recording(line(text)), WindowConfig())
+    assert refused.value.reason.value == reason
+    assert detail in refused.value.detail
+
+
+def test_every_reason_is_walked_and_documented():
+    assert {reason for reason, _, _ in BAD} == {reason.value for reason in RejectReason}
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    assert {reason.value for reason in RejectReason} == set(re.findall(r"^\| `([a-z0-9_]+)` \| .*\| rejected", readme, re.M))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        entry(segment(metrics="null")),
+        entry(segment(metrics="{}")),
+        entry(segment(metrics='{"bandwidth": null}')),
+        entry(segment(metrics="")),
+    ],
+)
+def test_null_or_missing_metrics_are_a_bandwidth_of_zero(text):
+    assert parse_recording(line(text)).bandwidths == [8000, 0]
+
+
+@pytest.mark.parametrize(
+    ("given", "label"), [('"b"', "b"), ("0", 0), ("7", 7), ("null", None), ('""', None), ("", None)]
+)
+def test_speakers_are_strings_integers_or_nobody(given, label):
+    assert parse_recording(line(entry(segment(speaker=given)))).speakers == ["a", label]
+
+
+def test_malformed_words_do_no_harm_where_nothing_is_truncated():
+    text = entry(segment(words='"abc"'))
+    build_windows(parse_recording(line(text)), WindowConfig())
+    build_windows(parse_recording(line(long_segment("null"))), WindowConfig(truncation=False))
+
+
+def test_a_byte_order_mark_is_passed_over_at_the_start_of_the_file_only():
+    marked = b"\xef\xbb\xbf" + entry().encode()
+    assert parse_recording(line(marked)).sample_rate == 16000
+    with pytest.raises(BadEntry, match="not_json"):
+        parse_recording(line(marked, offset=7))
+
+
+@pytest.mark.parametrize(("text", "blank"), [(b"", True), (b" \t\r", True), (b"\xef\xbb\xbf", True), (b"{}", False)])
+def test_blank_lines(text, blank):
+    assert is_blank(line(text)) is blank
+
+
+def test_a_reject_holds_its_place_and_the_start_of_the_line():
+    fault = BadEntry(RejectReason.NOT_JSON, "why")
+    reject = orjson.loads(reject_line(line("é" * 5000, offset=12), fault))
+    assert reject == {"file": "m.jsonl", "offset": 12, "reason": "not_json", "detail": "why", "line": "é" * 2000}
+
+
+def test_a_line_that_is_not_utf8_can_still_be_shown():
+    reject = orjson.loads(reject_line(line(b"a\xffb"), BadEntry(RejectReason.NOT_UTF8, "")))
+    assert reject["line"] == "a\ufffdb"
+
+
+def test_large_integers_and_equal_keys_are_read_as_json_readers_read_them():
+    text = '{"audio_sample_rate": 8000, "audio_sample_rate": 16000, "segments": [], "id": 18446744073709551616}'
+    recording = parse_recording(line(text))
+    assert recording.sample_rate == 16000
+    assert recording.entry["id"] == json.loads("18446744073709551616")

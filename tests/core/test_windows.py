@@ -1,0 +1,107 @@
+"""Rules that a sentence can state, one table row or test each."""
+
+from typing import Any
+
+import pytest
+
+from alm_beam.core.config import WindowConfig
+from alm_beam.core.losses import LossReason
+from alm_beam.core.windows import build_windows
+from tests.core.test_rules import recording_of
+
+TEN = WindowConfig(target_window_duration=10, tolerance=0.2)
+
+
+def segment(start: float, end: float, speaker: Any = "a", **more: Any) -> dict[str, Any]:
+    return {"start": start, "end": end, "speaker": speaker, "metrics": {"bandwidth": 8000}, **more}
+
+
+def built(*segments: dict[str, Any], config: WindowConfig = TEN):
+    return build_windows(recording_of({"audio_sample_rate": 16000, "segments": list(segments)}), config)
+
+
+@pytest.mark.parametrize(("end", "windows"), [(7.9, 0), (8, 1), (12, 1), (12.1, 0)])
+def test_both_ends_of_the_duration_range_are_included(end, windows):
+    config = WindowConfig(target_window_duration=10, tolerance=0.2, truncation=False)
+    assert len(built(segment(0, 1), segment(1, end, "b"), config=config).windows) == windows
+
+
+def test_one_segment_is_no_window():
+    lost = built(segment(0, 10))
+    assert not lost.windows
+    assert lost.losses.lost[LossReason.WINDOW] == 1
+
+
+def test_growth_stops_before_one_speaker_too_many():
+    config = WindowConfig(target_window_duration=10, tolerance=0.5, max_speakers=2)
+    window, *_ = built(segment(0, 3, "a"), segment(3, 6, "b"), segment(6, 9, "c"), config=config).windows
+    assert (window.end, window.span.stop) == (6, 2)
+
+
+@pytest.mark.parametrize(("label", "stops"), [("no-speaker", True), ("", False), (None, False), (0, False)])
+def test_only_the_no_speaker_label_stops_growth(label, stops):
+    found = built(segment(0, 3), segment(3, 6, label), segment(6, 9, "b"))
+    assert len(found.windows) == (0 if stops else 1)
+
+
+def test_an_integer_speaker_counts_and_nobody_does_not():
+    assert len(built(segment(0, 3, 0), segment(3, 9, 1)).windows) == 1
+    assert not built(segment(0, 3, "a"), segment(3, 9, None)).windows
+
+
+@pytest.mark.parametrize(("speaker", "counted"), [("no-speaker", 1), ("missing", 1), (None, 0), ("", 0)])
+def test_a_missing_speaker_explains_a_loss_as_the_label_does(speaker, counted):
+    last = segment(3, 4, speaker, metrics={"bandwidth": 0})
+    if speaker == "missing":
+        del last["speaker"]
+    losses = built(segment(0, 3), last).losses
+    assert losses.lost[LossReason.NO_SPEAKER] == counted
+    assert losses.lost[LossReason.NEXT_BANDWIDTH] == 1 - counted
+
+
+WORDS = [{"word": "x", "end": 9}, {"word": "", "end": 10}, {"end": 11}, {"word": "y", "end": 12}, {"word": "z", "end": 13}]
+
+
+def test_truncation_keeps_the_words_that_end_in_time():
+    window, *_ = built(segment(0, 8), segment(8, 14, "b", words=WORDS, text="x y z")).windows
+    assert window.span.cut == segment(8, 12, "b", words=WORDS[:4], text="x y")
+    assert window.end == 12
+
+
+def test_truncation_without_a_word_in_time_ends_at_the_segments_start():
+    window, *_ = built(segment(0, 8), segment(9, 14, "b", words=WORDS[4:])).windows
+    assert (window.end, window.span.cut["text"], window.span.cut["words"]) == (9, "", [])
+
+
+def test_words_in_disorder_are_kept_by_their_own_end_and_the_last_kept_one_ends_the_segment():
+    words = [{"word": "late", "end": 13}, {"word": "b", "end": 11}, {"word": "a", "end": 10}]
+    window, *_ = built(segment(0, 8), segment(8, 14, "b", words=words)).windows
+    assert (window.end, window.span.cut["text"]) == (10, "b a")
+
+
+def test_a_truncation_counts_even_where_its_speaker_is_one_too_many():
+    config = WindowConfig(target_window_duration=10, tolerance=0.2, max_speakers=2)
+    found = built(segment(0, 4, "a"), segment(4, 9, "b"), segment(9, 20, "c", words=WORDS), config=config)
+    assert found.losses.truncations == 2
+    assert found.windows[0].span.stop == 2
+
+
+def test_a_segment_that_starts_at_the_limit_is_not_truncated():
+    assert built(segment(0, 8), segment(12, 14, "b", words=WORDS)).losses.truncations == 0
+
+
+def test_durations_are_added_from_left_to_right():
+    segments = [segment(index, index + 0.1, "ab"[index % 2]) for index in range(10)]
+    window, *_ = built(*segments).windows
+    total = 0.0
+    for each in segments[::2]:
+        total += each["end"] - each["start"]
+    assert window.speaker_durations[0] == total
+    assert built(*[segment(0, 0.1)] * 10).losses.seconds == 0.1 + 0.1 + 0.1 + 0.1 + 0.1 + 0.1 + 0.1 + 0.1 + 0.1 + 0.1 != 1.0
+
+
+def test_the_recording_is_left_as_it_was():
+    segments = [segment(0, 8), segment(8, 14, "b", words=WORDS, text="x y z")]
+    recording = recording_of({"audio_sample_rate": 16000, "segments": segments})
+    build_windows(recording, TEN)
+    assert recording.segments == segments

@@ -1,0 +1,75 @@
+"""The rules once more, slow and obvious, to compare with: a candidate is grown by looking at one segment after another."""
+
+from typing import Any
+
+from alm_beam.core.config import WindowConfig
+
+
+def _counted(speaker: Any) -> bool:
+    return speaker is not None and speaker != ""
+
+
+def _bandwidth(segment: dict[str, Any]) -> float:
+    return ((segment.get("metrics") or {}).get("bandwidth")) or 0
+
+
+def _speakers(gathered: list[dict[str, Any]]) -> dict[Any, float]:
+    seconds: dict[Any, float] = {}
+    for segment in gathered:
+        if _counted(segment.get("speaker")):
+            seconds[segment["speaker"]] = seconds.get(segment["speaker"], 0) + (segment["end"] - segment["start"])
+    return seconds
+
+
+def _cut(segment: dict[str, Any], limit: float) -> dict[str, Any]:
+    kept = [word for word in segment.get("words", []) if word["end"] <= limit]
+    end = kept[-1]["end"] if kept else segment["start"]
+    text = " ".join(word["word"] for word in kept if word.get("word"))
+    return {**segment, "words": kept, "text": text, "end": end}
+
+
+def candidates(entry: dict[str, Any], config: WindowConfig) -> dict[str, Any]:
+    """What each start gives: windows as (segments, speaker durations), losses as counts, truncations."""
+    segments = entry["segments"]
+    found: dict[str, Any] = {"windows": [], "bw": 0, "sr": 0, "spk": 0, "win": 0, "lost": [], "truncations": 0}
+    if entry["audio_sample_rate"] < config.min_sample_rate:
+        return {**found, "sr": len(segments)}
+    for first, start_segment in enumerate(segments):
+        if _bandwidth(start_segment) < config.min_bandwidth:
+            found["bw"] += 1
+            continue
+        start, end, gathered = start_segment["start"], start_segment["end"], []
+        for at in range(first, len(segments)):
+            segment = segments[at]
+            if _bandwidth(segment) < config.min_bandwidth:
+                break
+            too_long = segment["end"] - start > config.max_duration
+            if too_long:
+                limit = start + config.max_duration
+                if not config.truncation or segment["start"] >= limit:
+                    break
+                found["truncations"] += 1
+                segment = _cut(segment, limit)
+            with_it = _speakers([*gathered, segment])
+            if len(with_it) > config.max_speakers or "no-speaker" in with_it:
+                break
+            gathered.append(segment)
+            end = segment["end"]
+            if too_long:
+                break
+        if not config.min_duration <= end - start <= config.max_duration or len(gathered) < 2:
+            found["win"] += 1
+            found["lost"].append((first, gathered, at))
+        elif len(_speakers(gathered)) < config.min_speakers:
+            found["spk"] += 1
+        else:
+            longest = sorted(_speakers(gathered).values(), reverse=True)
+            found["windows"].append((gathered, (longest + [0.0] * 5)[:5]))
+    return found
+
+
+def overlap(one: tuple[float, float], other: tuple[float, float]) -> float:
+    """The overlap of two windows given as (start, end), as a fraction of the shorter one."""
+    shared = min(one[1], other[1]) - max(one[0], other[0])
+    shorter = min(one[1] - one[0], other[1] - other[0])
+    return max(shared, 0) / shorter if shorter else 0.0
