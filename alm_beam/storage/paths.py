@@ -7,13 +7,16 @@ from fsspec.core import url_to_fs
 
 
 def located(url: str) -> tuple[fsspec.AbstractFileSystem, str]:
-    """The filesystem of a path or URL, with nothing remembered of earlier listings, and the path on it.
-
-    A local path is absolute and free of links and `..`, so that two names of one folder compare as equal.
-    """
+    """The filesystem of a path or URL, with nothing remembered of earlier listings, and the path on it, absolute."""
     fs, path = url_to_fs(url)
     fs.invalidate_cache()
-    return fs, os.path.realpath(path) if is_local(fs) else path.rstrip("/")
+    return fs, os.path.abspath(path) if is_local(fs) else path.rstrip("/")
+
+
+def canonical(url: str) -> str:
+    """A name that is the same for every spelling of one place: of a local path, without links and `..`."""
+    fs, path = located(url)
+    return os.path.realpath(path) if is_local(fs) else fs.unstrip_protocol(path)
 
 
 def beam_path(fs: fsspec.AbstractFileSystem, path: str) -> str:

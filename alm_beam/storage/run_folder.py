@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from fsspec.utils import glob_translate
 
 from alm_beam.storage.discovery import BEAM_TEMPORARY, Manifest
-from alm_beam.storage.paths import beam_path, located
+from alm_beam.storage.paths import canonical, located
 
 ENTRIES = "alm_output"
 REJECTS = "rejects"
@@ -33,8 +33,8 @@ def is_inside_input(output: str, inputs: Sequence[str]) -> bool:
 
 def holds_any(output: str, manifests: Iterable[Manifest]) -> bool:
     """Whether a manifest is itself a file of a run in the folder, which a new run would replace."""
-    folder = beam_path(*located(output))
-    parted = (path.rpartition("/") for path, _ in manifests)
+    folder = canonical(output)
+    parted = (canonical(path).rpartition("/") for path in {path for path, _ in manifests})
     return any(parent == folder and _OF_A_RUN.fullmatch(name) for parent, _, name in parted)
 
 
@@ -59,12 +59,10 @@ def clear(output: str) -> None:
 
 
 def _would_find(pattern: str, output: str) -> bool:
-    input_fs, root = located(pattern)
-    output_fs, folder = located(output)
-    if type(input_fs) is not type(output_fs):
-        return False
-    if input_fs.isdir(root):
-        return f"{folder}/".startswith(f"{root}/")
+    fs, path = located(pattern)
+    root, folder = canonical(pattern), canonical(output)
+    if fs.isdir(path):
+        return f"{folder}/".startswith(f"{root.rstrip('/')}/")
     written = (f"{ENTRIES}-00000-of-00001{SHARD_SUFFIX}", f"{REJECTS}-00000-of-00001{SHARD_SUFFIX}", LOSS_STATS)
     matches = re.compile(glob_translate(root)).match
     return any(matches(f"{folder}/{name}") for name in written)
