@@ -1,0 +1,307 @@
+"""The whole job on the local runner: what goes in, what a run leaves, what stops it."""
+
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from apache_beam.metrics.metric import MetricsFilter
+from apache_beam.options.pipeline_options import PipelineOptions
+
+from alm_beam.core.config import JobConfig
+from alm_beam.core.losses import LossStats
+from alm_beam.job import launch, run
+from alm_beam.sample import write_sample
+from alm_beam.storage import run_folder
+from alm_beam.storage.discovery import find_manifests
+from tests.manifests import ENTRIES, lines, output_entries, rejects, stats, write
+from tests.storage.test_compression import COMPRESS
+
+REPO = Path(__file__).parents[1]
+
+
+def job(out: Path, *inputs: object, flags: tuple[str, ...] = ()) -> int:
+    return run([*[f"--input={each}" for each in inputs], f"--output={out}", *flags])
+
+
+@pytest.fixture
+def expected(tmp_path) -> list[dict]:
+    """The output for ENTRIES, from a plain run."""
+    assert job(tmp_path / "expected", write(tmp_path / "expected.jsonl")) == 0
+    return output_entries(tmp_path / "expected")
+
+
+def subprocess_job(*flags: str, **kwargs) -> subprocess.Popen:
+    return subprocess.Popen(
+        [sys.executable, "pipelines/build_windows.py", *flags],
+        cwd=REPO,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        **kwargs,
+    )
+
+
+class TestInput:
+    @pytest.mark.parametrize(
+        "change",
+        [
+            pytest.param(lambda data: data.replace(b"\n", b"\r\n"), id="crlf"),
+            pytest.param(lambda data: b"\xef\xbb\xbf" + data, id="bom"),
+            pytest.param(lambda data: data.rstrip(b"\n"), id="no newline at the end"),
+            pytest.param(lambda data: b"\n \t\n" + data.replace(b"\n", b"\n\n"), id="blank lines"),
+        ],
+    )
+    def test_line_conventions_change_nothing(self, tmp_path, expected, change):
+        assert job(tmp_path / "out", write(tmp_path / "in.jsonl", change(lines()))) == 0
+        assert output_entries(tmp_path / "out") == expected
+        assert not rejects(tmp_path / "out")
+
+    @pytest.mark.parametrize("suffix", COMPRESS)
+    def test_compressed(self, tmp_path, expected, suffix):
+        assert job(tmp_path / "out", write(tmp_path / f"in.jsonl{suffix}", COMPRESS[suffix](lines()))) == 0
+        assert output_entries(tmp_path / "out") == expected
+
+    def test_several_of_all_kinds_at_once(self, tmp_path, expected):
+        one = write(tmp_path / "one.jsonl")
+        folder = write(tmp_path / "folder" / "sub" / "two.json").parents[1]
+        write(folder / "notes.txt", b"not a manifest")
+        write(tmp_path / "g" / "three.jsonl")
+        write(tmp_path / "empty.jsonl", b"")
+        inputs = [f"{one}, {one}", folder, tmp_path / "g" / "*.jsonl", tmp_path / "empty.jsonl"]
+        assert job(tmp_path / "out", *inputs) == 0
+        assert output_entries(tmp_path / "out") == sorted(expected * 4, key=lambda e: json.dumps(e, sort_keys=True))
+
+    def test_non_ascii_text_stays_as_it_is(self, tmp_path):
+        text = "größer 日本語 🙂 مرحبا"
+        entry = {**ENTRIES[0], "title": text}
+        entry["segments"] = [{**segment, "text": text} for segment in entry["segments"]]
+        assert job(tmp_path / "out", write(tmp_path / "in.jsonl", lines([entry]))) == 0
+        [written] = output_entries(tmp_path / "out")
+        assert written["title"] == text
+        assert written["windows"][0]["segments"][0]["text"] == text
+        assert text.encode() in next((tmp_path / "out").glob("alm_output-*")).read_bytes()
+
+    def test_nothing_but_an_empty_file_gives_an_empty_output(self, tmp_path):
+        assert job(tmp_path / "out", write(tmp_path / "in.jsonl", b"")) == 0
+        assert output_entries(tmp_path / "out") == []
+        assert stats(tmp_path / "out")["recordings"] == 0
+
+    def test_repeat_factor_reads_the_input_over_and_over(self, tmp_path, expected):
+        assert job(tmp_path / "out", write(tmp_path / "in.jsonl"), flags=("--repeat_factor=3",)) == 0
+        assert output_entries(tmp_path / "out") == sorted(expected * 3, key=lambda e: json.dumps(e, sort_keys=True))
+
+    @pytest.mark.parametrize("flags", [("--num_shards=3",), ("--direct_running_mode=multi_processing", "--direct_num_workers=2")])
+    def test_shards_and_workers_change_no_entry(self, tmp_path, expected, flags):
+        sources = [write(tmp_path / "in" / f"{index}.jsonl") for index in range(3)]
+        assert job(tmp_path / "out", *sources, flags=flags) == 0
+        assert output_entries(tmp_path / "out") == sorted(expected * 3, key=lambda e: json.dumps(e, sort_keys=True))
+        if flags == ("--num_shards=3",):
+            assert len(list((tmp_path / "out").glob("alm_output-*-of-00003.jsonl"))) == 3
+
+    def test_a_manifest_that_is_cut_off_in_its_compressed_data_fails_the_run_by_name(self, tmp_path, capfd):
+        path = write(tmp_path / "in.jsonl.gz", COMPRESS[".gz"](lines())[:-20])
+        assert job(tmp_path / "out", path) == 1
+        assert f"{path}: the compressed data is cut off or corrupt" in capfd.readouterr().err.splitlines()[-1]
+        assert not (tmp_path / "out" / "_SUCCESS").exists()
+
+
+class TestRejects:
+    GOOD = lines(ENTRIES[:1]).rstrip(b"\n")
+    BAD = (b"{", b"[]", b'{"segments": []}', "{\"ü\": ".encode(), GOOD[: len(GOOD) // 2])
+
+    def manifest(self) -> bytes:
+        return b"\n".join([self.GOOD, self.BAD[0], self.GOOD, *self.BAD[1:], self.GOOD])
+
+    def test_bad_lines_are_kept_with_their_place_and_the_others_are_unaffected(self, tmp_path):
+        path = write(tmp_path / "in.jsonl", self.manifest())
+        out = tmp_path / "out"
+        assert job(out, path, flags=("--max_reject_fraction=0.99",)) == 0
+        found = rejects(out)
+        assert [reject["reason"] for reject in found] == [
+            "cut_off", "not_object", "sample_rate_missing", "cut_off", "cut_off",
+        ]  # fmt: skip
+        content = path.read_bytes()
+        for reject, bad in zip(found, self.BAD):
+            assert reject["file"] == str(path)
+            assert content[reject["offset"] :].startswith(bad + b"\n")
+            assert reject["line"] == bad.decode("utf-8", "replace")[:2000]
+            assert reject["detail"]
+        assert len(output_entries(out)) == 3
+        assert stats(out)["rejected"] == 5
+        assert stats(out)["rejected_by_reason"] == {"cut_off": 3, "not_object": 1, "sample_rate_missing": 1}
+
+    def test_one_that_only_truncation_finds_is_kept_too(self, tmp_path):
+        entry = {**ENTRIES[0], "segments": [{"start": 0, "end": 999, "metrics": {"bandwidth": 9000}, "words": 1}]}
+        out = tmp_path / "out"
+        assert job(out, write(tmp_path / "in.jsonl", lines([entry])), flags=("--max_reject_fraction=1",)) == 0
+        assert [reject["reason"] for reject in rejects(out)] == ["words_malformed"]
+
+    def test_one_that_cannot_be_written_is_kept_too(self, tmp_path):
+        deep = b'{"audio_sample_rate": 16000, "segments": [], "x": ' + b"[" * 400 + b"]" * 400 + b"}\n"
+        out = tmp_path / "out"
+        assert job(out, write(tmp_path / "in.jsonl", deep), flags=("--max_reject_fraction=1",)) == 0
+        assert [reject["reason"] for reject in rejects(out)] == ["too_deep"]
+
+    def test_too_many_fail_the_run_after_all_is_written(self, tmp_path, capfd):
+        out = tmp_path / "out"
+        assert job(out, write(tmp_path / "in.jsonl", self.manifest())) == 1
+        message = capfd.readouterr().err.splitlines()[-1]
+        assert "5 of 8 entries were rejected (62.50%), more than --max_reject_fraction=0.01 allows" in message
+        assert "cut_off: 3" in message
+        assert len(rejects(out)) == 5
+        assert len(output_entries(out)) == 3
+        assert stats(out)["rejected"] == 5
+        assert not (out / "_SUCCESS").exists()
+
+    def test_as_many_as_the_limit_are_allowed(self, tmp_path):
+        path = write(tmp_path / "in.jsonl", lines() * 24 + b"{\n" + lines()[:-1])
+        half = ("--max_reject_fraction=0.5",)
+        assert job(tmp_path / "out", write(tmp_path / "half.jsonl", self.GOOD + b"\n{\n"), flags=half) == 0
+        assert job(tmp_path / "out2", path) == 0
+
+    def test_no_file_when_there_are_none(self, tmp_path):
+        assert job(tmp_path / "out", write(tmp_path / "in.jsonl")) == 0
+        assert {path.name for path in (tmp_path / "out").iterdir()} == {
+            "alm_output-00000-of-00001.jsonl", "loss_stats.json", "_SUCCESS",
+        }  # fmt: skip
+
+
+class TestStatistics:
+    def run(self, tmp_path: Path, *flags: str) -> Path:
+        write_sample(str(tmp_path / "in"), recordings=60, seed=3, hostile=True)
+        write_sample(str(tmp_path / "in" / "more.jsonl.gz"), recordings=9, seed=4, hostile=True)
+        out = tmp_path / "out"
+        assert job(out, tmp_path / "in", flags=("--target_window_duration=40", *flags)) == 0
+        return out
+
+    @pytest.mark.parametrize(
+        "flags", [(), ("--num_shards=4",), ("--direct_running_mode=multi_processing", "--direct_num_workers=2")]
+    )
+    def test_the_totals_are_the_sum_of_the_entries(self, tmp_path, flags):
+        out = self.run(tmp_path, *flags)
+        entries, total = output_entries(out), stats(out)
+        assert total["recordings"] == len(entries) == 69
+        assert total["windows"] == sum(len(entry["windows"]) for entry in entries) > 0
+        assert total["filtered_windows"] == sum(len(entry["filtered_windows"]) for entry in entries) > 0
+        for name in ("total_dur_window", "filtered_dur", "truncation_events"):
+            assert total[name] == pytest.approx(sum(entry[name] for entry in entries), rel=1e-9)
+        own = {"lost_win_full_data", "swift_path", "audio_sample_rate"}
+        for name in entries[0]["stats"].keys() - own:
+            assert total[name] == pytest.approx(sum(entry["stats"][name] for entry in entries), rel=1e-9), name
+        assert total["parameters"]["target_window_duration"] == 40
+        assert total["parameters"]["target_duration"] == 40
+        assert total["version"]
+
+    def test_beams_metrics_show_the_same_under_the_same_names(self, tmp_path):
+        write_sample(str(tmp_path / "in.jsonl"), recordings=20, seed=3, hostile=True)
+        write(tmp_path / "bad.jsonl", b"{\n[]\n")
+        inputs = (str(tmp_path / "in.jsonl"), str(tmp_path / "bad.jsonl"))
+        config = JobConfig(inputs, str(tmp_path / "out"), max_reject_fraction=1)
+        run_folder.clear(config.output)
+        result = launch(config, find_manifests(inputs), PipelineOptions([]))
+        found = result.metrics().query(MetricsFilter().with_namespace("alm_beam"))
+        counters = {metric.key.metric.name: metric.result for metric in found["counters"]}
+        sums = {metric.key.metric.name: metric.result.sum for metric in found["distributions"]}
+        totals = stats(tmp_path / "out")
+        named = LossStats.from_dict(totals).to_dict()
+        assert counters == {
+            **{name: value for name, value in named.items() if isinstance(value, int)},
+            "rejected_cut_off": 1,
+            "rejected_not_object": 1,
+        }
+        durations = {name: value for name, value in named.items() if isinstance(value, float)}
+        assert sums == {name: pytest.approx(value * 1000, abs=22) for name, value in durations.items()}
+
+
+class TestRerun:
+    def test_a_finished_run_is_refused_without_overwrite(self, tmp_path, capfd):
+        path = write(tmp_path / "in.jsonl")
+        assert job(tmp_path / "out", path) == 0
+        before = {file: file.read_bytes() for file in (tmp_path / "out").iterdir()}
+        with pytest.raises(SystemExit) as stopped:
+            job(tmp_path / "out", path)
+        assert stopped.value.code == 2
+        assert f"--output={tmp_path / 'out'}: holds a finished run" in capfd.readouterr().err
+        assert {file: file.read_bytes() for file in (tmp_path / "out").iterdir()} == before
+
+    def test_overwriting_leaves_nothing_of_the_old_run(self, tmp_path, expected):
+        out = tmp_path / "out"
+        path = write(tmp_path / "in.jsonl", lines() * 3 + b"{\n")
+        assert job(out, path, flags=("--num_shards=5", "--max_reject_fraction=1")) == 0
+        assert list(out.glob("rejects-*"))
+        assert job(out, write(tmp_path / "two.jsonl"), flags=("--overwrite",)) == 0
+        assert {path.name for path in out.iterdir()} == {
+            "alm_output-00000-of-00001.jsonl", "loss_stats.json", "_SUCCESS",
+        }  # fmt: skip
+        assert output_entries(out) == expected
+
+    @pytest.mark.parametrize("after", [0.7, 1.2, 1.6, 2.0, 2.4])
+    def test_a_killed_run_does_not_look_complete_and_the_same_command_completes_it(self, tmp_path, after):
+        write_sample(str(tmp_path / "in"), recordings=400, seed=5)
+        out = tmp_path / "out"
+        flags = (f"--input={tmp_path / 'in'}", f"--output={out}", "--repeat_factor=3")
+        process = subprocess_job(*flags)
+        time.sleep(after)
+        was_running = process.poll() is None
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+        if was_running:
+            assert not (out / "_SUCCESS").exists()
+            assert run(list(flags)) == 0
+        assert (out / "_SUCCESS").exists()
+        assert not list(out.glob("beam-temp-*"))
+        assert len(output_entries(out)) == stats(out)["recordings"] == 1200
+
+    def test_a_failed_overwrite_does_not_leave_the_old_marker(self, tmp_path):
+        out = tmp_path / "out"
+        assert job(out, write(tmp_path / "in.jsonl")) == 0
+        assert job(out, write(tmp_path / "bad.jsonl.gz", b"no gzip"), flags=("--overwrite",)) == 1
+        assert not (out / "_SUCCESS").exists()
+
+
+class TestDisk:
+    def test_a_full_disk_ends_with_a_message(self, tmp_path):
+        write_sample(str(tmp_path / "in.jsonl"), recordings=50, seed=5)
+
+        def limit() -> None:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))
+
+        process = subprocess_job(f"--input={tmp_path / 'in.jsonl'}", f"--output={tmp_path / 'out'}", preexec_fn=limit)
+        _, err = process.communicate(timeout=60)
+        assert process.returncode == 1
+        assert "File too large" in err.splitlines()[-1]
+        assert f"{tmp_path / 'out'} is not complete" in err.splitlines()[-1]
+        assert not (tmp_path / "out" / "_SUCCESS").exists()
+
+    def test_a_folder_that_cannot_be_made_ends_with_a_message(self, tmp_path, capfd):
+        path = write(tmp_path / "in.jsonl")
+        assert job(path / "out", path) == 1
+        assert str(path) in capfd.readouterr().err.splitlines()[-1]
+
+    @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+    def test_a_folder_that_may_not_be_written_ends_with_a_message(self, tmp_path, capfd):
+        (tmp_path / "out").mkdir(mode=0o500)
+        assert job(tmp_path / "out", write(tmp_path / "in.jsonl")) == 1
+        assert "Permission denied" in capfd.readouterr().err.splitlines()[-1]
+
+
+def test_the_summary_tells_what_was_read_kept_and_lost(tmp_path, capsys):
+    out = tmp_path / "out"
+    assert job(out, write(tmp_path / "in.jsonl")) == 0
+    total = stats(out)
+    summary = " ".join(capsys.readouterr().out.split())
+    for expected in (
+        f"recordings {total['recordings']}",
+        f"candidate windows {total['windows']}",
+        f"windows after overlap {total['filtered_windows']} {total['filtered_dur']:,.1f} s kept",
+        f"low bandwidth {total['lost_bw']} {total['lost_bw'] / total['total_segments']:.1%}",
+        "rejected entries 0",
+        f"output: {out}",
+    ):
+        assert expected in summary
