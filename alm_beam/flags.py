@@ -135,7 +135,9 @@ def job_config(parser: FlagParser, flags: argparse.Namespace) -> JobConfig:
                 "input": tuple(path for each in given["input"] for path in _names(each)),
                 "windows": WindowConfig(**_part(WindowConfig, given)),
                 "overlap": OverlapConfig(**_part(OverlapConfig, given)),
-                "entry": EntryConfig(**{field.name: frozenset(_names(given[field.name])) for field in fields(EntryConfig)}),
+                "entry": EntryConfig(
+                    **{field.name: frozenset(_names(given[field.name])) for field in fields(EntryConfig)}
+                ),
             }
         )
     except ConfigError as error:

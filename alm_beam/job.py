@@ -52,6 +52,7 @@ def run(argv: Sequence[str] | None = None, prog: str = "build_windows.py") -> in
     config = job_config(parser, flags)
     options = _beam_options(parser, others)
     manifests = _manifests(parser, config)
+    logging.getLogger("apache_beam.io.filebasedsink").setLevel(logging.ERROR)  # it warns when there are no rejects
     try:
         run_folder.clear(config.output)
         launch(config, manifests, options)

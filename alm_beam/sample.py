@@ -13,11 +13,12 @@ RECORDINGS_PER_MANIFEST = 10_000
 
 _SAMPLE_RATES = (16000, 22050, 24000, 44100, 48000)
 _BANDWIDTHS = (8000, 8600, 9400, 11000, 12000)
-_WORDS = (
-    "so the plan for today is short we look at what came in last week and then at what is still open "
-    "nobody asked for more time but two of us would like to see numbers before anything moves "
-    "fine let us write that down and come back to it after the break"
-).split()
+_SENTENCES = """
+    so the plan for today is short we look at what came in last week and then at what is still open
+    nobody asked for more time but two of us would like to see numbers before anything moves
+    fine let us write that down and come back to it after the break
+"""
+_WORDS = _SENTENCES.split()
 _OTHER_SCRIPTS = ("größer", "déjà", "東京", "привет", "مرحبا", "🙂")
 
 

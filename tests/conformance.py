@@ -32,12 +32,8 @@ def entries_by_path(lines: list[bytes]) -> dict[str, list[Any]]:
 
 
 def all_cases() -> list[Any]:
-    """A parameter for each case: (folder, case). The shared ones are named even where they are absent, to be skipped."""
+    """A parameter for each case: (folder, case). Where the shared ones are absent, one that is skipped says so."""
     own = {case["name"]: pytest.param(OWN, case, id=case["name"]) for case in cases(OWN)}
-    shared = [
-        pytest.param(SHARED, case, id=case["name"])
-        for case in cases(SHARED)
-        if case["name"] not in own
-    ]
+    shared = [pytest.param(SHARED, case, id=case["name"]) for case in cases(SHARED) if case["name"] not in own]
     absent = pytest.mark.skipif(not shared, reason=f"the fetched conformance data is not at {SHARED}")
     return [*own.values(), *(shared or [pytest.param(SHARED, {}, id="fetched", marks=absent)])]

@@ -1,4 +1,4 @@
-"""The rules once more, slow and obvious, to compare with: a candidate is grown by looking at one segment after another."""
+"""The rules once more, slow and obvious, to compare with: a candidate grows by one segment after another."""
 
 from typing import Any
 

@@ -29,7 +29,9 @@ def segments(draw: st.DrawFn) -> dict[str, Any]:
         ends = draw(st.lists(st.floats(start, end), min_size=count, max_size=count))
         if draw(st.booleans()):
             ends.sort()
-        segment["words"] = [draw(st.sampled_from([{"word": "w"}, {"word": ""}, {}, {"word": "é"}])) | {"end": e} for e in ends]
+        segment["words"] = [
+            draw(st.sampled_from([{"word": "w"}, {"word": ""}, {}, {"word": "é"}])) | {"end": e} for e in ends
+        ]
     if draw(st.booleans()):
         segment["text"] = draw(st.text(max_size=5))
     return segment

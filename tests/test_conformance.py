@@ -15,7 +15,9 @@ from tests.conformance import SHARED, all_cases, entries_by_path, read_lines
 
 
 def flags(params: dict[str, Any]) -> list[str]:
-    return [f"--{name}={str(value).lower() if value is True or value is False else value}" for name, value in params.items()]
+    return [
+        f"--{name}={str(value).lower() if value is True or value is False else value}" for name, value in params.items()
+    ]
 
 
 @pytest.mark.parametrize(("folder", "case"), all_cases())

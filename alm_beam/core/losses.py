@@ -66,7 +66,7 @@ class Losses:
         return self
 
     def to_dict(self) -> dict[str, Any]:
-        """The counters of an entry's `stats`: total_segments, total_dur (seconds), lost_bw, dur_lost_bw (seconds), ..."""
+        """The counters of an entry's `stats`: total_segments, total_dur (seconds), lost_x and dur_lost_x by reason."""
         named: dict[str, Any] = {"total_segments": self.segments, "total_dur": self.seconds}
         for reason in LossReason:
             named[f"lost_{reason.value}"] = self.lost[reason]

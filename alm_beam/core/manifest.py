@@ -178,8 +178,13 @@ def _depth_fault() -> BadEntry:
 def _non_finite_fault(text: bytes) -> BadEntry | None:
     """The fault of a line that would be JSON if JSON had NaN and Infinity; None where something else is wrong."""
     constants: list[str] = []
+
+    def met(name: str) -> float:
+        constants.append(name)
+        return float(name)
+
     try:
-        entry = json.loads(text, parse_constant=lambda name: constants.append(name) or float(name))
+        entry = json.loads(text, parse_constant=met)
     except (ValueError, RecursionError):
         return None
     segments = entry.get("segments") if type(entry) is dict else None

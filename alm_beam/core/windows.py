@@ -98,7 +98,10 @@ def build_windows(recording: Recording, config: WindowConfig) -> Candidates:
     """
     found = Candidates(recording)
     losses = found.losses
-    losses.segments, losses.seconds = len(recording.segments), left_to_right_sum(map(sub, recording.ends, recording.starts))
+    losses.segments, losses.seconds = (
+        len(recording.segments),
+        left_to_right_sum(map(sub, recording.ends, recording.starts)),
+    )
     if recording.sample_rate < config.min_sample_rate:
         found.low_sample_rate = True
         losses.lose(LossReason.SAMPLE_RATE, losses.seconds, segments=losses.segments)
@@ -135,7 +138,7 @@ class _Stops:
         extra_speaker: a segment without a speaker, or of one speaker more than a window may have.
     """
 
-    __slots__ = ("low_bandwidth", "crossing", "extra_speaker")
+    __slots__ = ("crossing", "extra_speaker", "low_bandwidth")
 
     def __init__(self, recording: Recording, config: WindowConfig):
         self.low_bandwidth = _first_low_bandwidths(recording.bandwidths, config.min_bandwidth)
@@ -143,9 +146,7 @@ class _Stops:
         self.extra_speaker = _first_extra_speakers(recording.speakers, config.max_speakers)
 
 
-def _grown(
-    recording: Recording, config: WindowConfig, stops: _Stops, first: int, losses: Losses
-) -> tuple[Span, int]:
+def _grown(recording: Recording, config: WindowConfig, stops: _Stops, first: int, losses: Losses) -> tuple[Span, int]:
     """The segments that a start gathers, and the index at which it stopped (the last one, if nothing stopped it)."""
     low, crossing, extra = stops.low_bandwidth[first], stops.crossing[first], stops.extra_speaker[first]
     stop = min(low, crossing, extra)

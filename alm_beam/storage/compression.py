@@ -6,7 +6,7 @@ import lzma
 import sys
 import zlib
 from collections.abc import Callable
-from typing import IO
+from typing import IO, Any
 
 if sys.version_info >= (3, 14):
     from compression.zstd import ZstdError, ZstdFile
@@ -16,7 +16,7 @@ else:
 DecompressionError = (EOFError, gzip.BadGzipFile, zlib.error, lzma.LZMAError, ZstdError)
 """What the readers raise on data that is cut off or corrupt. bz2 raises a bare OSError for the latter."""
 
-_READERS: dict[str, Callable[[IO[bytes]], IO[bytes]]] = {
+_READERS: dict[str, Callable[[IO[bytes]], Any]] = {
     ".gz": lambda raw: gzip.GzipFile(fileobj=raw),
     ".zst": ZstdFile,
     ".zstd": ZstdFile,

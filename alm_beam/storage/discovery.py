@@ -10,7 +10,8 @@ MANIFEST_SUFFIXES = (".jsonl", ".json")
 COMPRESSED_SUFFIXES = (".gz", ".zst", ".bz2")
 
 _IN_FOLDER = re.compile(
-    rf"({'|'.join(map(re.escape, MANIFEST_SUFFIXES))})({'|'.join(map(re.escape, COMPRESSED_SUFFIXES))})?$", re.IGNORECASE
+    rf"({'|'.join(map(re.escape, MANIFEST_SUFFIXES))})({'|'.join(map(re.escape, COMPRESSED_SUFFIXES))})?$",
+    re.IGNORECASE,
 )
 _GLOB = re.compile(r"[*?\[]")
 BEAM_TEMPORARY = "beam-temp-"

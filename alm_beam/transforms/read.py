@@ -43,6 +43,7 @@ class _ManifestSource(textio._TextSource):
     """A text source over a list of files that yields (file, byte offset, line)."""
 
     manifests: Sequence[Manifest] = ()
+    _concat_source: concat_source.ConcatSource | None
 
     def __init__(self, *args: Any, **kwargs: Any):
         super().__init__(*args, buffer_size=_READ_BYTES, **kwargs)

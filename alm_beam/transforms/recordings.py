@@ -1,7 +1,7 @@
 """From a manifest's lines to the lines of the output, one recording at a time. All of it fuses into the read."""
 
 from collections.abc import Iterator
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 import apache_beam as beam
 from apache_beam import PCollection, pvalue
@@ -20,8 +20,8 @@ STATS = "stats"
 """The output for what became of each entry: its LossStats."""
 
 
-Rejected = pvalue.TaggedOutput[Literal["rejected"], tuple[str, bytes]]
-Stats = pvalue.TaggedOutput[Literal["stats"], LossStats]
+Rejected: TypeAlias = pvalue.TaggedOutput[Literal["rejected"], tuple[str, bytes]]
+Stats: TypeAlias = pvalue.TaggedOutput[Literal["stats"], LossStats]
 
 
 def _rejected(line: ManifestLine, fault: BadEntry) -> Rejected:

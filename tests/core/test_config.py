@@ -40,7 +40,9 @@ def test_the_least_above_the_greatest_names_both():
 
 
 def test_the_ends_of_the_ranges_are_allowed():
-    WindowConfig(target_window_duration=1e-9, tolerance=0, min_sample_rate=0, min_bandwidth=0, min_speakers=1, max_speakers=1)
+    WindowConfig(
+        target_window_duration=1e-9, tolerance=0, min_sample_rate=0, min_bandwidth=0, min_speakers=1, max_speakers=1
+    )
     OverlapConfig(overlap_percentage=0)
     OverlapConfig(overlap_percentage=100)
     JobConfig(("in",), "out", max_reject_fraction=0)

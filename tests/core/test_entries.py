@@ -13,6 +13,7 @@ from tests.core.test_rules import recording_of
 from tests.core.test_windows import TEN, segment
 
 TWO = [segment(0, 5, "a"), segment(5, 10, "b")]
+DEFAULT = EntryConfig()
 OVERLAP_FIELDS = {
     "total_dur_window": 0.0,
     "total_dur_list_window": [],
@@ -26,7 +27,7 @@ OVERLAP_FIELDS = {
 }
 
 
-def output(entry: dict, fields: EntryConfig = EntryConfig()) -> dict:
+def output(entry: dict, fields: EntryConfig = DEFAULT) -> dict:
     candidates = build_windows(recording_of({"audio_sample_rate": 16000, **entry}), TEN)
     return json.loads(serialise_entry(filter_overlaps(candidates, OverlapConfig(target_duration=10)), fields))
 
@@ -44,7 +45,14 @@ def test_a_low_sample_rate_leaves_only_the_path_of_the_entrys_own_fields():
 
 
 def test_the_entrys_own_fields_give_way_to_results_but_for_the_overlap_steps_when_there_is_no_window():
-    own = {"windows": 1, "stats": 2, "truncation_events": 3, "filtered": 4, "filtered_windows": 5, "manifest_filepath": 6}
+    own = {
+        "windows": 1,
+        "stats": 2,
+        "truncation_events": 3,
+        "filtered": 4,
+        "filtered_windows": 5,
+        "manifest_filepath": 6,
+    }
     without = output({**own, "segments": []})
     assert (without["windows"], without["truncation_events"]) == ([], 0)
     assert [without[name] for name in ("filtered", "filtered_windows", "manifest_filepath")] == [4, 5, 6]

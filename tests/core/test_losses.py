@@ -12,8 +12,8 @@ losses = st.builds(
     Losses,
     segments=counts,
     seconds=seconds,
-    lost=st.fixed_dictionaries({reason: counts for reason in LossReason}),
-    lost_seconds=st.fixed_dictionaries({reason: seconds for reason in LossReason}),
+    lost=st.fixed_dictionaries(dict.fromkeys(LossReason, counts)),
+    lost_seconds=st.fixed_dictionaries(dict.fromkeys(LossReason, seconds)),
     truncations=counts,
 )
 stats = st.builds(

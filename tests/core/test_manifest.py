@@ -50,8 +50,16 @@ BAD = [
     ("segment_not_object", entry("null"), "segments[1]"),
     ("time_missing", entry(segment(start="")), "segments[1] has no start"),
     ("time_missing", entry(segment(end="null")), "segments[1] has no end"),
-    ("time_not_number", entry(segment(start='"0"')), 'segments[1].start: expected a number of seconds, found string "0"'),
-    ("time_not_number", entry(segment(end="true")), "segments[1].end: expected a number of seconds, found boolean true"),
+    (
+        "time_not_number",
+        entry(segment(start='"0"')),
+        'segments[1].start: expected a number of seconds, found string "0"',
+    ),
+    (
+        "time_not_number",
+        entry(segment(end="true")),
+        "segments[1].end: expected a number of seconds, found boolean true",
+    ),
     ("time_not_number", entry(segment(end="[]")), "segments[1].end"),
     ("time_not_finite", entry(segment(start="NaN")), "segments[1].start: nan"),
     ("time_not_finite", entry(segment(end="Infinity")), "segments[1].end: inf"),
@@ -90,7 +98,8 @@ def test_a_bad_line_is_refused_with_its_reason_and_what_was_found(reason, text, 
 def test_every_reason_is_walked_and_documented():
     assert {reason for reason, _, _ in BAD} == {reason.value for reason in RejectReason}
     readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
-    assert {reason.value for reason in RejectReason} == set(re.findall(r"^\| `([a-z0-9_]+)` \| .*\| rejected", readme, re.M))
+    section = readme.partition("## Bad entries")[2].partition("\n## ")[0]
+    assert re.findall(r"^\| `([a-z0-9_]+)` \|", section, re.M) == [reason.value for reason in RejectReason]
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,9 @@ def recording_of(entry: dict) -> Recording:
     return parse_recording(ManifestLine("m.jsonl", 0, json.dumps(entry).encode()))
 
 
-def output_of(entry: dict, config: WindowConfig, overlap: OverlapConfig = OVERLAP, fields: EntryConfig = KEEP_ALL) -> dict:
+def output_of(
+    entry: dict, config: WindowConfig, overlap: OverlapConfig = OVERLAP, fields: EntryConfig = KEEP_ALL
+) -> dict:
     selection = filter_overlaps(build_windows(recording_of(entry), config), overlap)
     return json.loads(serialise_entry(selection, fields))
 
@@ -105,7 +107,9 @@ def test_the_filter_is_idempotent_and_independent_of_order(times, config, rng):
 
 unrelated = st.dictionaries(
     st.sampled_from(["duration", "lang", "meta", "notes", "split"]),
-    st.recursive(st.none() | st.booleans() | st.integers(-9, 9) | st.text(max_size=4), lambda x: st.lists(x, max_size=3)),
+    st.recursive(
+        st.none() | st.booleans() | st.integers(-9, 9) | st.text(max_size=4), lambda x: st.lists(x, max_size=3)
+    ),
 )
 
 

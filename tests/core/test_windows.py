@@ -59,7 +59,13 @@ def test_a_missing_speaker_explains_a_loss_as_the_label_does(speaker, counted):
     assert losses.lost[LossReason.NEXT_BANDWIDTH] == 1 - counted
 
 
-WORDS = [{"word": "x", "end": 9}, {"word": "", "end": 10}, {"end": 11}, {"word": "y", "end": 12}, {"word": "z", "end": 13}]
+WORDS = [
+    {"word": "x", "end": 9},
+    {"word": "", "end": 10},
+    {"end": 11},
+    {"word": "y", "end": 12},
+    {"word": "z", "end": 13},
+]
 
 
 def test_truncation_keeps_the_words_that_end_in_time():
@@ -97,7 +103,11 @@ def test_durations_are_added_from_left_to_right():
     for each in segments[::2]:
         total += each["end"] - each["start"]
     assert window.speaker_durations[0] == total
-    assert built(*[segment(0, 0.1)] * 10).losses.seconds == 0.1 + 0.1 + 0.1 + 0.1 + 0.1 + 0.1 + 0.1 + 0.1 + 0.1 + 0.1 != 1.0
+    assert (
+        built(*[segment(0, 0.1)] * 10).losses.seconds
+        == 0.1 + 0.1 + 0.1 + 0.1 + 0.1 + 0.1 + 0.1 + 0.1 + 0.1 + 0.1
+        != 1.0
+    )
 
 
 def test_the_recording_is_left_as_it_was():

@@ -6,8 +6,19 @@ from alm_beam.storage.discovery import Manifest
 
 def test_clearing_takes_all_of_a_run_and_nothing_else(tmp_path):
     run = ["_SUCCESS", "loss_stats.json", "alm_output-00000-of-00002.jsonl", "rejects-00001-of-00002.jsonl"]
-    others = ["notes.txt", "alm_output.jsonl", "my_alm_output-00000-of-00001.jsonl", "sub/alm_output-00000-of-00001.jsonl"]
-    for name in [*run, *others, "beam-temp-alm_output-12ab/part", "beam-temp-rejects-12ab/part", "beam-temp-other-1/part"]:
+    others = [
+        "notes.txt",
+        "alm_output.jsonl",
+        "my_alm_output-00000-of-00001.jsonl",
+        "sub/alm_output-00000-of-00001.jsonl",
+    ]
+    for name in [
+        *run,
+        *others,
+        "beam-temp-alm_output-12ab/part",
+        "beam-temp-rejects-12ab/part",
+        "beam-temp-other-1/part",
+    ]:
         path = tmp_path / name
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(b"")

@@ -57,7 +57,7 @@ def test_the_transform_reads_every_file_as_often_as_it_is_named(tmp_path):
         assert_that(pipeline | ReadManifests([one, two, empty, one]), equal_to([*lines, *lines[:2]]))
 
 
-def test_a_line_of_20_mb_is_read_with_few_joins(tmp_path, monkeypatch):
+def test_a_line_of_20_mb_is_read_with_few_joins(tmp_path):
     long = b'{"text": "' + b"x" * 20_000_000 + b'"}'
     found = manifest(tmp_path / "m.jsonl", b"{}\n" + long + b"\n{}\n")
     sizes = [len(line) for _, _, line in read_in_bundles(ReadManifests([found]), 1 << 40)]
@@ -75,7 +75,7 @@ def test_a_compressed_file_that_is_cut_off_or_corrupt_is_an_error_that_names_it(
 
 
 def test_a_file_that_vanishes_is_an_error_that_names_it(tmp_path):
-    with pytest.raises(ManifestReadError, match="gone.jsonl"):
+    with pytest.raises(ManifestReadError, match=r"gone\.jsonl"):
         read_in_bundles(ReadManifests([Manifest(str(tmp_path / "gone.jsonl"), 5)]), 100)
 
 

@@ -1,0 +1,38 @@
+# Everything runs in an environment of its own, .venv, made here from what requirements.txt pins.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+DEMO_OUTPUT ?= demo_output
+
+.PHONY: demo test lint test-lowest clean
+
+demo: $(READY)
+	$(BIN)/alm-beam windows --input=alm_beam/sample_data --output=$(DEMO_OUTPUT) --overwrite
+
+test: $(READY)
+	$(BIN)/pytest -n auto
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+# The tests again, with the oldest release of each dependency that setup.py allows.
+test-lowest:
+	$(PYTHON) -m venv .venv-lowest
+	.venv-lowest/bin/pip install --quiet --upgrade pip
+	.venv-lowest/bin/pip install --quiet --constraint tests/lowest.txt -e '.[test]'
+	.venv-lowest/bin/pytest -n auto
+
+# The packages are built from wheels where there are any. The check comes first because pip's own message is long.
+$(READY): setup.py requirements.txt
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 12))' \
+		|| { echo "alm_beam needs Python 3.10 to 3.12; name one: make PYTHON=python3.11 $(MAKECMDGOALS)"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --requirement requirements.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[test,dev]'
+	@touch $(READY)
+
+clean:
+	rm -rf .venv .venv-lowest $(DEMO_OUTPUT) build *.egg-info

@@ -1,0 +1,142 @@
+"""Flags are checked before anything is read, and the message says what to do."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from alm_beam.flags import job_config, windows_parser
+from alm_beam.job import run
+from tests.manifests import write
+
+README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+
+
+def config(*flags: str):
+    parser = windows_parser("test")
+    return job_config(parser, parser.parse_args(["--input=in", "--output=out", *flags]))
+
+
+def refused(capfd, *flags: str) -> str:
+    with pytest.raises(SystemExit) as stopped:
+        run(list(flags))
+    assert stopped.value.code == 2
+    return capfd.readouterr().err.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("flag", "message"),
+    [
+        ("--target_window_duration=0", "--target_window_duration=0: must be a number of seconds above 0"),
+        ("--target_window_duration=2min", "--target_window_duration=2min: must be a number of seconds above 0"),
+        ("--tolerance=1", "--tolerance=1: must be a fraction, 0 <= tolerance < 1"),
+        ("--min_sample_rate=-1", "--min_sample_rate=-1: must be a number of Hz, 0 or more"),
+        ("--min_bandwidth=nan", "--min_bandwidth=nan: must be a number of Hz, 0 or more"),
+        ("--min_speakers=0", "--min_speakers=0: must be a whole number, 1 or more"),
+        ("--min_speakers=6", "--max_speakers=5: must be a whole number, min_speakers (6) or more"),
+        ("--truncation=maybe", "--truncation=maybe: must be true or false"),
+        ("--no_truncation=maybe", "--truncation=maybe: must be true or false"),
+        ("--overlap_percentage=101", "--overlap_percentage=101: must be a number from 0 to 100"),
+        ("--target_duration=-5", "--target_duration=-5: must be a number of seconds above 0"),
+        ("--repeat_factor=0", "--repeat_factor=0: must be a whole number, 1 or more"),
+        ("--num_shards=1.5", "--num_shards=1.5: must be a whole number, 0 (the runner decides) or more"),
+        ("--max_reject_fraction=2", "--max_reject_fraction=2: must be a fraction from 0 to 1"),
+        (
+            "--target_windw_duration=30",
+            "unknown argument --target_windw_duration=30 (did you mean --target_window_duration?)",
+        ),
+        ("--target_window=30", "unknown argument --target_window=30 (did you mean --target_window_duration?)"),
+        ("--direct_num_worker=2", "unknown argument --direct_num_worker=2 (did you mean --direct_num_workers?)"),
+        ("more.jsonl", "unknown argument more.jsonl"),
+    ],
+)
+def test_a_wrong_flag_is_refused_before_anything_is_read_or_written(tmp_path, capfd, flag, message):
+    source, out = write(tmp_path / "in.jsonl"), tmp_path / "out"
+    assert message in refused(capfd, f"--input={source}", f"--output={out}", flag)
+    assert not out.exists()
+
+
+def test_an_input_that_names_nothing_is_refused_by_name(tmp_path, capfd):
+    for pattern, why in (("*.parquet", "no file matches"), ("gone.jsonl", "no such file or folder"), ("", "no .jsonl")):
+        (tmp_path / "in").mkdir(exist_ok=True)
+        message = refused(capfd, f"--input={tmp_path / 'in' / pattern}", f"--output={tmp_path / 'out'}")
+        assert f"--input={tmp_path / 'in' / pattern}: " in message
+        assert why in message
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("out", ["in", "in/windows"])
+def test_an_output_inside_an_input_folder_is_refused(tmp_path, capfd, out):
+    write(tmp_path / "in" / "m.jsonl")
+    message = refused(capfd, f"--input={tmp_path / 'in'}", f"--output={tmp_path / out}")
+    assert f"--output={tmp_path / out}: is inside an input folder" in message
+
+
+def test_an_input_that_the_run_would_replace_is_refused(tmp_path, capfd):
+    shard = write(tmp_path / "out" / "alm_output-00003-of-00007.jsonl")
+    assert "is a file of an earlier run" in refused(capfd, f"--input={shard}", f"--output={tmp_path / 'out'}")
+    assert shard.exists()
+
+
+def test_missing_flags_are_named(capfd):
+    assert "--input, --output" in refused(capfd)
+
+
+@pytest.mark.parametrize(
+    ("flags", "value"),
+    [
+        ((), True),
+        (("--truncation",), True),
+        (("--no_truncation",), False),
+        (("--truncation=false",), False),
+        (("--truncation=True",), True),
+        (("--no_truncation=true",), False),
+        (("--no_truncation=false",), True),
+        (("--no_truncation", "--truncation"), True),
+    ],
+)
+def test_switches_take_every_form(flags, value):
+    assert config(*flags).windows.truncation is value
+
+
+def test_inputs_repeat_and_hold_commas():
+    assert config("--input=a, b", "--input", "c").input == ("in", "a", "b", "c")
+
+
+def test_the_target_duration_follows_the_window_duration_unless_given():
+    assert config("--target_window_duration=60").overlap.target_duration == 60
+    assert config("--target_window_duration=60", "--target_duration=50").overlap.target_duration == 50
+
+
+def test_field_lists_are_stripped_and_may_be_empty():
+    given = config("--drop_fields=words, text", "--drop_fields_top_level=").entry
+    assert given.drop_fields == {"words", "text"}
+    assert given.drop_fields_top_level == set()
+
+
+def test_parameters_name_every_flag():
+    flags = {
+        option for option in windows_parser("test")._option_string_actions if not re.match("--no_|--help|-h", option)
+    }
+    assert {f"--{name}" for name in config().parameters()} == flags
+
+
+def test_the_readme_lists_every_flag_with_its_default():
+    rows = dict(re.findall(r"^\| `(--[a-z_]+)`[^|]*\| ([^|]*?) *\|", README, re.M))
+    actions = {a.option_strings[0]: a for a in windows_parser("test")._actions if a.dest != "help"}
+    assert rows.keys() == actions.keys()
+    for flag, action in actions.items():
+        stated = {"required": None, "on": True, "off": False, "the target window duration": None}.get(
+            rows[flag], rows[flag]
+        )
+        assert str(stated).strip("`") == str(action.default), flag
+
+
+@pytest.mark.parametrize("command", [["-m", "alm_beam"], ["-m", "alm_beam", "windows"], ["pipelines/build_windows.py"]])
+def test_help_is_there_for_every_entry(command):
+    shown = subprocess.run(
+        [sys.executable, *command, "--help"], capture_output=True, text=True, check=True, cwd=Path(__file__).parents[1]
+    )
+    assert "usage:" in shown.stdout
