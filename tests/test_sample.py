@@ -43,7 +43,7 @@ def test_the_same_seed_gives_the_same_entries_and_another_gives_others():
 def test_the_name_decides_on_compression(tmp_path, name):
     assert main(["sample", str(tmp_path / name), "--recordings=3"]) == 0
     with fsspec.open(tmp_path / name, compression="infer") as file:
-        assert len(file.readlines()) == 3
+        assert len(file.read().splitlines()) == 3
 
 
 def test_a_folder_gets_several_manifests(tmp_path, monkeypatch):
