@@ -40,7 +40,7 @@ def _windows(arguments: list[str]) -> int:
 def _sample(arguments: list[str]) -> int:
     parser = FlagParser(prog="alm-beam sample", description="Writes made-up manifests, for trials and scale tests.")
     parser.add_argument("out", metavar="OUT", help="manifest (.jsonl, .json; .gz, .zst, .bz2 may follow), or a folder")
-    parser.add_argument("--recordings", type=_count, default=5, metavar="N", help="how many (default: %(default)s)")
+    parser.add_argument("--recordings", type=_recordings, default=5, metavar="N", help="how many (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0, metavar="S", help="the same one gives the same manifests")
     parser.add_argument("--hostile", action="store_true", help="with all that a real manifest may hold and most do not")
     flags = parser.parse_args(arguments)
@@ -55,11 +55,10 @@ def _sample(arguments: list[str]) -> int:
     return 0
 
 
-def _count(text: str) -> int:
-    count = int(text)
-    if count < 0:
+def _recordings(text: str) -> int:
+    if not text.isdecimal():
         raise argparse.ArgumentTypeError(f"{text}: must be a whole number, 0 or more")
-    return count
+    return int(text)
 
 
 _COMMANDS: dict[str, tuple[Callable[[list[str]], int], str]] = {

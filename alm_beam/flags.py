@@ -36,6 +36,10 @@ class FlagParser(argparse.ArgumentParser):
     def __init__(self, **kwargs: Any):
         super().__init__(allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter, **kwargs)
 
+    def error(self, message: str) -> NoReturn:
+        """Ends the process with the message, without the list of all flags that would hide it."""
+        self.exit(2, f"{self.prog}: error: {message} (see {self.prog} --help)\n")
+
     def refuse(self, flag: str, value: object, why: str) -> NoReturn:
         """Ends the process with a message that names the flag and what it was given."""
         self.error(f"--{flag}={value}: {why}")

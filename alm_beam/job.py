@@ -52,10 +52,14 @@ def run(argv: Sequence[str] | None = None, prog: str = "build_windows.py") -> in
     config = job_config(parser, flags)
     options = _beam_options(parser, others)
     manifests = _manifests(parser, config)
+    try:
+        pipeline = build(config, manifests, options)
+    except (ValueError, ImportError) as error:
+        parser.error(f"Beam refuses its flags: {error}")
     logging.getLogger("apache_beam.io.filebasedsink").setLevel(logging.ERROR)  # it warns when there are no rejects
     try:
         run_folder.clear(config.output)
-        launch(config, manifests, options)
+        launch(pipeline)
     except Exception as error:
         _LOG.debug("the run failed", exc_info=True)
         print(f"{prog}: error: the run failed, {config.output} is not complete: {_cause(error)}", file=sys.stderr)
@@ -64,15 +68,12 @@ def run(argv: Sequence[str] | None = None, prog: str = "build_windows.py") -> in
     return 0
 
 
-def launch(config: JobConfig, manifests: Sequence[Manifest], options: PipelineOptions) -> PipelineResult:
+def launch(pipeline: beam.Pipeline) -> PipelineResult:
     """Runs the graph to its end.
 
     Raises:
         RuntimeError: the runner says that the job did not end well; or whatever it raises itself.
     """
-    has_runner = options.view_as(StandardOptions).runner is not None
-    pipeline = beam.Pipeline(runner=None if has_runner else LocalRunner(), options=options)
-    build(pipeline, config, manifests)
     result = pipeline.run()
     state = result.wait_until_finish()
     if state != PipelineState.DONE:
@@ -80,11 +81,16 @@ def launch(config: JobConfig, manifests: Sequence[Manifest], options: PipelineOp
     return result
 
 
-def build(pipeline: beam.Pipeline, config: JobConfig, manifests: Sequence[Manifest]) -> None:
-    """Adds the graph to the pipeline.
+def build(config: JobConfig, manifests: Sequence[Manifest], options: PipelineOptions) -> beam.Pipeline:
+    """The graph, for the runner that the options name, or else the local one. Nothing is read or written yet.
 
     Everything from the read to the writes fuses into one stage: no shuffle carries windows.
+
+    Raises:
+        ValueError: Beam does not know the runner, or the runner refuses its options.
     """
+    has_runner = options.view_as(StandardOptions).runner is not None
+    pipeline = beam.Pipeline(runner=None if has_runner else LocalRunner(), options=options)
     output = beam_path(*located(config.output))
     lines = pipeline | "ReadFromText" >> ReadManifests([*manifests] * config.repeat_factor)
     parsed = lines | ParseRecording()
@@ -100,6 +106,7 @@ def build(pipeline: beam.Pipeline, config: JobConfig, manifests: Sequence[Manife
     ]
     facts = {"parameters": config.parameters(), "version": __version__}
     stats | FinishRun(output, facts, config.max_reject_fraction, shards)
+    return pipeline
 
 
 def _beam_options(parser: FlagParser, others: list[str]) -> PipelineOptions:

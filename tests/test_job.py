@@ -15,7 +15,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 
 from alm_beam.core.config import JobConfig
 from alm_beam.core.losses import LossStats
-from alm_beam.job import launch, run
+from alm_beam.job import build, launch, run
 from alm_beam.sample import write_sample
 from alm_beam.storage import run_folder
 from alm_beam.storage.discovery import find_manifests
@@ -144,8 +144,9 @@ class TestRejects:
         assert job(out, write(tmp_path / "in.jsonl", lines([entry])), flags=("--max_reject_fraction=1",)) == 0
         assert [reject["reason"] for reject in rejects(out)] == ["words_malformed"]
 
-    def test_one_that_cannot_be_written_is_kept_too(self, tmp_path):
-        deep = b'{"audio_sample_rate": 16000, "segments": [], "x": ' + b"[" * 400 + b"]" * 400 + b"}\n"
+    @pytest.mark.parametrize("depth", [255, 600, 1023, 2000])
+    def test_one_that_is_nested_too_deep_is_kept_too(self, tmp_path, depth):
+        deep = b'{"audio_sample_rate": 16000, "segments": [], "x": ' + b"[" * depth + b"]" * depth + b"}\n"
         out = tmp_path / "out"
         assert job(out, write(tmp_path / "in.jsonl", deep), flags=("--max_reject_fraction=1",)) == 0
         assert [reject["reason"] for reject in rejects(out)] == ["too_deep"]
@@ -206,7 +207,7 @@ class TestStatistics:
         inputs = (str(tmp_path / "in.jsonl"), str(tmp_path / "bad.jsonl"))
         config = JobConfig(inputs, str(tmp_path / "out"), max_reject_fraction=1)
         run_folder.clear(config.output)
-        result = launch(config, find_manifests(inputs), PipelineOptions([]))
+        result = launch(build(config, find_manifests(inputs), PipelineOptions([])))
         found = result.metrics().query(MetricsFilter().with_namespace("alm_beam"))
         counters = {metric.key.metric.name: metric.result for metric in found["counters"]}
         sums = {metric.key.metric.name: metric.result.sum for metric in found["distributions"]}
@@ -231,6 +232,16 @@ class TestRerun:
         assert stopped.value.code == 2
         assert f"--output={tmp_path / 'out'}: holds a finished run" in capfd.readouterr().err
         assert {file: file.read_bytes() for file in (tmp_path / "out").iterdir()} == before
+
+    @pytest.mark.parametrize("flag", ["--runner=BogusRunner", "--runner=DataflowRunner", "--direct_num_workers=x"])
+    def test_a_flag_that_beam_refuses_costs_no_finished_run(self, tmp_path, capfd, flag):
+        path = write(tmp_path / "in.jsonl")
+        assert job(tmp_path / "out", path) == 0
+        with pytest.raises(SystemExit) as stopped:
+            job(tmp_path / "out", path, flags=("--overwrite", flag))
+        assert stopped.value.code == 2
+        assert "error: " in capfd.readouterr().err
+        assert (tmp_path / "out" / "_SUCCESS").exists()
 
     def test_overwriting_leaves_nothing_of_the_old_run(self, tmp_path, expected):
         out = tmp_path / "out"
@@ -300,11 +311,12 @@ def test_the_summary_tells_what_was_read_kept_and_lost(tmp_path, capsys):
     out = tmp_path / "out"
     assert job(out, write(tmp_path / "in.jsonl")) == 0
     total = stats(out)
+    kept = f"{total['filtered_dur']:,.1f} s"
     summary = " ".join(capsys.readouterr().out.split())
     for expected in (
         f"recordings {total['recordings']}",
         f"candidate windows {total['windows']}",
-        f"windows after overlap {total['filtered_windows']} {total['filtered_dur']:,.1f} s kept",
+        f"windows after overlap {total['filtered_windows']} {total['filtered_dur'] / 3600:.2f} h {kept} kept",
         f"low bandwidth {total['lost_bw']} {total['lost_bw'] / total['total_segments']:.1%}",
         "rejected entries 0",
         f"output: {out}",

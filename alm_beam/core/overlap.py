@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from alm_beam.core.config import OverlapConfig
 from alm_beam.core.losses import LossStats, left_to_right_sum
+from alm_beam.core.manifest import ManifestLine
 from alm_beam.core.windows import Candidates
 
 Times = tuple[float, float]
@@ -27,6 +28,11 @@ class Selection:
     candidates: Candidates
     times: list[Times]
     windows: list[int]
+
+    @property
+    def line(self) -> ManifestLine:
+        """Where the recording came from."""
+        return self.candidates.line
 
     def loss_stats(self) -> LossStats:
         """What became of the recording, as its part of the run's statistics."""

@@ -24,7 +24,7 @@ from typing import Any, NamedTuple
 
 from alm_beam.core.config import WindowConfig
 from alm_beam.core.losses import Losses, LossReason, left_to_right_sum
-from alm_beam.core.manifest import NO_SPEAKER, NUMBER, BadEntry, Recording, RejectReason, Segment, described
+from alm_beam.core.manifest import NO_SPEAKER, NUMBER, BadEntry, ManifestLine, Recording, RejectReason, Segment, described
 
 MIN_SEGMENTS_PER_WINDOW = 2
 
@@ -88,6 +88,11 @@ class Candidates:
     windows: list[Window] = field(default_factory=list)
     lost: list[LostWindow] = field(default_factory=list)
     losses: Losses = field(default_factory=Losses)
+
+    @property
+    def line(self) -> ManifestLine:
+        """Where the recording came from."""
+        return self.recording.line
 
 
 def build_windows(recording: Recording, config: WindowConfig) -> Candidates:

@@ -7,7 +7,7 @@ _LOSSES = (
     (LossReason.SAMPLE_RATE, "low sample rate"),
     (LossReason.SPEAKERS, "too few speakers"),
     (LossReason.WINDOW, "no window of the right duration"),
-    (LossReason.NO_SPEAKER, "  of those, stopped at no speaker"),
+    (LossReason.NO_SPEAKER, "  of those, stopped at no-speaker"),
     (LossReason.NEXT_BANDWIDTH, "  of those, stopped at low bandwidth"),
 )
 
@@ -18,8 +18,8 @@ def render_summary(stats: LossStats, output: str) -> str:
     rows = [
         ("recordings", f"{stats.recordings:,}"),
         ("segments", f"{losses.segments:,}", _hours(losses.seconds)),
-        ("candidate windows", f"{stats.windows:,}", _hours(stats.window_seconds)),
-        ("windows after overlap", f"{stats.filtered_windows:,}", f"{stats.filtered_seconds:,.1f} s kept"),
+        ("candidate windows", f"{stats.windows:,}", _hours(stats.window_seconds), "overlaps included"),
+        ("windows after overlap", f"{stats.filtered_windows:,}", _hours(stats.filtered_seconds), f"{stats.filtered_seconds:,.1f} s kept"),
         ("truncated segments", f"{losses.truncations:,}"),
         ("segments that start no window", "", "of segments", "of duration"),
         *(
@@ -39,7 +39,7 @@ def render_summary(stats: LossStats, output: str) -> str:
 
 def _row(cells: tuple[str, ...]) -> str:
     name, count, *rest = cells
-    return f"{name:<38}{count:>14}" + "".join(f"{cell:>16}" for cell in rest)
+    return f"{name:<38}{count:>14}" + "".join(f"  {cell:>16}" for cell in rest)
 
 
 def _hours(seconds: float) -> str:

@@ -6,6 +6,7 @@ from typing import Any, Literal, TypeAlias
 import apache_beam as beam
 from apache_beam import PCollection, pvalue
 
+import alm_beam.transforms.coders  # noqa: F401 (registers the coder of what passes between the steps)
 from alm_beam.core import entries, manifest, overlap, windows
 from alm_beam.core.config import EntryConfig, OverlapConfig, WindowConfig
 from alm_beam.core.losses import LossStats
@@ -66,7 +67,7 @@ class _SerialiseEntry(beam.DoFn):
         try:
             line = entries.serialise_entry(selection, self._config)
         except BadEntry as fault:
-            yield _rejected(selection.candidates.recording.line, fault)
+            yield _rejected(selection.line, fault)
             return
         yield line
         yield pvalue.TaggedOutput(STATS, selection.loss_stats())
