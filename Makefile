@@ -1,4 +1,4 @@
-# Everything runs in an environment of its own, .venv, made here from what requirements.txt pins.
+# Everything runs in an environment of its own, .venv: what requirements.txt pins, and the tools for tests and lint.
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin

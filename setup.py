@@ -23,7 +23,7 @@ setup(
         "apache-beam>=2.77,<2.78",  # the job; the source for manifests overrides parts of it that no version promises
         "fsspec>=2024.2",  # any storage by URL
         "orjson>=3.10",  # JSON in and out, at the speed that the figures need
-        "backports.zstd>=1.0; python_version < '3.14'",  # the standard library's zstd reader: it notices a cut file
+        "backports.zstd>=1.0",  # the standard library's zstd reader: it notices a cut file
     ],
     extras_require={
         "test": ["pytest>=8", "pytest-xdist>=3.6", "hypothesis>=6.100"],

@@ -40,7 +40,9 @@ def _windows(arguments: list[str]) -> int:
 def _sample(arguments: list[str]) -> int:
     parser = FlagParser(prog="alm-beam sample", description="Writes made-up manifests, for trials and scale tests.")
     parser.add_argument("out", metavar="OUT", help="manifest (.jsonl, .json; .gz, .zst, .bz2 may follow), or a folder")
-    parser.add_argument("--recordings", type=_recordings, default=5, metavar="N", help="how many (default: %(default)s)")
+    parser.add_argument(
+        "--recordings", type=_recordings, default=5, metavar="N", help="how many (default: %(default)s)"
+    )
     parser.add_argument("--seed", type=int, default=0, metavar="S", help="the same one gives the same manifests")
     parser.add_argument("--hostile", action="store_true", help="with all that a real manifest may hold and most do not")
     flags = parser.parse_args(arguments)

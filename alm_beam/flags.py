@@ -26,8 +26,10 @@ class _Switch(argparse.Action):
     def __call__(
         self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, value: Any, option: str | None = None
     ) -> None:
-        given = {None: True, "true": True, "false": False}.get(value if value is None else value.lower(), value)
-        setattr(namespace, self.dest, given if option == f"--{self.dest}" or given == value else not given)
+        states: dict[str, bool] = {"true": True, "false": False}
+        state = states.get((value or "true").lower(), value)
+        is_negated = option == f"--no_{self.dest}" and type(state) is bool
+        setattr(namespace, self.dest, not state if is_negated else state)
 
 
 class FlagParser(argparse.ArgumentParser):
@@ -69,12 +71,12 @@ def windows_parser(prog: str) -> FlagParser:
         files,
         "input",
         "PATH",
-        "manifest, folder (searched recursively for .jsonl and .json, also with .gz .zst .bz2) or glob; path or fsspec "
-        "URL; repeatable, or comma-separated; one that is named twice is read twice",
+        "manifest, folder (searched recursively for .jsonl and .json, also with .gz .zst .bz2) or glob; "
+        "repeatable, or comma-separated; one that is named twice is read twice",
         action="append",
         required=True,
     )
-    add(files, "output", "DIR", "folder to write; path or fsspec URL", required=True)
+    add(files, "output", "DIR", "folder to write", required=True)
     files.add_argument("--overwrite", action=_Switch, default=False, help="replace a finished run in --output")
     add(
         files,
@@ -122,28 +124,20 @@ def windows_parser(prog: str) -> FlagParser:
         default=None,
     )
     shape = parser.add_argument_group("output")
-    add(shape, "drop_fields", "NAMES", "segment fields left out, comma-separated", default="words")
-    add(shape, "drop_fields_top_level", "NAMES", "entry fields left out, comma-separated", default="words,segments")
+    for name, text in (
+        ("drop_fields", "fields left out of the segments of windows, comma-separated"),
+        ("drop_fields_top_level", "fields of the entry left out, comma-separated"),
+    ):
+        add(shape, name, "NAMES", text, default=",".join(sorted(_defaults(EntryConfig)[name], reverse=True)))
     return parser
 
 
 def job_config(parser: FlagParser, flags: argparse.Namespace) -> JobConfig:
     """The configuration that the flags state. Ends the process where one is out of its range."""
-    given = vars(flags)
-    if given["target_duration"] is None:
-        given["target_duration"] = given["target_window_duration"]
+    given = vars(flags) | {name: frozenset(_names(getattr(flags, name))) for name in _defaults(EntryConfig)}
+    given["input"] = tuple(path for each in flags.input for path in _names(each))
     try:
-        return JobConfig(
-            **{
-                **_part(JobConfig, given),
-                "input": tuple(path for each in given["input"] for path in _names(each)),
-                "windows": WindowConfig(**_part(WindowConfig, given)),
-                "overlap": OverlapConfig(**_part(OverlapConfig, given)),
-                "entry": EntryConfig(
-                    **{field.name: frozenset(_names(given[field.name])) for field in fields(EntryConfig)}
-                ),
-            }
-        )
+        return JobConfig.of(given)
     except ConfigError as error:
         parser.refuse(error.parameter, error.value, error.allowed)
 
@@ -164,7 +158,3 @@ def _names(text: str) -> list[str]:
 
 def _defaults(config: type) -> dict[str, Any]:
     return {field.name: field.default for field in fields(config) if field.default is not MISSING}
-
-
-def _part(config: type, given: dict[str, Any]) -> dict[str, Any]:
-    return {field.name: given[field.name] for field in fields(config) if field.init and field.name in given}

@@ -1,6 +1,7 @@
 """The main job: manifests in, training windows out."""
 
 import logging
+import os
 import sys
 from collections.abc import Sequence
 
@@ -17,7 +18,7 @@ from alm_beam.flags import FlagParser, job_config, windows_parser
 from alm_beam.report.summary import render_summary
 from alm_beam.runners.local import LocalRunner
 from alm_beam.storage import run_folder
-from alm_beam.storage.discovery import Manifest, NoManifestError, find_manifests
+from alm_beam.storage.discovery import InputError, Manifest, find_manifests
 from alm_beam.storage.paths import beam_path, located
 from alm_beam.transforms.losses import CombineLosses
 from alm_beam.transforms.read import ReadManifests
@@ -51,20 +52,21 @@ def run(argv: Sequence[str] | None = None, prog: str = "build_windows.py") -> in
     flags, others = parser.parse_known_args(argv)
     config = job_config(parser, flags)
     options = _beam_options(parser, others)
-    manifests = _manifests(parser, config)
+    output = _checked_output(parser, config)
+    manifests = _checked_manifests(parser, config)
     try:
-        pipeline = build(config, manifests, options)
+        pipeline = build(config, manifests, output, options)
     except (ValueError, ImportError) as error:
         parser.error(f"Beam refuses its flags: {error}")
     logging.getLogger("apache_beam.io.filebasedsink").setLevel(logging.ERROR)  # it warns when there are no rejects
     try:
-        run_folder.clear(config.output)
+        run_folder.clear(output)
         launch(pipeline)
     except Exception as error:
         _LOG.debug("the run failed", exc_info=True)
         print(f"{prog}: error: the run failed, {config.output} is not complete: {_cause(error)}", file=sys.stderr)
         return 1
-    print(render_summary(_loss_stats(config.output), config.output))
+    print(render_summary(_loss_stats(output), config.output))
     return 0
 
 
@@ -81,7 +83,7 @@ def launch(pipeline: beam.Pipeline) -> PipelineResult:
     return result
 
 
-def build(config: JobConfig, manifests: Sequence[Manifest], options: PipelineOptions) -> beam.Pipeline:
+def build(config: JobConfig, manifests: Sequence[Manifest], output: str, options: PipelineOptions) -> beam.Pipeline:
     """The graph, for the runner that the options name, or else the local one. Nothing is read or written yet.
 
     Everything from the read to the writes fuses into one stage: no shuffle carries windows.
@@ -91,7 +93,6 @@ def build(config: JobConfig, manifests: Sequence[Manifest], options: PipelineOpt
     """
     has_runner = options.view_as(StandardOptions).runner is not None
     pipeline = beam.Pipeline(runner=None if has_runner else LocalRunner(), options=options)
-    output = beam_path(*located(config.output))
     lines = pipeline | "ReadFromText" >> ReadManifests([*manifests] * config.repeat_factor)
     parsed = lines | ParseRecording()
     built = parsed.recordings | BuildWindows(config.windows)
@@ -104,7 +105,10 @@ def build(config: JobConfig, manifests: Sequence[Manifest], options: PipelineOpt
         written.lines | "WriteEntries" >> WriteShards(output, run_folder.ENTRIES, num_shards=config.num_shards),
         reject_lines | "WriteRejects" >> WriteShards(output, run_folder.REJECTS, skip_if_empty=True),
     ]
-    facts = {"parameters": config.parameters(), "version": __version__}
+    parameters = {
+        name: sorted(value) if isinstance(value, frozenset) else value for name, value in config.parameters().items()
+    }
+    facts = {"parameters": parameters, "version": __version__}
     stats | FinishRun(output, facts, config.max_reject_fraction, shards)
     return pipeline
 
@@ -119,24 +123,43 @@ def _beam_options(parser: FlagParser, others: list[str]) -> PipelineOptions:
     return options
 
 
-def _manifests(parser: FlagParser, config: JobConfig) -> list[Manifest]:
-    """What the input names. Ends the process if that is nothing, or if the run would write where it reads."""
+def _checked_output(parser: FlagParser, config: JobConfig) -> str:
+    """The output folder for Beam. Ends the process if it cannot take the run."""
     output = config.output
-    if run_folder.is_finished(output) and not config.overwrite:
-        parser.refuse("output", output, "holds a finished run; name another folder, or give --overwrite to replace it")
-    if run_folder.is_inside_input(output, config.input):
-        parser.refuse("output", output, "is inside an input folder or glob; a run would read what it writes")
+    try:
+        if run_folder.is_finished(output) and not config.overwrite:
+            parser.refuse("output", output, "holds a finished run; name another folder, or give --overwrite")
+        folder = beam_path(*located(output))
+        FileSystems.get_filesystem(folder)
+    except (ValueError, ImportError, OSError) as error:
+        parser.refuse("output", output, f"cannot be used ({error})")
+    if set("*?[]") & set(folder):
+        parser.refuse("output", folder, "must be a folder without any of * ? [ ] in its path")
+    if os.path.isfile(folder):
+        parser.refuse("output", output, "is a file; it must be a folder")
+    return folder
+
+
+def _checked_manifests(parser: FlagParser, config: JobConfig) -> list[Manifest]:
+    """What the input names. Ends the process if that is nothing, or if the run would write where it reads."""
     try:
         manifests = find_manifests(config.input)
-    except NoManifestError as error:
+        for path in {manifest.path.partition("://")[0]: manifest.path for manifest in manifests}.values():
+            FileSystems.get_filesystem(path)
+    except InputError as error:
         parser.refuse("input", error.pattern, error.why)
-    if run_folder.holds_any(output, manifests):
-        parser.refuse("output", output, "holds an input that is a file of an earlier run; the new run would replace it")
+    except ValueError as error:
+        parser.refuse("input", ",".join(config.input), f"cannot be read ({error})")
+    if run_folder.is_inside_input(config.output, config.input):
+        parser.refuse("output", config.output, "is inside an input folder or glob; a run would read what it writes")
+    if run_folder.holds_any(config.output, manifests):
+        why = "holds an input that is a file of an earlier run; the new run would replace it"
+        parser.refuse("output", config.output, why)
     return manifests
 
 
 def _loss_stats(output: str) -> LossStats:
-    with FileSystems.open(FileSystems.join(beam_path(*located(output)), run_folder.LOSS_STATS)) as file:
+    with FileSystems.open(FileSystems.join(output, run_folder.LOSS_STATS)) as file:
         return LossStats.from_dict(orjson.loads(file.read()))
 
 

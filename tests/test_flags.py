@@ -80,6 +80,16 @@ def test_an_input_that_the_run_would_replace_is_refused(tmp_path, capfd):
     assert shard.exists()
 
 
+def test_an_output_that_cannot_be_a_folder_is_refused(tmp_path, capfd, monkeypatch):
+    source = write(tmp_path / "in.jsonl")
+    assert "is a file" in refused(capfd, f"--input={source}", f"--output={source}")
+    for url in ("nosuch://out", "memory://out"):
+        assert f"--output={url}: cannot be used" in refused(capfd, f"--input={source}", f"--output={url}")
+    (tmp_path / "a[1]").mkdir()
+    monkeypatch.chdir(tmp_path / "a[1]")
+    assert "without any of * ? [ ]" in refused(capfd, f"--input={source}", "--output=out")
+
+
 def test_missing_flags_are_named(capfd):
     assert "--input, --output" in refused(capfd)
 
@@ -113,6 +123,8 @@ def test_the_target_duration_follows_the_window_duration_unless_given():
 def test_field_lists_are_stripped_and_may_be_empty():
     given = config("--drop_fields=words, text", "--drop_fields_top_level=").entry
     assert given.drop_fields == {"words", "text"}
+    assert config().entry.drop_fields == {"words"}
+    assert config().entry.drop_fields_top_level == {"words", "segments"}
     assert given.drop_fields_top_level == set()
 
 

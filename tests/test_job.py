@@ -205,9 +205,11 @@ class TestStatistics:
         write_sample(str(tmp_path / "in.jsonl"), recordings=20, seed=3, hostile=True)
         write(tmp_path / "bad.jsonl", b"{\n[]\n")
         inputs = (str(tmp_path / "in.jsonl"), str(tmp_path / "bad.jsonl"))
-        config = JobConfig(inputs, str(tmp_path / "out"), max_reject_fraction=1)
-        run_folder.clear(config.output)
-        result = launch(build(config, find_manifests(inputs), PipelineOptions([])))
+        out = str(tmp_path / "out")
+        config = JobConfig(inputs, out, max_reject_fraction=1)
+        run_folder.clear(out)
+        result = launch(build(config, find_manifests(inputs), out, PipelineOptions([])))
+        assert (tmp_path / "out" / "_SUCCESS").exists(), "the graph itself writes the marker"
         found = result.metrics().query(MetricsFilter().with_namespace("alm_beam"))
         counters = {metric.key.metric.name: metric.result for metric in found["counters"]}
         sums = {metric.key.metric.name: metric.result.sum for metric in found["distributions"]}

@@ -1,11 +1,11 @@
 """Parameters of a run. Every check stands here; whatever holds one of these objects holds valid values."""
 
-import math
-from collections.abc import Collection
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 MAX_OVERLAP_PERCENTAGE = 100.0
+_BEYOND = 1e100
 
 
 class ConfigError(ValueError):
@@ -30,7 +30,7 @@ def _check(holds: bool, parameter: str, value: object, allowed: str) -> None:
 
 
 def _is_number(value: object) -> bool:
-    return type(value) in (int, float) and math.isfinite(value)  # type: ignore[arg-type]
+    return type(value) in (int, float) and abs(value) < _BEYOND  # type: ignore[arg-type]
 
 
 def _is_whole(value: object, least: int) -> bool:
@@ -110,8 +110,13 @@ class EntryConfig:
         drop_fields_top_level: fields of the entry.
     """
 
-    drop_fields: Collection[str] = frozenset({"words"})
-    drop_fields_top_level: Collection[str] = frozenset({"words", "segments"})
+    drop_fields: frozenset[str] = frozenset({"words"})
+    drop_fields_top_level: frozenset[str] = frozenset({"words", "segments"})
+
+    def __post_init__(self) -> None:
+        for name in ("drop_fields", "drop_fields_top_level"):
+            value = getattr(self, name)
+            _check(type(value) is frozenset, name, value, "a set of field names")
 
 
 @dataclass(frozen=True)
@@ -148,15 +153,32 @@ class JobConfig:
         fraction = self.max_reject_fraction
         _check(_is_number(fraction) and 0 <= fraction <= 1, "max_reject_fraction", fraction, "a fraction from 0 to 1")
 
+    @classmethod
+    def of(cls, parameters: Mapping[str, Any]) -> "JobConfig":
+        """The configuration that parameters state by the names of their flags; what they leave out has its default.
+
+        `target_duration` follows `target_window_duration` where it is left out, or None.
+
+        Raises:
+            ConfigError: a value is out of its range.
+        """
+        given = dict(parameters)
+        if given.get("target_duration") is None:
+            given["target_duration"] = given.get("target_window_duration", WindowConfig.target_window_duration)
+
+        def part(config: type) -> dict[str, Any]:
+            return {each.name: given[each.name] for each in fields(config) if each.init and each.name in given}
+
+        return cls(
+            **part(cls),
+            windows=WindowConfig(**part(WindowConfig)),
+            overlap=OverlapConfig(**part(OverlapConfig)),
+            entry=EntryConfig(**part(EntryConfig)),
+        )
+
     def parameters(self) -> dict[str, Any]:
-        """The flags of the run by name, as values that JSON can hold."""
-        given = asdict(self)
-        merged: dict[str, Any] = {}
-        for name, value in given.items():
-            merged.update(value if isinstance(value, dict) else {name: value})
-        for derived in ("min_duration", "max_duration"):
-            del merged[derived]
-        for name in ("drop_fields", "drop_fields_top_level"):
-            merged[name] = ",".join(sorted(merged[name]))
-        merged["input"] = list(self.input)
-        return merged
+        """What `of` takes."""
+        given = {each.name: getattr(self, each.name) for each in fields(self)}
+        for part in (given.pop("windows"), given.pop("overlap"), given.pop("entry")):
+            given.update({each.name: getattr(part, each.name) for each in fields(part) if each.init})
+        return given

@@ -24,7 +24,16 @@ from typing import Any, NamedTuple
 
 from alm_beam.core.config import WindowConfig
 from alm_beam.core.losses import Losses, LossReason, left_to_right_sum
-from alm_beam.core.manifest import NO_SPEAKER, NUMBER, BadEntry, ManifestLine, Recording, RejectReason, Segment, described
+from alm_beam.core.manifest import (
+    NO_SPEAKER,
+    NUMBER,
+    BadEntry,
+    ManifestLine,
+    Recording,
+    RejectReason,
+    Segment,
+    described,
+)
 
 MIN_SEGMENTS_PER_WINDOW = 2
 

@@ -19,7 +19,12 @@ def render_summary(stats: LossStats, output: str) -> str:
         ("recordings", f"{stats.recordings:,}"),
         ("segments", f"{losses.segments:,}", _hours(losses.seconds)),
         ("candidate windows", f"{stats.windows:,}", _hours(stats.window_seconds), "overlaps included"),
-        ("windows after overlap", f"{stats.filtered_windows:,}", _hours(stats.filtered_seconds), f"{stats.filtered_seconds:,.1f} s kept"),
+        (
+            "windows after overlap",
+            f"{stats.filtered_windows:,}",
+            _hours(stats.filtered_seconds),
+            f"{stats.filtered_seconds:,.1f} s kept",
+        ),
         ("truncated segments", f"{losses.truncations:,}"),
         ("segments that start no window", "", "of segments", "of duration"),
         *(

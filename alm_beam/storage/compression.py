@@ -3,15 +3,11 @@
 import bz2
 import gzip
 import lzma
-import sys
 import zlib
 from collections.abc import Callable
 from typing import IO, Any
 
-if sys.version_info >= (3, 14):
-    from compression.zstd import ZstdError, ZstdFile
-else:
-    from backports.zstd import ZstdError, ZstdFile
+from backports.zstd import ZstdError, ZstdFile
 
 DecompressionError = (EOFError, gzip.BadGzipFile, zlib.error, lzma.LZMAError, ZstdError)
 """What the readers raise on data that is cut off or corrupt. bz2 raises a bare OSError for the latter."""

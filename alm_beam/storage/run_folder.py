@@ -3,20 +3,21 @@
 import re
 from collections.abc import Iterable, Sequence
 
-from fsspec.utils import glob_translate
-
-from alm_beam.storage.discovery import BEAM_TEMPORARY, Manifest
+from alm_beam.storage.discovery import BEAM_TEMPORARY, Manifest, would_find
 from alm_beam.storage.paths import canonical, located
 
 ENTRIES = "alm_output"
 REJECTS = "rejects"
+SHARDED = (ENTRIES, REJECTS)
+"""What a run writes in shards, by the prefix of their names."""
+
 SHARD_SUFFIX = ".jsonl"
 LOSS_STATS = "loss_stats.json"
 SUCCESS = "_SUCCESS"
 
-_KINDS = f"({ENTRIES}|{REJECTS})"
+_SHARDED = f"({'|'.join(SHARDED)})"
 _OF_A_RUN = re.compile(
-    rf"{_KINDS}-\d+-of-\d+{re.escape(SHARD_SUFFIX)}|{re.escape(LOSS_STATS)}|{BEAM_TEMPORARY}{_KINDS}-.*"
+    rf"{_SHARDED}-\d+-of-\d+{re.escape(SHARD_SUFFIX)}|{re.escape(LOSS_STATS)}|{BEAM_TEMPORARY}{_SHARDED}-.*"
 )
 
 
@@ -28,7 +29,8 @@ def is_finished(output: str) -> bool:
 
 def is_inside_input(output: str, inputs: Sequence[str]) -> bool:
     """Whether an input, as a folder or as a glob, would find what a run writes to the output folder."""
-    return any(_would_find(each, output) for each in inputs)
+    written = [*(f"{prefix}-00000-of-00001{SHARD_SUFFIX}" for prefix in SHARDED), LOSS_STATS]
+    return any(would_find(each, f"{output}/{name}") for each in inputs for name in written)
 
 
 def holds_any(output: str, manifests: Iterable[Manifest]) -> bool:
@@ -56,13 +58,3 @@ def clear(output: str) -> None:
     probe = f"{folder}/{BEAM_TEMPORARY}{ENTRIES}-probe"
     fs.pipe_file(probe, b"")
     fs.rm_file(probe)
-
-
-def _would_find(pattern: str, output: str) -> bool:
-    fs, path = located(pattern)
-    root, folder = canonical(pattern), canonical(output)
-    if fs.isdir(path):
-        return f"{folder}/".startswith(f"{root.rstrip('/')}/")
-    written = (f"{ENTRIES}-00000-of-00001{SHARD_SUFFIX}", f"{REJECTS}-00000-of-00001{SHARD_SUFFIX}", LOSS_STATS)
-    matches = re.compile(glob_translate(root)).match
-    return any(matches(f"{folder}/{name}") for name in written)

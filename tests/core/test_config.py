@@ -1,6 +1,6 @@
 import pytest
 
-from alm_beam.core.config import ConfigError, JobConfig, OverlapConfig, WindowConfig
+from alm_beam.core.config import ConfigError, EntryConfig, JobConfig, OverlapConfig, WindowConfig
 
 NAN, INFINITY = float("nan"), float("inf")
 
@@ -8,7 +8,7 @@ NAN, INFINITY = float("nan"), float("inf")
 @pytest.mark.parametrize(
     ("kind", "name", "values"),
     [
-        (WindowConfig, "target_window_duration", [0, -1.0, NAN, INFINITY, "120s", True]),
+        (WindowConfig, "target_window_duration", [0, -1.0, NAN, INFINITY, 10**400, "120s", True]),
         (WindowConfig, "tolerance", [-0.1, 1, 1.5, NAN, "x"]),
         (WindowConfig, "min_sample_rate", [-1, NAN, INFINITY, "x"]),
         (WindowConfig, "min_bandwidth", [-1, NAN, "x"]),
@@ -23,6 +23,7 @@ NAN, INFINITY = float("nan"), float("inf")
         (JobConfig, "overwrite", ["maybe"]),
         (JobConfig, "output", ["", "out*", "out[1]"]),
         (JobConfig, "input", [()]),
+        (EntryConfig, "drop_fields", ["words"]),
     ],
 )
 def test_a_value_out_of_range_is_refused_by_name_value_and_range(kind, name, values):
@@ -52,3 +53,18 @@ def test_the_ends_of_the_ranges_are_allowed():
 def test_window_durations_are_target_plus_and_minus_tolerance():
     config = WindowConfig(target_window_duration=60, tolerance=0.15)
     assert (config.min_duration, config.max_duration) == (51, 69)
+
+
+def test_parameters_and_configuration_go_both_ways():
+    given = {"input": ("a", "b"), "output": "o", "tolerance": 0.2, "num_shards": 3, "drop_fields": frozenset({"x"})}
+    config = JobConfig.of(given)
+    assert JobConfig.of(config.parameters()) == config
+    assert given.items() <= config.parameters().items()
+
+
+def test_the_target_duration_follows_the_window_duration_unless_given():
+    required = {"input": ("in",), "output": "out"}
+    assert JobConfig.of(required).overlap.target_duration == 120
+    assert JobConfig.of({**required, "target_window_duration": 60}).overlap.target_duration == 60
+    given = {**required, "target_window_duration": 60, "target_duration": 50}
+    assert JobConfig.of(given).overlap.target_duration == 50

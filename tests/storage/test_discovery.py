@@ -4,7 +4,7 @@ from pathlib import Path
 import fsspec
 import pytest
 
-from alm_beam.storage.discovery import NoManifestError, find_manifests
+from alm_beam.storage.discovery import InputError, find_manifests
 
 
 @pytest.fixture
@@ -52,9 +52,48 @@ def test_a_name_with_glob_characters_is_a_file_first(tree):
 @pytest.mark.parametrize("pattern", ["*.parquet", "missing.jsonl", "empty", "beam-temp-*/*"])
 def test_an_input_that_names_nothing_is_refused_by_name(tree, pattern):
     (tree / "empty").mkdir()
-    with pytest.raises(NoManifestError, match=pattern.replace("*", r"\*")) as refused:
+    with pytest.raises(InputError, match=pattern.replace("*", r"\*")) as refused:
         find_manifests([str(tree / "a.jsonl"), str(tree / pattern)])
     assert refused.value.pattern == str(tree / pattern)
+
+
+def test_links_are_followed_and_circles_are_not(tree):
+    (tree.parent / "elsewhere").mkdir()
+    (tree.parent / "elsewhere" / "y.jsonl").write_bytes(b"{}")
+    (tree / "sub" / "link").symlink_to(tree.parent / "elsewhere")
+    (tree / "sub" / "x.jsonl").symlink_to(tree / "a.jsonl")
+    (tree / "sub" / "circle").symlink_to(tree)
+    for names in (found(tree / "sub"), found(tree / "sub" / "**" / "*.jsonl")):
+        assert [name for name in names if name in ("x.jsonl", "y.jsonl")] == ["y.jsonl", "x.jsonl"]
+        assert names.count("d.jsonl.gz") <= 1
+    assert found(tree / "sub" / "*.jsonl") == ["x.jsonl"]
+
+
+def test_a_link_that_leads_nowhere_is_an_error_that_names_it(tree):
+    (tree / "broken.jsonl").symlink_to(tree / "gone")
+    for pattern in (tree, tree / "*.jsonl"):
+        with pytest.raises(InputError, match=r"broken\.jsonl"):
+            find_manifests([str(pattern)])
+
+
+def test_a_compressed_file_without_any_bytes_is_an_error_that_names_it(tree):
+    (tree / "x.jsonl.gz").write_bytes(b"")
+    with pytest.raises(InputError, match=r"x\.jsonl\.gz is cut off"):
+        find_manifests([str(tree)])
+
+
+def test_a_folder_with_glob_characters_in_its_name_is_a_folder_first(tree, monkeypatch):
+    (tree / "a[1]").mkdir()
+    (tree / "a[1]" / "z.jsonl").write_bytes(b"{}")
+    monkeypatch.chdir(tree / "a[1]")
+    assert found("*.jsonl") == found(tree / "a[1]" / "*") == ["z.jsonl"]
+
+
+@pytest.mark.parametrize("pattern", ["nosuch://x/*.jsonl", "in/**.jsonl"])
+def test_what_cannot_be_understood_is_refused_by_name(pattern):
+    with pytest.raises(InputError) as refused:
+        find_manifests([pattern])
+    assert refused.value.pattern == pattern
 
 
 def test_local_paths_are_absolute_and_sizes_are_known(tree, monkeypatch):
