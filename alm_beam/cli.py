@@ -45,13 +45,14 @@ def _sample(arguments: list[str]) -> int:
     )
     parser.add_argument("--seed", type=int, default=0, metavar="S", help="the same one gives the same manifests")
     parser.add_argument("--hostile", action="store_true", help="with all that a real manifest may hold and most do not")
-    flags = parser.parse_args(arguments)
+    flags, unknown = parser.parse_known_args(arguments)
+    parser.refuse_unknown(unknown, ())
     from alm_beam.sample import write_sample
 
     try:
         paths = write_sample(flags.out, recordings=flags.recordings, seed=flags.seed, hostile=flags.hostile)
-    except OSError as error:
-        print(f"{parser.prog}: error: cannot write {flags.out}: {error}", file=sys.stderr)
+    except (OSError, ValueError, ImportError) as error:
+        print(f"{parser.prog}: error: cannot write {flags.out} ({error})", file=sys.stderr)
         return 1
     print("\n".join(paths))
     return 0

@@ -4,10 +4,11 @@ import random
 from collections.abc import Iterator
 from typing import Any
 
-import fsspec
 import orjson
+from fsspec.core import url_to_fs
+from fsspec.utils import infer_compression
 
-from alm_beam.storage.discovery import COMPRESSED_SUFFIXES, MANIFEST_SUFFIXES
+from alm_beam.storage.discovery import is_manifest_name
 
 RECORDINGS_PER_MANIFEST = 10_000
 
@@ -27,15 +28,17 @@ def write_sample(out: str, *, recordings: int, seed: int, hostile: bool = False)
 
     Args:
         out: a manifest (by its name's ending; .gz, .zst and .bz2 compress) or else a folder, which gets a manifest for
-            each RECORDINGS_PER_MANIFEST; any fsspec URL.
+            each RECORDINGS_PER_MANIFEST and loses those of an earlier call; any fsspec URL. A manifest has its name
+            only when it is whole.
         recordings: how many, 0 or more.
         seed: the same one gives the same bytes.
         hostile: with everything that a real manifest may hold and most do not.
     """
     entries = sample_entries(recordings=recordings, seed=seed, hostile=hostile)
-    if out.lower().removesuffix(_compression(out)).endswith(MANIFEST_SUFFIXES):
+    if is_manifest_name(out):
         _write(out, entries, recordings)
         return [out]
+    _remove_earlier(out)
     paths = []
     for first in range(0, max(recordings, 1), RECORDINGS_PER_MANIFEST):
         paths.append(f"{out.rstrip('/')}/sample-{first // RECORDINGS_PER_MANIFEST:05}.jsonl")
@@ -50,14 +53,20 @@ def sample_entries(*, recordings: int, seed: int, hostile: bool = False) -> Iter
         yield _hostile_entry(rng, number) if hostile else _entry(rng, number)
 
 
-def _compression(path: str) -> str:
-    return next((suffix for suffix in COMPRESSED_SUFFIXES if path.lower().endswith(suffix)), "")
+def _remove_earlier(folder: str) -> None:
+    fs, path = url_to_fs(folder)
+    for found in fs.glob(f"{path}/sample-[0-9][0-9][0-9][0-9][0-9].jsonl"):
+        fs.rm_file(found)
 
 
-def _write(path: str, entries: Iterator[dict[str, Any]], count: int) -> None:
-    with fsspec.open(path, "wb", compression="infer", auto_mkdir=True) as file:
+def _write(url: str, entries: Iterator[dict[str, Any]], count: int) -> None:
+    fs, path = url_to_fs(url)
+    fs.makedirs(path.rpartition("/")[0], exist_ok=True)
+    unfinished = f"{path}.part"
+    with fs.open(unfinished, "wb", compression=infer_compression(path)) as file:
         for _ in range(count):
             file.write(orjson.dumps(next(entries)) + b"\n")
+    fs.mv(unfinished, path)
 
 
 def _entry(rng: random.Random, number: int) -> dict[str, Any]:

@@ -54,6 +54,26 @@ def test_a_folder_gets_several_manifests(tmp_path, monkeypatch):
     assert [json.loads(line) for lines in written for line in lines] == list(sample_entries(recordings=10, seed=1))
 
 
+def test_nothing_of_an_earlier_call_is_left_in_the_folder(tmp_path, monkeypatch):
+    monkeypatch.setattr("alm_beam.sample.RECORDINGS_PER_MANIFEST", 2)
+    assert main(["sample", str(tmp_path), "--recordings=5"]) == 0
+    assert main(["sample", str(tmp_path), "--recordings=2"]) == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["sample-00000.jsonl"]
+
+
+def test_a_call_that_is_cut_short_leaves_no_manifest(tmp_path, monkeypatch):
+    monkeypatch.setattr("alm_beam.sample._entry", lambda rng, number: 1 / (number - 3))
+    with pytest.raises(ZeroDivisionError):
+        main(["sample", str(tmp_path / "m.jsonl"), "--recordings=5"])
+    assert not (tmp_path / "m.jsonl").exists()
+
+
+def test_a_mistyped_flag_is_refused_with_the_nearest(capsys):
+    with pytest.raises(SystemExit):
+        main(["sample", "x.jsonl", "--recording=2"])
+    assert "did you mean --recordings?" in capsys.readouterr().err
+
+
 def test_what_cannot_be_written_is_said(tmp_path, capsys):
     (tmp_path / "file").write_bytes(b"")
     assert main(["sample", str(tmp_path / "file" / "m.jsonl")]) == 1

@@ -77,10 +77,10 @@ class Losses:
     def from_dict(cls, named: dict[str, Any], truncations: int) -> "Losses":
         """The losses that `to_dict` wrote."""
         return cls(
-            named["total_segments"],
-            named["total_dur"],
-            {reason: named[f"lost_{reason.value}"] for reason in LossReason},
-            {reason: named[f"dur_lost_{reason.value}"] for reason in LossReason},
+            named.get("total_segments", 0),
+            named.get("total_dur", 0.0),
+            {reason: named.get(f"lost_{reason.value}", 0) for reason in LossReason},
+            {reason: named.get(f"dur_lost_{reason.value}", 0.0) for reason in LossReason},
             truncations,
         )
 
@@ -150,13 +150,13 @@ class LossStats:
 
     @classmethod
     def from_dict(cls, named: dict[str, Any]) -> "LossStats":
-        """The statistics that `to_dict` wrote; names that are not theirs are passed over."""
+        """The statistics that `to_dict` wrote, of an earlier version too: what it did not count is 0."""
         return cls(
-            named["recordings"],
-            Counter(named["rejected_by_reason"]),
-            named["windows"],
-            named["total_dur_window"],
-            named["filtered_windows"],
-            named["filtered_dur"],
-            Losses.from_dict(named, named["truncation_events"]),
+            named.get("recordings", 0),
+            Counter(named.get("rejected_by_reason", {})),
+            named.get("windows", 0),
+            named.get("total_dur_window", 0.0),
+            named.get("filtered_windows", 0),
+            named.get("filtered_dur", 0.0),
+            Losses.from_dict(named, named.get("truncation_events", 0)),
         )

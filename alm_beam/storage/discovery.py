@@ -73,6 +73,11 @@ def find_manifests(inputs: Sequence[str]) -> list[Manifest]:
     return [manifest for each in inputs for manifest in _named_by(each)]
 
 
+def is_manifest_name(path: str) -> bool:
+    """Whether a folder that holds a file of this name is searched for it."""
+    return _IN_FOLDER.fullmatch(path) is not None
+
+
 def would_find(pattern: str, path: str) -> bool:
     """Whether the input, a folder or a glob, would find a manifest of this path (local or URL), if it were there."""
     search = _search(pattern)

@@ -56,6 +56,10 @@ def test_json_round_trip(a):
     assert LossStats.from_dict(json.loads(json.dumps(a.to_dict()))) == a
 
 
+def test_what_an_earlier_version_did_not_count_is_none():
+    assert LossStats.from_dict({"recordings": 3, "version": "0.0.1"}) == LossStats(recordings=3)
+
+
 def test_the_reject_fraction_is_of_all_entries():
     assert LossStats().reject_fraction == 0
     assert LossStats(recordings=3, rejected=Counter(not_json=1)).reject_fraction == 0.25
