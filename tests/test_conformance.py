@@ -34,7 +34,8 @@ def test_pure_functions(folder, case):
 @pytest.mark.parametrize(("folder", "case"), all_cases())
 def test_whole_job(folder, case, tmp_path):
     out = tmp_path / "out"
-    assert run([f"--input={folder / case['input']}", f"--output={out}", *flags(case["params"])]) == 0
+    io = [f"--input={folder / case['input']}", f"--output={out}", "--runner=DirectRunner"]
+    assert run([*io, *flags(case["params"])]) == 0
     written = [line for shard in out.glob("alm_output-*.jsonl") for line in shard.read_bytes().splitlines()]
     assert entries_by_path(written) == entries_by_path(read_lines(folder / case["expected"]))
     stats = json.loads((out / "loss_stats.json").read_text())

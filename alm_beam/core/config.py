@@ -5,7 +5,8 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 MAX_OVERLAP_PERCENTAGE = 100.0
-_BEYOND = 1e100
+MOST = 1_000_000_000
+"""No parameter may be greater: what is, is a slip of the pen."""
 
 
 class ConfigError(ValueError):
@@ -30,11 +31,11 @@ def _check(holds: bool, parameter: str, value: object, allowed: str) -> None:
 
 
 def _is_number(value: object) -> bool:
-    return type(value) in (int, float) and abs(value) < _BEYOND  # type: ignore[arg-type]
+    return type(value) in (int, float) and abs(value) <= MOST  # type: ignore[arg-type]
 
 
 def _is_whole(value: object, least: int) -> bool:
-    return type(value) is int and value >= least
+    return type(value) is int and least <= value <= MOST
 
 
 @dataclass(frozen=True)

@@ -1,19 +1,19 @@
 """The reference's output entry, as bytes: one line of `alm_output-*.jsonl` for each recording.
 
 A window is a slice of its recording's segments, and an entry holds each segment many times over. Each is therefore
-serialised once, and the entry is spliced from those bytes.
+serialised once, and those bytes are spliced into every window that holds it.
 """
 
 from typing import Any
 
+import orjson
+
 from alm_beam.core.config import EntryConfig
 from alm_beam.core.losses import left_to_right_sum
-from alm_beam.core.manifest import Segment, serialised
+from alm_beam.core.manifest import BadEntry, Segment, too_deep
 from alm_beam.core.overlap import Selection
-from alm_beam.core.windows import Candidates, LostWindow, Span, Window
-
-SPEAKER_DURATIONS = 5
-"""How many speakers' durations an entry states for a window, the longest first, filled up with zeros."""
+from alm_beam.core.truncation import Cut
+from alm_beam.core.windows import Candidates, LostWindow, Window
 
 _WITHOUT_WINDOWS: dict[str, Any] = {
     "total_dur_window": 0.0,
@@ -36,88 +36,95 @@ def serialise_entry(selection: Selection, config: EntryConfig) -> bytes:
         BadEntry: the manifest's entry is nested too deep to be written.
     """
     candidates = selection.candidates
-    segments = _SegmentBytes(candidates.recording.segments, frozenset(config.drop_fields))
-    windows = [_window_bytes(window, segments) for window in candidates.windows]
-    parts = [
-        serialised(_top_level_fields(selection, config))[:-1],
-        b',"windows":[',
-        b",".join(windows),
-        b'],"stats":',
-        serialised(_stats(candidates))[:-1],
-        b',"lost_win_full_data":[',
-        b",".join([_lost_window_bytes(lost, segments) for lost in candidates.lost]),
-        b"]}",
-    ]
-    if windows:
-        parts += [b',"filtered_windows":[', b",".join([windows[index] for index in selection.windows]), b"]"]
-    parts.append(b"}")
-    return b"".join(parts)
+    entry = _own_fields(candidates, config)
+    if candidates.windows:
+        entry.update(_overlap_fields(selection))
+    else:
+        entry = {**_WITHOUT_WINDOWS, **entry}
+    try:
+        segments = _SegmentJson(candidates, config.drop_fields)
+        windows = [
+            {"segments": segments.of(window), "speaker_durations": durations}
+            for window, durations in zip(candidates.windows, candidates.speaker_durations)
+        ]
+        if windows:
+            entry["filtered_windows"] = [windows[index] for index in selection.kept]
+        entry["windows"] = windows
+        entry["stats"] = {**_stats(candidates), "lost_win_full_data": list(map(segments.of_lost, candidates.lost))}
+        entry["truncation_events"] = candidates.losses.truncations
+        return orjson.dumps(entry)
+    except TypeError as error:
+        raise _unwritable(error) from None
 
 
-class _SegmentBytes:
-    """The JSON of a recording's segments less the dropped fields, each made once."""
-
-    __slots__ = ("dropped", "each")
-
-    def __init__(self, segments: list[Segment], dropped: frozenset[str]):
-        self.dropped = dropped
-        self.each = [self.of(segment) for segment in segments]
-
-    def of(self, segment: Segment) -> bytes:
-        if self.dropped.isdisjoint(segment):
-            return serialised(segment)
-        return serialised({name: value for name, value in segment.items() if name not in self.dropped})
-
-    def of_span(self, span: Span) -> bytes:
-        if span.cut is None:
-            return b",".join(self.each[span.first : span.stop])
-        return b",".join([*self.each[span.first : span.stop - 1], self.of(span.cut)])
+def _unwritable(error: TypeError) -> BadEntry:
+    if "ecursion" in str(error):
+        return too_deep()
+    raise error
 
 
-def _window_bytes(window: Window, segments: _SegmentBytes) -> bytes:
-    longest = sorted(window.speaker_durations, reverse=True)[:SPEAKER_DURATIONS]
-    durations = serialised(longest + [0.0] * (SPEAKER_DURATIONS - len(longest)))
-    return b'{"segments":[%b],"speaker_durations":%b}' % (segments.of_span(window.span), durations)
+class _SegmentJson:
+    """A recording's segments less the dropped fields, as JSON that is made once for all the windows."""
+
+    __slots__ = ("_dropped", "_each", "_segments")
+
+    def __init__(self, candidates: Candidates, dropped: frozenset[str]):
+        self._dropped = dropped
+        self._segments = candidates.recording.segments
+        has_any = candidates.windows or candidates.lost
+        self._each = [orjson.Fragment(orjson.dumps(self._less(each))) for each in self._segments] if has_any else []
+
+    def of(self, window: Window | LostWindow) -> list[Any]:
+        held: list[Any] = self._each[window.first : window.stop]
+        if window.cut is not None:
+            held[-1] = self._cut(self._segments[window.stop - 1], window.cut)
+        return held
+
+    def of_lost(self, lost: LostWindow) -> dict[str, Any]:
+        return {
+            "index": lost.first,
+            "window_segs": self.of(lost),
+            "next_seg": self._each[lost.stopped_at],
+            "prev_seg": self._each[lost.first - 1 if lost.first else 0],
+        }
+
+    def _cut(self, segment: Segment, cut: Cut) -> Segment:
+        return self._less({**segment, "end": cut.end, "text": cut.text, "words": cut.words})
+
+    def _less(self, segment: Segment) -> Segment:
+        if self._dropped.isdisjoint(segment):
+            return segment
+        segment = segment.copy()
+        for name in self._dropped:
+            segment.pop(name, None)
+        return segment
 
 
-def _lost_window_bytes(lost: LostWindow, segments: _SegmentBytes) -> bytes:
-    return b'{"index":%d,"window_segs":[%b],"next_seg":%b,"prev_seg":%b}' % (
-        lost.span.first,
-        segments.of_span(lost.span),
-        segments.each[lost.next],
-        segments.each[max(lost.span.first - 1, 0)],
-    )
-
-
-def _top_level_fields(selection: Selection, config: EntryConfig) -> dict[str, Any]:
-    """All fields of the entry but `windows`, `stats` and, where there are windows, `filtered_windows`."""
-    candidates = selection.candidates
+def _own_fields(candidates: Candidates, config: EntryConfig) -> dict[str, Any]:
     entry = candidates.recording.entry
     own = {"audio_filepath": entry.get("audio_filepath")} if candidates.low_sample_rate else entry
-    fields = {name: value for name, value in own.items() if name not in config.drop_fields_top_level}
-    for spliced in ("windows", "stats"):
-        fields.pop(spliced, None)
-    fields["truncation_events"] = candidates.losses.truncations
-    if not candidates.windows:
-        return {**_WITHOUT_WINDOWS, **fields}
-    fields.pop("filtered_windows", None)
-    durations = [window.end - window.start for window in candidates.windows]
-    kept_durations = [end - start for start, end in selection.times]
-    fields["total_dur_window"] = left_to_right_sum(durations)
-    fields["total_dur_list_window"] = durations
-    fields["total_dur_list_window_timestamps"] = [(window.end, window.start) for window in candidates.windows]
-    fields["filtered"] = [(end, start) for start, end in selection.times]
-    fields["filtered_dur"] = left_to_right_sum(kept_durations)
-    fields["filtered_dur_list"] = kept_durations
-    fields["manifest_filepath"] = None
-    fields["swift_filepath"] = entry.get("swift_audio_filepath", "")
-    return fields
+    return {name: value for name, value in own.items() if name not in config.drop_fields_top_level}
+
+
+def _overlap_fields(selection: Selection) -> dict[str, Any]:
+    windows, times = selection.candidates.windows, selection.times
+    durations = [end - start for _, _, _, start, end in windows]
+    kept_durations = [end - start for start, end in times]
+    return {
+        "total_dur_window": left_to_right_sum(durations),
+        "total_dur_list_window": durations,
+        "total_dur_list_window_timestamps": [(end, start) for _, _, _, start, end in windows],
+        "filtered": [(end, start) for start, end in times],
+        "filtered_dur": left_to_right_sum(kept_durations),
+        "filtered_dur_list": kept_durations,
+        "manifest_filepath": None,
+        "swift_filepath": selection.candidates.recording.entry.get("swift_audio_filepath", ""),
+    }
 
 
 def _stats(candidates: Candidates) -> dict[str, Any]:
-    entry = candidates.recording.entry
     return {
         **candidates.losses.to_dict(),
-        "swift_path": entry.get("swift_audio_filepath", ""),
+        "swift_path": candidates.recording.entry.get("swift_audio_filepath", ""),
         "audio_sample_rate": candidates.recording.sample_rate,
     }

@@ -22,12 +22,11 @@ class LossReason(str, Enum):
     NEXT_BANDWIDTH = "next_seg_bm"
 
 
-def left_to_right_sum(seconds: Iterable[float]) -> float:
+def left_to_right_sum(seconds: Iterable[float], total: float = 0.0) -> float:
     """The sum by plain float addition from left to right, as the reference adds durations.
 
     The built-in `sum` compensates for rounding from Python 3.12 on.
     """
-    total = 0.0
     for each in seconds:
         total += each
     return total
@@ -51,10 +50,10 @@ class Losses:
     lost_seconds: dict[LossReason, float] = field(default_factory=lambda: dict.fromkeys(LossReason, 0.0))
     truncations: int = 0
 
-    def lose(self, reason: LossReason, seconds: float, *, segments: int = 1) -> None:
-        """Counts segments that last `seconds` together as lost."""
-        self.lost[reason] += segments
-        self.lost_seconds[reason] += seconds
+    def lose(self, reason: LossReason, durations: list[float]) -> None:
+        """Counts segments of these durations (seconds) as lost."""
+        self.lost[reason] += len(durations)
+        self.lost_seconds[reason] = left_to_right_sum(durations, self.lost_seconds[reason])
 
     def __iadd__(self, other: "Losses") -> "Losses":
         self.segments += other.segments

@@ -165,13 +165,14 @@ def _json_fault(text: bytes, error: orjson.JSONDecodeError) -> BadEntry:
     if "end of data" in error.msg:
         return BadEntry(RejectReason.CUT_OFF, f"the line ends at byte {len(text)}, before its JSON does")
     if "depth" in error.msg:
-        return _depth_fault()
+        return too_deep()
     return _non_finite_fault(text) or BadEntry(
         RejectReason.NOT_JSON, f"character {error.pos} of the line: {error.msg}; expected one JSON object per line"
     )
 
 
-def _depth_fault() -> BadEntry:
+def too_deep() -> BadEntry:
+    """The fault of an entry that orjson does not write; it reads up to 1024 levels."""
     return BadEntry(RejectReason.TOO_DEEP, "objects and lists are nested more than 254 deep")
 
 
@@ -194,18 +195,6 @@ def _non_finite_fault(text: bytes) -> BadEntry | None:
             if type(value) is float and not math.isfinite(value):
                 return BadEntry(RejectReason.TIME_NOT_FINITE, f"segments[{index}].{name}: {value} is not a time")
     return BadEntry(RejectReason.NOT_JSON, f"JSON has no {constants[0]}; write null") if constants else None
-
-
-def serialised(value: object) -> bytes:
-    """JSON of a value that came from a manifest.
-
-    Raises:
-        BadEntry: the value is nested too deep.
-    """
-    try:
-        return orjson.dumps(value)
-    except TypeError:
-        raise _depth_fault() from None
 
 
 def described(value: object) -> str:

@@ -21,13 +21,13 @@ class Selection:
     Attributes:
         candidates: all of them, and the recording.
         times: those that stay, by (start, end).
-        windows: indices into `candidates.windows` of those whose times stay, ascending: more than `times` where
-            windows of identical times are among them.
+        kept: indices into `candidates.windows` of those whose times stay, ascending: more than `times` where windows of
+            identical times are among them.
     """
 
     candidates: Candidates
     times: list[Times]
-    windows: list[int]
+    kept: list[int]
 
     @property
     def line(self) -> ManifestLine:
@@ -41,60 +41,78 @@ class Selection:
             recordings=1,
             windows=len(built),
             window_seconds=left_to_right_sum(window.end - window.start for window in built),
-            filtered_windows=len(self.windows),
+            filtered_windows=len(self.kept),
             filtered_seconds=left_to_right_sum(end - start for start, end in self.times),
             losses=self.candidates.losses,
         )
 
 
 def filter_overlaps(candidates: Candidates, config: OverlapConfig) -> Selection:
-    """The windows that stay when every pair that overlaps too much has lost one.
+    """The windows that stay when every pair that overlaps too much has lost one."""
+    times = [(start, end) for _, _, _, start, end in candidates.windows]
+    order = sorted(range(len(times)), key=times.__getitem__)
+    ordered = [times[index] for index in order]
+    kept = kept_positions(ordered, config)
+    alike = _alike(ordered, kept)
+    return Selection(candidates, [ordered[at] for at in kept], sorted([order[at] for at in alike]))
 
-    Times are compared as the reference compares them when it goes from the times that stay back to the windows:
-    rounded to 6 digits.
+
+def kept_positions(times: Sequence[Times], config: OverlapConfig) -> list[int]:
+    """Which of the times stay, ascending.
+
+    One time after the other is compared with each later one that is still there and starts before it ends. Where their
+    overlap, as a fraction of the shorter, reaches the threshold, the one whose duration is further from the target
+    goes; on a tie the shorter; on a tie again the later. One that has gone removes no others.
+
+    Args:
+        times: sorted.
+        config: the threshold and the target.
     """
-    windows = candidates.windows
-    times = kept_times([(window.start, window.end) for window in windows], config)
-    kept = {(round(start, _MATCHED_DIGITS), round(end, _MATCHED_DIGITS)) for start, end in times}
-    stay = [
-        index
-        for index, window in enumerate(windows)
-        if (round(window.start, _MATCHED_DIGITS), round(window.end, _MATCHED_DIGITS)) in kept
-    ]
-    return Selection(candidates, times, stay)
-
-
-def kept_times(times: Sequence[Times], config: OverlapConfig) -> list[Times]:
-    """The times that stay, sorted by (start, end), whatever the order of the given ones.
-
-    Windows are taken in the order of (start, end). One that is still there is compared with each later one that is
-    still there and starts before it ends. Where their overlap, as a fraction of the shorter, reaches the threshold,
-    the one whose duration is further from the target goes; on a tie the shorter; on a tie again the later. One that
-    has gone removes no others.
-    """
-    ordered = sorted(times)
-    threshold, target = config.threshold, config.target_duration
-    gone = [False] * len(ordered)
-    for index, (start, end) in enumerate(ordered):
+    threshold = config.threshold
+    durations = [end - start for start, end in times]
+    distances = [abs(duration - config.target_duration) for duration in durations]
+    gone = bytearray(len(times))
+    for index, (_, end) in enumerate(times):
         if gone[index]:
             continue
-        duration = end - start
-        distance = abs(duration - target)
-        for other in range(index + 1, len(ordered)):
-            other_start, other_end = ordered[other]
+        duration, distance = durations[index], distances[index]
+        for other in range(index + 1, len(times)):
+            other_start, other_end = times[other]
             if other_start >= end:
                 break
             if gone[other]:
                 continue
-            other_duration = other_end - other_start
-            shorter = min(duration, other_duration)
-            overlap = (min(end, other_end) - other_start) / shorter if shorter else 0.0
+            other_duration = durations[other]
+            shorter = duration if duration < other_duration else other_duration
+            overlap = ((end if end < other_end else other_end) - other_start) / shorter if shorter else 0.0
             if overlap < threshold:
                 continue
-            other_distance = abs(other_duration - target)
+            other_distance = distances[other]
             if distance < other_distance or (distance == other_distance and duration >= other_duration):
                 gone[other] = True
             else:
                 gone[index] = True
                 break
-    return [pair for pair, is_gone in zip(ordered, gone) if not is_gone]
+    return [index for index, has_gone in enumerate(gone) if not has_gone]
+
+
+def _alike(times: Sequence[Times], kept: list[int]) -> set[int]:
+    """Those that stay, and every other that is equal to one of them when rounded.
+
+    So the reference goes from times back to windows: of windows with identical times all stay. As the times are
+    sorted, those that round alike stand where their starts are close.
+    """
+    alike = set(kept)
+    for at in kept:
+        rounded = _rounded(times[at])
+        for side in (range(at - 1, -1, -1), range(at + 1, len(times))):
+            for other in side:
+                if abs(times[other][0] - times[at][0]) > 2 * 10**-_MATCHED_DIGITS:
+                    break
+                if _rounded(times[other]) == rounded:
+                    alike.add(other)
+    return alike
+
+
+def _rounded(times: Times) -> Times:
+    return round(times[0], _MATCHED_DIGITS), round(times[1], _MATCHED_DIGITS)

@@ -5,79 +5,69 @@ For every segment i of enough bandwidth a candidate grows from i, segment by seg
 * a segment of low bandwidth,
 * a segment that ends more than the maximum duration after the start of i (it may be cut at a word end, and is then
   the window's last),
-* a segment without a speaker, or of one speaker too many
+* a segment of `no-speaker`, or of one speaker too many
 
 stops it. The candidate is a window when it lasts target ± tolerance, has two segments or more and enough speakers.
 
-Where growth stops does not depend on how it got there: each of the three events is the first index at or after i that
-satisfies a condition. Each is found for all i together, in time linear in the segments (`_first_low_bandwidths`,
-`_first_extra_speakers`) or close to it (`_first_crossings`), so a start costs no walk over its segments. What a window
-costs is the sum of its speakers' durations, one step per segment: as much as writing the window down takes.
+Where each of these first happens is known for all starts beforehand (`alm_beam.core.stops`), so a start costs a few
+comparisons and no walk over its segments. What a window costs beyond that is the sum of its speakers' durations: one
+addition for each of its segments, which writing it down takes anyway. Together: linear in segments and output.
 """
 
-from bisect import bisect_left
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from operator import sub
-from typing import Any, NamedTuple
+from typing import NamedTuple
+
+import numpy as np
 
 from alm_beam.core.config import WindowConfig
 from alm_beam.core.losses import Losses, LossReason, left_to_right_sum
-from alm_beam.core.manifest import (
-    NO_SPEAKER,
-    NUMBER,
-    BadEntry,
-    ManifestLine,
-    Recording,
-    RejectReason,
-    Segment,
-    described,
-)
+from alm_beam.core.manifest import NO_SPEAKER, ManifestLine, Recording
+from alm_beam.core.stops import Stops, find_stops
+from alm_beam.core.truncation import Cut, CutPoints
 
 MIN_SEGMENTS_PER_WINDOW = 2
 
+SPEAKER_DURATIONS = 5
+"""How many speakers' durations are stated of a window."""
 
-class Span(NamedTuple):
-    """A slice of a recording's segments.
+_SUMMED_AT_ONCE = 1 << 18
+"""Segments, counted once for each window that holds them: bounds the memory of summing, about 10 MB."""
+
+
+class Window(NamedTuple):
+    """A candidate window: a slice of its recording's segments.
 
     Attributes:
-        first: index of the first segment.
-        stop: index after the last one; equal to `first` where there is none.
-        cut: the last segment as truncation left it, in place of the recording's own; None where it is whole.
+        first: index of its first segment.
+        stop: index after its last one.
+        cut: what truncation made of its last segment; None where that is whole.
+        start: seconds, where its first segment starts.
+        end: seconds, where its last segment ends.
     """
 
     first: int
     stop: int
-    cut: Segment | None
-
-
-class Window(NamedTuple):
-    """A candidate window.
-
-    Attributes:
-        span: its segments.
-        start: seconds, where its first segment starts.
-        end: seconds, where its last segment ends.
-        speaker_durations: seconds per speaker, unsorted, in the order in which the speakers first speak.
-    """
-
-    span: Span
+    cut: Cut | None
     start: float
     end: float
-    speaker_durations: list[float]
 
 
 class LostWindow(NamedTuple):
-    """A candidate that failed on duration or on the number of segments.
+    """A candidate that failed on duration or on the number of segments: the slice that it had gathered.
 
     Attributes:
-        span: the segments gathered.
-        next: index of the segment at which growth stopped, or of the recording's last one.
+        first: index of its first segment.
+        stop: index after its last one; equal to `first` where it had none.
+        cut: what truncation made of its last segment; None where that is whole.
+        stopped_at: index of the segment at which growth stopped, or of the recording's last one.
     """
 
-    span: Span
-    next: int
+    first: int
+    stop: int
+    cut: Cut | None
+    stopped_at: int
 
 
 @dataclass(slots=True)
@@ -88,6 +78,8 @@ class Candidates:
         recording: the recording.
         low_sample_rate: its sample rate is too low for windows.
         windows: candidate windows by start index.
+        speaker_durations: for each of the windows SPEAKER_DURATIONS numbers, seconds: its speakers' durations, the
+            longest first, filled up with zeros.
         lost: candidates that failed on duration or on the number of segments, by start index.
         losses: segments that started no window, by reason.
     """
@@ -95,6 +87,7 @@ class Candidates:
     recording: Recording
     low_sample_rate: bool = False
     windows: list[Window] = field(default_factory=list)
+    speaker_durations: list[list[float]] = field(default_factory=list)
     lost: list[LostWindow] = field(default_factory=list)
     losses: Losses = field(default_factory=Losses)
 
@@ -110,175 +103,96 @@ def build_windows(recording: Recording, config: WindowConfig) -> Candidates:
     Raises:
         BadEntry: a segment has to be truncated and its words are malformed.
     """
-    found = Candidates(recording)
-    losses = found.losses
-    losses.segments, losses.seconds = (
-        len(recording.segments),
-        left_to_right_sum(map(sub, recording.ends, recording.starts)),
-    )
+    durations = list(map(sub, recording.ends, recording.starts))
+    found = Candidates(recording, losses=Losses(len(durations), left_to_right_sum(durations)))
     if recording.sample_rate < config.min_sample_rate:
         found.low_sample_rate = True
-        losses.lose(LossReason.SAMPLE_RATE, losses.seconds, segments=losses.segments)
+        found.losses.lose(LossReason.SAMPLE_RATE, durations)
         return found
-    stops = _Stops(recording, config)
-    starts, ends = recording.starts, recording.ends
-    for first, start in enumerate(starts):
-        seconds = ends[first] - start
-        if stops.low_bandwidth[first] == first:
-            losses.lose(LossReason.BANDWIDTH, seconds)
-            continue
-        span, stopped_at = _grown(recording, config, stops, first, losses)
-        end = span.cut["end"] if span.cut is not None else ends[max(span.stop - 1, first)]
-        in_bounds = config.min_duration <= end - start <= config.max_duration
-        if not in_bounds or span.stop - first < MIN_SEGMENTS_PER_WINDOW:
-            losses.lose(LossReason.WINDOW, seconds)
-            _explain(recording, config, stopped_at, seconds, losses)
-            found.lost.append(LostWindow(span, stopped_at))
-            continue
-        durations = _speaker_durations(recording, span)
-        if len(durations) < config.min_speakers:
-            losses.lose(LossReason.SPEAKERS, seconds)
-            continue
-        found.windows.append(Window(span, start, end, durations))
+    stops = find_stops(recording, config)
+    starts_lost = _grow(found, stops, config)
+    starts_lost[LossReason.WINDOW] = [lost.first for lost in found.lost]
+    _explain(found, config, starts_lost)
+    for reason, starts in starts_lost.items():
+        found.losses.lose(reason, [durations[start] for start in starts])
+    if found.windows:
+        found.speaker_durations = list(_speaker_durations(found.windows, stops, recording.starts, durations))
     return found
 
 
-class _Stops:
-    """For every start, the first index at or after it of each event that stops growth (the number of segments: never).
-
-    Attributes:
-        low_bandwidth: a segment whose bandwidth is too low.
-        crossing: a segment that ends more than the maximum duration after the start.
-        extra_speaker: a segment without a speaker, or of one speaker more than a window may have.
-    """
-
-    __slots__ = ("crossing", "extra_speaker", "low_bandwidth")
-
-    def __init__(self, recording: Recording, config: WindowConfig):
-        self.low_bandwidth = _first_low_bandwidths(recording.bandwidths, config.min_bandwidth)
-        self.crossing = _first_crossings(recording.starts, recording.ends, config.max_duration)
-        self.extra_speaker = _first_extra_speakers(recording.speakers, config.max_speakers)
-
-
-def _grown(recording: Recording, config: WindowConfig, stops: _Stops, first: int, losses: Losses) -> tuple[Span, int]:
-    """The segments that a start gathers, and the index at which it stopped (the last one, if nothing stopped it)."""
-    low, crossing, extra = stops.low_bandwidth[first], stops.crossing[first], stops.extra_speaker[first]
-    stop = min(low, crossing, extra)
-    stopped_at = min(stop, len(recording.segments) - 1)
-    if config.truncation and crossing == stop < low:
-        limit = recording.starts[first] + config.max_duration
-        if recording.starts[crossing] < limit:
-            losses.truncations += 1
+def _grow(found: Candidates, stops: Stops, config: WindowConfig) -> dict[LossReason, list[int]]:
+    """Fills in the windows and the lost ones; gives the starts that were lost otherwise."""
+    recording, windows, lost = found.recording, found.windows, found.lost
+    starts, ends, last = recording.starts, recording.ends, len(recording.starts) - 1
+    least, most, truncation = config.min_duration, config.max_duration, config.truncation
+    low_bandwidth: list[int] = []
+    few_speakers: list[int] = []
+    cut_points: dict[int, CutPoints] = {}
+    truncations = 0
+    for first, (start, low, crossing, extra, enough) in enumerate(
+        zip(starts, stops.low_bandwidth, stops.crossing, stops.extra_speaker, stops.enough_speakers)
+    ):
+        if low == first:
+            low_bandwidth.append(first)
+            continue
+        stop = stopped_at = min(low, crossing, extra)
+        cut = None
+        if crossing == stop < low and truncation and starts[crossing] < start + most:
+            truncations += 1
             if crossing < extra:
-                return Span(first, stop + 1, _truncated(recording.segments[crossing], limit, crossing)), stopped_at
-    return Span(first, stop, None), stopped_at
+                points = cut_points.get(crossing)
+                if points is None:
+                    points = cut_points[crossing] = CutPoints(recording.segments[crossing], crossing)
+                cut = points.cut(start + most)
+                stop += 1
+        end = cut.end if cut is not None else ends[stop - 1 if stop > first else first]
+        if not least <= end - start <= most or stop - first < MIN_SEGMENTS_PER_WINDOW:
+            lost.append(LostWindow(first, stop, cut, stopped_at if stopped_at < last else last))
+        elif stop <= enough:
+            few_speakers.append(first)
+        else:
+            windows.append(Window(first, stop, cut, start, end))
+    found.losses.truncations = truncations
+    return {LossReason.BANDWIDTH: low_bandwidth, LossReason.SPEAKERS: few_speakers}
 
 
-def _explain(recording: Recording, config: WindowConfig, stopped_at: int, seconds: float, losses: Losses) -> None:
-    """Counts a lost window under what stands where its growth stopped, if that says why."""
-    if recording.segments[stopped_at].get("speaker", NO_SPEAKER) == NO_SPEAKER:
-        losses.lose(LossReason.NO_SPEAKER, seconds)
-    elif recording.bandwidths[stopped_at] < config.min_bandwidth:
-        losses.lose(LossReason.NEXT_BANDWIDTH, seconds)
+def _explain(found: Candidates, config: WindowConfig, starts_lost: dict[LossReason, list[int]]) -> None:
+    """Adds the starts of lost windows whose growth stopped at what says why."""
+    segments, bandwidths = found.recording.segments, found.recording.bandwidths
+    no_speaker: list[int] = []
+    next_bandwidth: list[int] = []
+    for lost in found.lost:
+        if segments[lost.stopped_at].get("speaker", NO_SPEAKER) == NO_SPEAKER:
+            no_speaker.append(lost.first)
+        elif bandwidths[lost.stopped_at] < config.min_bandwidth:
+            next_bandwidth.append(lost.first)
+    starts_lost[LossReason.NO_SPEAKER] = no_speaker
+    starts_lost[LossReason.NEXT_BANDWIDTH] = next_bandwidth
 
 
-def _truncated(segment: Segment, limit: float, index: int) -> Segment:
-    """A copy of the segment that keeps the words that end by `limit` (seconds).
+def _speaker_durations(
+    windows: list[Window], stops: Stops, starts: list[float], durations: list[float]
+) -> Iterator[list[float]]:
+    """For each window its speakers' durations as Candidates states them.
 
-    Its `end` is the end of the last of them, in their order; its own start, when none is kept.
+    `numpy.bincount` adds its weights in their order, one by one: for each speaker from left to right, as the reference
+    does.
     """
-    words = segment.get("words", [])
-    if type(words) is not list:
-        raise _words_fault(index, f"expected a list, found {described(words)}")
-    kept: list[dict[str, Any]] = []
-    for at, word in enumerate(words):
-        if type(word) is not dict or type(word.get("end")) not in NUMBER:
-            raise _words_fault(index, f"[{at}]: expected an object with an end in seconds, found {described(word)}")
-        if word["end"] <= limit:
-            if type(word.get("word") or "") is not str:
-                raise _words_fault(index, f"[{at}].word: expected a string, found {described(word['word'])}")
-            kept.append(word)
-    text = " ".join([word["word"] for word in kept if word.get("word")])
-    return {**segment, "words": kept, "text": text, "end": kept[-1]["end"] if kept else segment["start"]}
-
-
-def _words_fault(index: int, detail: str) -> BadEntry:
-    return BadEntry(RejectReason.WORDS_MALFORMED, f"segments[{index}].words{'' if detail[0] == '[' else ': '}{detail}")
-
-
-def _speaker_durations(recording: Recording, span: Span) -> list[float]:
-    durations: dict[str | int, float] = {}
-    starts, ends = recording.starts[span.first : span.stop], recording.ends[span.first : span.stop]
-    if span.cut is not None:
-        ends[-1] = span.cut["end"]
-    for start, end, speaker in zip(starts, ends, recording.speakers[span.first : span.stop]):
-        if speaker is not None:
-            durations[speaker] = durations.get(speaker, 0.0) + (end - start)
-    return list(durations.values())
-
-
-def _first_low_bandwidths(bandwidths: Sequence[float], least: float) -> list[int]:
-    """For each index the first one at or after it whose bandwidth is below `least`: one pass from the right."""
-    count = len(bandwidths)
-    firsts, first = [count] * count, count
-    for index in range(count - 1, -1, -1):
-        if bandwidths[index] < least:
-            first = index
-        firsts[index] = first
-    return firsts
-
-
-def _first_crossings(starts: Sequence[float], ends: Sequence[float], max_duration: float) -> list[int]:
-    """For each index the first one at or after it whose segment ends more than `max_duration` after its start.
-
-    Going from the right, a stack holds the segments that end later than all between them and the current one, so that
-    the latest end is at the bottom. The first segment to end after a given time is always one of them, and as their
-    ends fall from bottom to top, bisection finds it: n log n at worst, whatever the order of the segments.
-    """
-    count = len(starts)
-    firsts = [count] * count
-    negated_ends: list[float] = []
-    indices: list[int] = []
-    for index in range(count - 1, -1, -1):
-        start, negated_end = starts[index], -ends[index]
-        while negated_ends and negated_ends[-1] >= negated_end:
-            negated_ends.pop()
-            indices.pop()
-        negated_ends.append(negated_end)
-        indices.append(index)
-        at = bisect_left(negated_ends, -(start + max_duration)) - 1
-        # start + max_duration is rounded otherwise than end - start, which is what decides.
-        while at + 1 < len(indices) and ends[indices[at + 1]] - start > max_duration:
-            at += 1
-        while at >= 0 and not ends[indices[at]] - start > max_duration:
-            at -= 1
-        if at >= 0:
-            firsts[index] = indices[at]
-    return firsts
-
-
-def _first_extra_speakers(speakers: Sequence[str | int | None], most: int) -> list[int]:
-    """For each index the first one at or after it that has no speaker, or brings the distinct speakers above `most`.
-
-    A later start never stops earlier, so both ends of the run only move to the right.
-    """
-    count = len(speakers)
-    firsts: list[int] = []
-    present: Counter[str | int] = Counter()
-    stop = 0
-    for index, leaving in enumerate(speakers):
-        while stop < count and speakers[stop] != NO_SPEAKER:
-            speaker = speakers[stop]
-            if speaker is not None:
-                if speaker not in present and len(present) == most:
-                    break
-                present[speaker] += 1
-            stop += 1
-        firsts.append(stop)
-        if stop == index:
-            stop += 1
-        elif leaving is not None:
-            present[leaving] -= 1
-            if not present[leaving]:
-                del present[leaving]
-    return firsts
+    slots, seconds, width = np.array(stops.speaker_slots), np.array(durations), stops.nobody + 1
+    firsts = np.array([window.first for window in windows])
+    lengths = np.array([window.stop for window in windows]) - firsts
+    block = max(1, _SUMMED_AT_ONCE // max(int(lengths.max()), width))
+    for at in range(0, len(windows), block):
+        length = lengths[at : at + block]
+        behind = np.cumsum(length)
+        count = len(length)
+        held = np.arange(behind[-1]) + np.repeat(firsts[at : at + block] - behind + length, length)
+        bins = slots[held] + np.repeat(np.arange(0, count * width, width), length)
+        weights = seconds[held]
+        for index, window in enumerate(windows[at : at + block]):
+            if window.cut is not None:
+                weights[behind[index] - 1] = window.cut.end - starts[window.stop - 1]
+        sums = np.bincount(bins, weights, count * width).reshape(count, width)[:, :-1]
+        stated = np.zeros((count, max(SPEAKER_DURATIONS, width - 1)))
+        stated[:, : width - 1] = np.sort(sums)[:, ::-1]
+        yield from stated[:, :SPEAKER_DURATIONS].tolist()

@@ -2,6 +2,7 @@
 
 import bz2
 import gzip
+import io
 import lzma
 import zlib
 from collections.abc import Callable
@@ -10,14 +11,59 @@ from typing import IO, Any
 from backports.zstd import ZstdError, ZstdFile
 
 DecompressionError = (EOFError, gzip.BadGzipFile, zlib.error, lzma.LZMAError, ZstdError)
-"""What the readers raise on data that is cut off or corrupt. bz2 raises a bare OSError for the latter."""
+"""What the readers raise on data that is cut off or corrupt; bz2 raises a bare OSError for the latter."""
+
+_CHUNK = 1 << 16
+
+
+class _Streams(io.RawIOBase):
+    """The uncompressed bytes of a file of one or more compressed streams.
+
+    The standard library's readers of bz2 and xz take whatever follows the first stream, and is no stream itself, for
+    padding: a file whose second stream is damaged would be read as a short one.
+    """
+
+    def __init__(self, raw: IO[bytes], new_stream: Callable[[], Any]):
+        self._raw = raw
+        self._new_stream = new_stream
+        self._stream = new_stream()
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        data = b""
+        while not data:
+            compressed = b""
+            if self._stream.eof:
+                compressed = self._behind_stream()
+                if not compressed:
+                    return 0
+                self._stream = self._new_stream()
+            elif self._stream.needs_input:
+                compressed = self._raw.read(_CHUNK)
+                if not compressed:
+                    raise EOFError("the data ends before its end-of-stream marker")
+            data = self._stream.decompress(compressed, len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
+    def _behind_stream(self) -> bytes:
+        """The beginning of the next stream, without the zeros that xz allows between two; empty at the end."""
+        behind: bytes = self._stream.unused_data
+        while not behind.lstrip(b"\0"):
+            behind = self._raw.read(_CHUNK)
+            if not behind:
+                break
+        return behind.lstrip(b"\0")
+
 
 _READERS: dict[str, Callable[[IO[bytes]], Any]] = {
     ".gz": lambda raw: gzip.GzipFile(fileobj=raw),
     ".zst": ZstdFile,
     ".zstd": ZstdFile,
-    ".bz2": bz2.BZ2File,
-    ".xz": lzma.LZMAFile,
+    ".bz2": lambda raw: io.BufferedReader(_Streams(raw, bz2.BZ2Decompressor)),
+    ".xz": lambda raw: io.BufferedReader(_Streams(raw, lzma.LZMADecompressor)),
 }
 
 

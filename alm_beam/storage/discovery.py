@@ -94,6 +94,8 @@ def _named_by(pattern: str) -> Iterator[Manifest]:
             raise InputError(pattern, search.nothing_found)
         for path in found:
             path = f"{search.root}/{path}"
+            if not _is_utf8(path):
+                raise InputError(pattern, f"the name of {path!a} is not UTF-8; rename the file")
             size = search.fs.size(path)
             if size is None:
                 raise InputError(pattern, f"{path} has no known size")
@@ -104,6 +106,14 @@ def _named_by(pattern: str) -> Iterator[Manifest]:
         raise
     except (OSError, ValueError, ImportError) as error:
         raise InputError(pattern, f"cannot be read ({error})") from error
+
+
+def _is_utf8(path: str) -> bool:
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _search(pattern: str) -> _Search:

@@ -11,6 +11,9 @@ from alm_beam.core.losses import LossStats
 
 NAMESPACE = "alm_beam"
 
+_MAX_SECONDS = 1e12
+"""Beam's distributions add up 64-bit integers, here of milliseconds."""
+
 
 class LossStatsFn(beam.CombineFn):
     """Adds up LossStats; an accumulator is one of them, so its size does not grow with the run."""
@@ -35,13 +38,17 @@ class LossStatsFn(beam.CombineFn):
 class _CountLosses(beam.DoFn):
     """Passes LossStats on. Counts are summed over a bundle first: a counter costs more than the addition it counts."""
 
+    def __init__(self) -> None:
+        durations = [name for name, value in LossStats().to_dict().items() if isinstance(value, float)]
+        self._distributions = {name: Metrics.distribution(NAMESPACE, name) for name in durations}
+
     def start_bundle(self) -> None:
         self._counts: Counter[str] = Counter()
 
     def process(self, stats: LossStats) -> Iterator[LossStats]:
         for name, value in stats.to_dict().items():
-            if isinstance(value, float):
-                Metrics.distribution(NAMESPACE, name).update(round(value * 1000))
+            if name in self._distributions:
+                self._distributions[name].update(round(min(value, _MAX_SECONDS) * 1000))
             elif isinstance(value, int):
                 self._counts[name] += value
         for reason, count in stats.rejected.items():

@@ -17,7 +17,7 @@ NAN, INFINITY = float("nan"), float("inf")
         (WindowConfig, "truncation", ["maybe", 1]),
         (OverlapConfig, "overlap_percentage", [-1, 100.5, NAN, "x"]),
         (OverlapConfig, "target_duration", [0, -1, NAN, "x"]),
-        (JobConfig, "repeat_factor", [0, -1, 1.5]),
+        (JobConfig, "repeat_factor", [0, -1, 1.5, 10**10]),
         (JobConfig, "num_shards", [-1, 1.5]),
         (JobConfig, "max_reject_fraction", [-0.1, 1.1, NAN]),
         (JobConfig, "overwrite", ["maybe"]),

@@ -27,9 +27,15 @@ OVERLAP_FIELDS = {
 }
 
 
+def only_once(pairs: list) -> dict:
+    assert len(dict(pairs)) == len(pairs), "a key stands twice"
+    return dict(pairs)
+
+
 def output(entry: dict, fields: EntryConfig = DEFAULT) -> dict:
     candidates = build_windows(recording_of({"audio_sample_rate": 16000, **entry}), TEN)
-    return json.loads(serialise_entry(filter_overlaps(candidates, OverlapConfig(target_duration=10)), fields))
+    line = serialise_entry(filter_overlaps(candidates, OverlapConfig(target_duration=10)), fields)
+    return json.loads(line, object_pairs_hook=only_once)
 
 
 def test_a_recording_without_windows_has_all_fields_of_the_overlap_step():
@@ -88,6 +94,22 @@ def test_the_five_longest_speakers_are_stated_longest_first():
 def test_dropped_top_level_fields_go():
     fields = EntryConfig(drop_fields_top_level=frozenset({"audio_sample_rate", "lang"}))
     assert {"audio_sample_rate", "lang"}.isdisjoint(output({"segments": TWO, "lang": "de"}, fields))
+    fields = EntryConfig(drop_fields_top_level=frozenset({"audio_filepath"}))
+    low = {"audio_filepath": "a.wav", "audio_sample_rate": 8000, "segments": []}
+    assert "audio_filepath" not in output(low, fields)
+
+
+def test_by_default_words_and_segments_go():
+    entry = output({"segments": [{**segment, "words": []} for segment in TWO], "words": []})
+    assert {"words", "segments"}.isdisjoint(entry)
+    assert "words" not in entry["windows"][0]["segments"][0]
+
+
+@pytest.mark.parametrize(("later", "stay"), [(4e-7, 2), (2e-6, 1)])
+def test_times_that_are_equal_in_six_digits_are_the_same(later, stay):
+    shifted = [segment(later, 5, "a"), segment(5, 10, "b")]
+    entry = output({"segments": [*TWO, *[segment(50, 51)] * 2, *shifted]})
+    assert (len(entry["filtered"]), len(entry["filtered_windows"])) == (1, stay)
 
 
 def test_what_cannot_be_written_because_it_is_nested_too_deep_is_refused():

@@ -1,7 +1,7 @@
 import pytest
 
 from alm_beam.core.config import OverlapConfig
-from alm_beam.core.overlap import kept_times
+from alm_beam.core.overlap import kept_positions
 
 
 @pytest.mark.parametrize(
@@ -18,8 +18,10 @@ from alm_beam.core.overlap import kept_times
         pytest.param([(0, 10), (0, 10)], 100, [(0, 10)], id="of identical ones one stays"),
         pytest.param([(0, 9), (4, 14), (12, 19)], 20, [(4, 14)], id="one after the other"),
         pytest.param([(0, 10), (5, 14), (9, 20)], 20, [(0, 10), (9, 20)], id="one that has gone removes no others"),
+        pytest.param([(0, 20), (1, 11), (10, 33)], 50, [(1, 11), (10, 33)], id="one that goes stops comparing"),
         pytest.param([], 50, [], id="nothing"),
     ],
 )
 def test_which_of_two_stays(times, percentage, kept):
-    assert kept_times(times, OverlapConfig(overlap_percentage=percentage, target_duration=10)) == kept
+    config = OverlapConfig(overlap_percentage=percentage, target_duration=10)
+    assert [times[at] for at in kept_positions(times, config)] == kept

@@ -4,13 +4,14 @@ import io
 import lzma
 
 import pytest
+from backports.zstd import CompressionParameter
 
 from alm_beam.storage.compression import DecompressionError, ZstdFile, decompressed, is_compressed
 
 
 def zstd(data: bytes) -> bytes:
     buffer = io.BytesIO()
-    with ZstdFile(buffer, "wb") as file:
+    with ZstdFile(buffer, "wb", options={CompressionParameter.checksum_flag: 1}) as file:
         file.write(data)
     return buffer.getvalue()
 
@@ -32,6 +33,21 @@ def test_data_that_is_cut_off_is_an_error_not_a_short_file(suffix, kept):
     stored = COMPRESS[suffix](DATA)
     with pytest.raises(DecompressionError):
         decompressed(f"a{suffix}", io.BytesIO(stored[: int(len(stored) * kept)])).read()
+
+
+@pytest.mark.parametrize("suffix", COMPRESS)
+def test_a_second_member_that_is_damaged_is_an_error_not_a_short_file(suffix):
+    second = bytearray(COMPRESS[suffix](DATA))
+    for at in (0, len(second) // 2):
+        damaged = bytearray(second)
+        damaged[at] ^= 0xFF
+        with pytest.raises((*DecompressionError, OSError)):
+            decompressed(f"a{suffix}", io.BytesIO(COMPRESS[suffix](DATA) + damaged)).read()
+
+
+def test_xz_may_be_padded_between_and_behind_streams():
+    stored = lzma.compress(b"one") + bytes(100_000) + lzma.compress(b"two") + bytes(8)
+    assert decompressed("a.xz", io.BytesIO(stored)).read() == b"onetwo"
 
 
 @pytest.mark.parametrize("suffix", COMPRESS)

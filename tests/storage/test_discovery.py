@@ -76,6 +76,19 @@ def test_a_link_that_leads_nowhere_is_an_error_that_names_it(tree):
             find_manifests([str(pattern)])
 
 
+def test_a_name_that_is_not_utf8_is_an_error_that_names_it(tree):
+    Path(os.fsdecode(os.fsencode(tree) + b"/x\xff.jsonl")).write_bytes(b"{}")
+    with pytest.raises(InputError, match=r"udcff\.jsonl' is not UTF-8"):
+        find_manifests([str(tree)])
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read anywhere")
+def test_a_folder_that_may_not_be_read_is_an_error_that_names_it(tree):
+    (tree / "sub").chmod(0)
+    with pytest.raises(InputError, match="Permission denied"):
+        find_manifests([str(tree)])
+
+
 def test_a_compressed_file_without_any_bytes_is_an_error_that_names_it(tree):
     (tree / "x.jsonl.gz").write_bytes(b"")
     with pytest.raises(InputError, match=r"x\.jsonl\.gz is cut off"):

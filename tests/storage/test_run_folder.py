@@ -1,4 +1,5 @@
 import pytest
+from fsspec.implementations.local import LocalFileSystem
 
 from alm_beam.storage import run_folder
 from alm_beam.storage.discovery import Manifest
@@ -27,6 +28,18 @@ def test_clearing_takes_all_of_a_run_and_nothing_else(tmp_path):
     left = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
     assert left == {*others, "beam-temp-other-1/part"}
     assert not run_folder.is_finished(str(tmp_path))
+
+
+def test_the_marker_goes_first(tmp_path, monkeypatch):
+    def fail(*_: object, **__: object) -> None:
+        raise OSError("no more")
+
+    for name in ("_SUCCESS", "alm_output-00000-of-00001.jsonl"):
+        (tmp_path / name).write_bytes(b"")
+    monkeypatch.setattr(LocalFileSystem, "rm", fail)
+    with pytest.raises(OSError, match="no more"):
+        run_folder.clear(str(tmp_path))
+    assert not (tmp_path / "_SUCCESS").exists()
 
 
 def test_clearing_makes_the_folder(tmp_path):

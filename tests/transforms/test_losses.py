@@ -6,7 +6,7 @@ from alm_beam.transforms.losses import LossStatsFn
 
 def part(index: int) -> LossStats:
     losses = Losses(segments=index, seconds=index / 2)
-    losses.lose(LossReason.WINDOW, index / 4)
+    losses.lose(LossReason.WINDOW, [index / 4])
     return LossStats(recordings=1, windows=index, losses=losses, rejected=Counter({"not_json": index}))
 
 
