@@ -10,13 +10,15 @@ _SPEAKERS = st.sampled_from(["a", "b", "c", "no-speaker", "", None, 0, 1])
 _METRICS = st.one_of(
     st.none(), st.just({}), st.builds(lambda b: {"bandwidth": b}, st.sampled_from([None, 0, 7999.9, 8000, 12000]))
 )
-_TIMES = st.one_of(st.integers(0, 60), st.floats(-5, 60, allow_nan=False).map(lambda t: round(t, 3)))
+# Tenths are no exact floats: their sums and differences meet a duration and round to either side of it.
+_TENTHS = st.integers(0, 600).map(lambda tenths: tenths / 10)
+_TIMES = st.one_of(st.integers(0, 60), _TENTHS, st.floats(-5, 60, allow_nan=False).map(lambda t: round(t, 3)))
 
 
 @st.composite
 def segments(draw: st.DrawFn) -> dict[str, Any]:
     start = draw(_TIMES)
-    end = start + draw(st.one_of(st.just(0), st.floats(0, 12), st.integers(0, 12), st.floats(30, 90)))
+    end = start + draw(st.one_of(st.just(0), st.floats(0, 12), st.integers(0, 12), _TENTHS, st.floats(30, 90)))
     segment: dict[str, Any] = {"start": start, "end": end}
     if draw(st.booleans()):
         segment["metrics"] = {"bandwidth": 9000}
@@ -55,8 +57,8 @@ def entries(draw: st.DrawFn) -> dict[str, Any]:
 def window_configs(draw: st.DrawFn) -> WindowConfig:
     least = draw(st.integers(1, 3))
     return WindowConfig(
-        target_window_duration=draw(st.floats(1, 40)),
-        tolerance=draw(st.floats(0, 0.9)),
+        target_window_duration=draw(st.floats(1, 40) | _TENTHS.filter(bool)),
+        tolerance=draw(st.sampled_from([0, 0.1, 0.5]) | st.floats(0, 0.9)),
         min_speakers=least,
         max_speakers=draw(st.integers(least, 4)),
         truncation=draw(st.booleans()),

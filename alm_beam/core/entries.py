@@ -89,15 +89,15 @@ class _SegmentJson:
         }
 
     def _cut(self, segment: Segment, cut: Cut) -> Segment:
-        return self._less({**segment, "end": cut.end, "text": cut.text, "words": cut.words})
+        return self._without_dropped({**segment, "end": cut.end, "text": cut.text, "words": cut.words})
 
     def _less(self, segment: Segment) -> Segment:
-        if self._dropped.isdisjoint(segment):
-            return segment
-        segment = segment.copy()
+        return segment if self._dropped.isdisjoint(segment) else self._without_dropped(segment.copy())
+
+    def _without_dropped(self, copy: Segment) -> Segment:
         for name in self._dropped:
-            segment.pop(name, None)
-        return segment
+            copy.pop(name, None)
+        return copy
 
 
 def _own_fields(candidates: Candidates, config: EntryConfig) -> dict[str, Any]:

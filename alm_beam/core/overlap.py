@@ -12,6 +12,7 @@ Times = tuple[float, float]
 """Start and end of a window, seconds."""
 
 _MATCHED_DIGITS = 6
+_CLOSE = 2 * 10**-_MATCHED_DIGITS
 
 
 @dataclass(slots=True)
@@ -104,12 +105,12 @@ def _alike(times: Sequence[Times], kept: list[int]) -> set[int]:
     """
     alike = set(kept)
     for at in kept:
-        rounded = _rounded(times[at])
+        start = times[at][0]
         for side in (range(at - 1, -1, -1), range(at + 1, len(times))):
             for other in side:
-                if abs(times[other][0] - times[at][0]) > 2 * 10**-_MATCHED_DIGITS:
+                if abs(times[other][0] - start) > _CLOSE:
                     break
-                if _rounded(times[other]) == rounded:
+                if _rounded(times[other]) == _rounded(times[at]):
                     alike.add(other)
     return alike
 

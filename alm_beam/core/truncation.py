@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from alm_beam.core.manifest import NUMBER, BadEntry, RejectReason, Segment, described
 
 _END = itemgetter("end")
+_WORD = itemgetter("word")
 
 
 class Cut(NamedTuple):
@@ -24,9 +25,13 @@ class Cut(NamedTuple):
 
 
 class CutPoints:
-    """The words of one segment, looked through once for all the windows that cut it."""
+    """The words of one segment, looked through once for all the windows that cut it.
 
-    __slots__ = ("_ends", "_index", "_rise", "_start", "_words")
+    Where the words' ends rise, those that end by some time are the first so many: bisection tells how many, and their
+    text is the beginning of the text of all.
+    """
+
+    __slots__ = ("_ends", "_index", "_lengths", "_start", "_text", "_words")
 
     def __init__(self, segment: Segment, index: int):
         """
@@ -39,6 +44,9 @@ class CutPoints:
         """
         self._index, self._start = index, segment["start"]
         self._words = words = segment.get("words", [])
+        self._text: str | None = None
+        if words == []:
+            return
         if type(words) is not list:
             raise self._fault(f": expected a list, found {described(words)}")
         try:
@@ -47,7 +55,19 @@ class CutPoints:
             raise self._first_fault() from None
         if not NUMBER.issuperset(map(type, self._ends)):
             raise self._first_fault()
-        self._rise = self._ends == sorted(self._ends)
+        if self._ends == sorted(self._ends):
+            self._read_text()
+
+    def _read_text(self) -> None:
+        """Joins the words' text, unless a word is missing, empty or no string."""
+        try:
+            texts = list(map(_WORD, self._words))
+            text = " ".join(texts)
+        except (KeyError, TypeError):
+            return
+        self._lengths = list(map(len, texts))
+        if all(self._lengths):
+            self._text = text
 
     def cut(self, limit: float) -> Cut:
         """What is left of the segment when it keeps the words that end by `limit` (seconds).
@@ -55,17 +75,19 @@ class CutPoints:
         Raises:
             BadEntry: the `word` of a kept word is no string.
         """
-        if self._rise:
-            kept = self._words[: bisect_right(self._ends, limit)]
-        else:
+        if self._text is not None:
+            count = bisect_right(self._ends, limit)
+            kept = self._words[:count]
+            text = self._text[: sum(self._lengths[:count]) + count - 1] if count else ""
+        elif self._words:
             kept = [word for word, end in zip(self._words, self._ends) if end <= limit]
-        if not kept:
-            return Cut(self._start, "", kept)
-        try:
-            text = " ".join(filter(None, [word.get("word") for word in kept]))
-        except TypeError:
-            raise self._first_fault() from None
-        return Cut(kept[-1]["end"], text, kept)
+            try:
+                text = " ".join(filter(None, [word.get("word") for word in kept]))
+            except TypeError:
+                raise self._first_fault() from None
+        else:
+            kept, text = [], ""
+        return Cut(kept[-1]["end"] if kept else self._start, text, kept)
 
     def _first_fault(self) -> BadEntry:
         for at, word in enumerate(self._words):

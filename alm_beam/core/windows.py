@@ -9,12 +9,15 @@ For every segment i of enough bandwidth a candidate grows from i, segment by seg
 
 stops it. The candidate is a window when it lasts target ± tolerance, has two segments or more and enough speakers.
 
-Where each of these first happens is known for all starts beforehand (`alm_beam.core.stops`), so a start costs a few
-comparisons and no walk over its segments. What a window costs beyond that is the sum of its speakers' durations: one
-addition for each of its segments, which writing it down takes anyway. Together: linear in segments and output.
+How far a candidate grows is found without walking over it again. The first and the last of these events do not depend
+on the start's own time and are found beforehand (`alm_beam.core.stops`). As for the second: where a start is not before
+the last one, all that the last candidate held ends in time for this one too, so the stop only moves to the right. Only
+a start that goes back in time looks anew, at what it then holds. The speakers' durations take one addition for each
+segment of a candidate of the right duration, which writing it down takes anyway. Together: linear in segments and
+output.
 """
 
-from collections.abc import Iterator
+import math
 from dataclasses import dataclass, field
 from operator import sub
 from typing import NamedTuple
@@ -24,7 +27,7 @@ import numpy as np
 from alm_beam.core.config import WindowConfig
 from alm_beam.core.losses import Losses, LossReason, left_to_right_sum
 from alm_beam.core.manifest import NO_SPEAKER, ManifestLine, Recording
-from alm_beam.core.stops import Stops, find_stops
+from alm_beam.core.stops import SpeakerStops, find_low_bandwidths, find_speaker_stops
 from alm_beam.core.truncation import Cut, CutPoints
 
 MIN_SEGMENTS_PER_WINDOW = 2
@@ -109,90 +112,124 @@ def build_windows(recording: Recording, config: WindowConfig) -> Candidates:
         found.low_sample_rate = True
         found.losses.lose(LossReason.SAMPLE_RATE, durations)
         return found
-    stops = find_stops(recording, config)
-    starts_lost = _grow(found, stops, config)
-    starts_lost[LossReason.WINDOW] = [lost.first for lost in found.lost]
-    _explain(found, config, starts_lost)
-    for reason, starts in starts_lost.items():
-        found.losses.lose(reason, [durations[start] for start in starts])
+    speaker_stops = find_speaker_stops(recording.speakers, config.max_speakers)
+    low_bandwidth = _grow(found, speaker_stops.firsts, config)
+    few_speakers: list[int] = []
     if found.windows:
-        found.speaker_durations = list(_speaker_durations(found.windows, stops, recording.starts, durations))
+        few_speakers = _measure_speakers(found, speaker_stops, durations, config.min_speakers)
+    _count_losses(found, config, durations, low_bandwidth, few_speakers)
     return found
 
 
-def _grow(found: Candidates, stops: Stops, config: WindowConfig) -> dict[LossReason, list[int]]:
-    """Fills in the windows and the lost ones; gives the starts that were lost otherwise."""
+def _grow(found: Candidates, speaker_stops: list[int], config: WindowConfig) -> list[int]:
+    """Fills in the windows, whatever their number of speakers, and the lost ones; gives the starts of low bandwidth."""
     recording, windows, lost = found.recording, found.windows, found.lost
-    starts, ends, last = recording.starts, recording.ends, len(recording.starts) - 1
+    starts, ends = recording.starts, recording.ends
     least, most, truncation = config.min_duration, config.max_duration, config.truncation
+    low_bandwidths = find_low_bandwidths(recording.bandwidths, config.min_bandwidth)
     low_bandwidth: list[int] = []
-    few_speakers: list[int] = []
     cut_points: dict[int, CutPoints] = {}
-    truncations = 0
-    for first, (start, low, crossing, extra, enough) in enumerate(
-        zip(starts, stops.low_bandwidth, stops.crossing, stops.extra_speaker, stops.enough_speakers)
-    ):
+    last = len(starts) - 1
+    truncations = stop = 0
+    earlier = -math.inf
+    for first, (start, low, extra) in enumerate(zip(starts, low_bandwidths, speaker_stops)):
         if low == first:
             low_bandwidth.append(first)
             continue
-        stop = stopped_at = min(low, crossing, extra)
-        cut = None
-        if crossing == stop < low and truncation and starts[crossing] < start + most:
+        if start < earlier or stop < first:
+            stop = first
+        earlier = start
+        limit = low if low < extra else extra
+        while stop < limit and ends[stop] - start <= most:
+            stop += 1
+        behind, cut = stop, None
+        if truncation and stop < low and stop <= last and starts[stop] < start + most and ends[stop] - start > most:
             truncations += 1
-            if crossing < extra:
-                points = cut_points.get(crossing)
+            if stop < extra:
+                points = cut_points.get(stop)
                 if points is None:
-                    points = cut_points[crossing] = CutPoints(recording.segments[crossing], crossing)
+                    points = cut_points[stop] = CutPoints(recording.segments[stop], stop)
                 cut = points.cut(start + most)
-                stop += 1
+                behind = stop + 1
         end = cut.end if cut is not None else ends[stop - 1 if stop > first else first]
-        if not least <= end - start <= most or stop - first < MIN_SEGMENTS_PER_WINDOW:
-            lost.append(LostWindow(first, stop, cut, stopped_at if stopped_at < last else last))
-        elif stop <= enough:
-            few_speakers.append(first)
+        if least <= end - start <= most and behind - first >= MIN_SEGMENTS_PER_WINDOW:
+            windows.append(Window(first, behind, cut, start, end))
         else:
-            windows.append(Window(first, stop, cut, start, end))
+            lost.append(LostWindow(first, behind, cut, stop if stop < last else last))
     found.losses.truncations = truncations
-    return {LossReason.BANDWIDTH: low_bandwidth, LossReason.SPEAKERS: few_speakers}
+    return low_bandwidth
 
 
-def _explain(found: Candidates, config: WindowConfig, starts_lost: dict[LossReason, list[int]]) -> None:
-    """Adds the starts of lost windows whose growth stopped at what says why."""
+def _count_losses(
+    found: Candidates,
+    config: WindowConfig,
+    durations: list[float],
+    low_bandwidth: list[int],
+    few_speakers: list[int],
+) -> None:
+    """Counts the starts that gave no window, and where growth stopped at what says why."""
     segments, bandwidths = found.recording.segments, found.recording.bandwidths
     no_speaker: list[int] = []
     next_bandwidth: list[int] = []
-    for lost in found.lost:
-        if segments[lost.stopped_at].get("speaker", NO_SPEAKER) == NO_SPEAKER:
-            no_speaker.append(lost.first)
-        elif bandwidths[lost.stopped_at] < config.min_bandwidth:
-            next_bandwidth.append(lost.first)
-    starts_lost[LossReason.NO_SPEAKER] = no_speaker
-    starts_lost[LossReason.NEXT_BANDWIDTH] = next_bandwidth
+    for first, _, _, stopped_at in found.lost:
+        if segments[stopped_at].get("speaker", NO_SPEAKER) == NO_SPEAKER:
+            no_speaker.append(first)
+        elif bandwidths[stopped_at] < config.min_bandwidth:
+            next_bandwidth.append(first)
+    for reason, starts in (
+        (LossReason.BANDWIDTH, low_bandwidth),
+        (LossReason.SPEAKERS, few_speakers),
+        (LossReason.WINDOW, [lost.first for lost in found.lost]),
+        (LossReason.NO_SPEAKER, no_speaker),
+        (LossReason.NEXT_BANDWIDTH, next_bandwidth),
+    ):
+        if starts:
+            found.losses.lose(reason, [durations[start] for start in starts])
 
 
-def _speaker_durations(
-    windows: list[Window], stops: Stops, starts: list[float], durations: list[float]
-) -> Iterator[list[float]]:
-    """For each window its speakers' durations as Candidates states them.
-
-    `numpy.bincount` adds its weights in their order, one by one: for each speaker from left to right, as the reference
-    does.
-    """
-    slots, seconds, width = np.array(stops.speaker_slots), np.array(durations), stops.nobody + 1
-    firsts = np.array([window.first for window in windows])
-    lengths = np.array([window.stop for window in windows]) - firsts
-    block = max(1, _SUMMED_AT_ONCE // max(int(lengths.max()), width))
+def _measure_speakers(
+    found: Candidates, speaker_stops: SpeakerStops, durations: list[float], min_speakers: int
+) -> list[int]:
+    """Fills in the speakers' durations; takes out the windows of too few speakers and gives their starts."""
+    windows = found.windows
+    longest = max([window[1] - window[0] for window in windows])
+    block = max(1, _SUMMED_AT_ONCE // max(longest, speaker_stops.nobody + 1))
+    few_speakers: list[int] = []
     for at in range(0, len(windows), block):
-        length = lengths[at : at + block]
-        behind = np.cumsum(length)
-        count = len(length)
-        held = np.arange(behind[-1]) + np.repeat(firsts[at : at + block] - behind + length, length)
-        bins = slots[held] + np.repeat(np.arange(0, count * width, width), length)
-        weights = seconds[held]
-        for index, window in enumerate(windows[at : at + block]):
-            if window.cut is not None:
-                weights[behind[index] - 1] = window.cut.end - starts[window.stop - 1]
-        sums = np.bincount(bins, weights, count * width).reshape(count, width)[:, :-1]
-        stated = np.zeros((count, max(SPEAKER_DURATIONS, width - 1)))
-        stated[:, : width - 1] = np.sort(sums)[:, ::-1]
-        yield from stated[:, :SPEAKER_DURATIONS].tolist()
+        some = windows[at : at + block]
+        sums, numbers = _summed(some, speaker_stops, found.recording.starts, durations)
+        found.speaker_durations += sums
+        few_speakers += [at + index for index, number in enumerate(numbers) if number < min_speakers]
+    if not few_speakers:
+        return []
+    few = set(few_speakers)
+    found.windows = [window for index, window in enumerate(windows) if index not in few]
+    found.speaker_durations = [sums for index, sums in enumerate(found.speaker_durations) if index not in few]
+    return [windows[index].first for index in few_speakers]
+
+
+def _summed(
+    windows: list[Window], speaker_stops: SpeakerStops, starts: list[float], durations: list[float]
+) -> tuple[list[list[float]], list[int]]:
+    """For each window its speakers' durations, as Candidates states them, and the number of its speakers.
+
+    `numpy.bincount` adds up its weights one by one, in their order: each speaker's durations from left to right, as
+    the reference adds them.
+    """
+    count, speakers = len(windows), speaker_stops.nobody
+    firsts = np.array([window[0] for window in windows])
+    lengths = np.array([window[1] for window in windows]) - firsts
+    behind = lengths.cumsum()
+    held = np.arange(behind[-1]) + (firsts - behind + lengths).repeat(lengths)
+    bins = np.array(speaker_stops.slots)[held] + np.arange(0, count * (speakers + 1), speakers + 1).repeat(lengths)
+    seconds = np.array(durations)[held]
+    for index, (_, stop, cut, _, _) in enumerate(windows):
+        if cut is not None:
+            seconds[behind[index] - 1] = cut.end - starts[stop - 1]
+    shape, bin_count = (count, speakers + 1), count * (speakers + 1)
+    sums = np.bincount(bins, seconds, bin_count).reshape(shape)[:, :speakers]
+    numbers = np.count_nonzero(np.bincount(bins, None, bin_count).reshape(shape)[:, :speakers], axis=1)
+    sums.sort(axis=1)
+    stated = np.zeros((count, max(SPEAKER_DURATIONS, speakers)))
+    stated[:, :speakers] = sums[:, ::-1]
+    return stated[:, :SPEAKER_DURATIONS].tolist(), numbers.tolist()

@@ -116,3 +116,22 @@ def test_the_recording_is_left_as_it_was():
     recording = recording_of({"audio_sample_rate": 16000, "segments": segments})
     build_windows(recording, TEN)
     assert recording.segments == segments
+
+
+def test_crossing_is_decided_by_the_difference_and_not_by_the_sum():
+    config = WindowConfig(target_window_duration=66, tolerance=0, min_speakers=1, truncation=False)
+    assert 124.79 > 58.79 + 66
+    assert len(built(segment(58.79, 60), segment(60, 124.79), config=config).windows) == 1
+    config = WindowConfig(target_window_duration=13.2, tolerance=0, min_speakers=1, truncation=False)
+    assert 952.35 <= 939.15 + 13.2
+    assert [lost.stop for lost in built(segment(939.15, 940), segment(940, 952.35), config=config).lost] == [1, 2]
+
+
+def test_sums_do_not_depend_on_how_many_windows_are_summed_at_once(monkeypatch):
+    segments = [segment(i, i + 1 + i / 7, "abc"[i % 3]) for i in range(60)]
+    at_once = built(*segments)
+    monkeypatch.setattr("alm_beam.core.windows._SUMMED_AT_ONCE", 30)
+    in_blocks = built(*segments)
+    assert at_once.windows == in_blocks.windows
+    assert at_once.speaker_durations == in_blocks.speaker_durations
+    assert len(at_once.windows) > 3
