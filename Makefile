@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 DEMO_OUTPUT ?= demo_output
 
-.PHONY: demo test lint test-lowest clean
+.PHONY: demo test lint test-lowest bench clean
 
 demo: $(READY)
 	$(BIN)/alm-beam windows --input=alm_beam/sample_data --output=$(DEMO_OUTPUT) --overwrite
@@ -25,6 +25,11 @@ test-lowest:
 	.venv-lowest/bin/pip install --quiet --constraint tests/lowest.txt -e '.[test]'
 	.venv-lowest/bin/pytest -n auto
 
+# Ratios within one run: tables on the terminal, results.json and growth.png in bench_output.
+bench: $(READY)
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[bench]'
+	$(BIN)/python -m benchmarks bench_output
+
 # The packages are built from wheels where there are any. The check comes first because pip's own message is long.
 $(READY): setup.py requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 12))' \
@@ -35,4 +40,4 @@ $(READY): setup.py requirements.txt
 	@touch $(READY)
 
 clean:
-	rm -rf .venv .venv-lowest $(DEMO_OUTPUT) build *.egg-info
+	rm -rf .venv .venv-lowest $(DEMO_OUTPUT) bench_output build *.egg-info

@@ -28,6 +28,7 @@ setup(
     ],
     extras_require={
         "test": ["pytest>=8", "pytest-xdist>=3.6", "hypothesis>=6.100"],
+        "bench": ["matplotlib>=3.9"],
         "dev": ["ruff==0.17.*", "mypy==2.4.*"],  # pinned: a new release may refuse what this one accepts
     },
 )

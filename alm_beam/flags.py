@@ -129,12 +129,20 @@ def windows_parser(prog: str) -> FlagParser:
         ("drop_fields_top_level", "fields of the entry left out, comma-separated"),
     ):
         add(shape, name, "NAMES", text, default=",".join(sorted(_defaults(EntryConfig)[name], reverse=True)))
+    shape.add_argument(
+        "--candidate_windows",
+        action=_Switch,
+        default=_defaults(EntryConfig)["candidate_windows"],
+        help="write the candidates too: `windows` and `lost_win_full_data`, most of the bytes (default: on)",
+    )
     return parser
 
 
 def job_config(parser: FlagParser, flags: argparse.Namespace) -> JobConfig:
     """The configuration that the flags state. Ends the process where one is out of its range."""
-    given = vars(flags) | {name: frozenset(_names(getattr(flags, name))) for name in _defaults(EntryConfig)}
+    given = vars(flags) | {
+        name: frozenset(_names(getattr(flags, name))) for name in ("drop_fields", "drop_fields_top_level")
+    }
     given["input"] = tuple(path for each in flags.input for path in _names(each))
     try:
         return JobConfig.of(given)

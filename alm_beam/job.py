@@ -66,7 +66,7 @@ def run(argv: Sequence[str] | None = None, prog: str = "build_windows.py") -> in
         _LOG.debug("the run failed", exc_info=True)
         print(f"{prog}: error: the run failed, {config.output} is not complete: {_cause(error)}", file=sys.stderr)
         return 1
-    print(render_summary(_loss_stats(output), config.output))
+    _print(render_summary(_loss_stats(output), config.output))
     return 0
 
 
@@ -161,6 +161,14 @@ def _checked_manifests(parser: FlagParser, config: JobConfig) -> list[Manifest]:
 def _loss_stats(output: str) -> LossStats:
     with FileSystems.open(FileSystems.join(output, run_folder.LOSS_STATS)) as file:
         return LossStats.from_dict(orjson.loads(file.read()))
+
+
+def _print(summary: str) -> None:
+    """Prints it, if anybody still listens: the run is complete all the same."""
+    try:
+        print(summary, flush=True)
+    except OSError:
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115 (for the flush at exit, which would fail again)
 
 
 def _cause(error: Exception) -> str:

@@ -38,6 +38,7 @@ def refused(capfd, *flags: str) -> str:
         ("--min_speakers=6", "--max_speakers=5: must be a whole number, min_speakers (6) or more"),
         ("--truncation=maybe", "--truncation=maybe: must be true or false"),
         ("--no_truncation=maybe", "--truncation=maybe: must be true or false"),
+        ("--candidate_windows=1", "--candidate_windows=1: must be true or false"),
         ("--overlap_percentage=101", "--overlap_percentage=101: must be a number from 0 to 100"),
         ("--target_duration=-5", "--target_duration=-5: must be a number of seconds above 0"),
         ("--repeat_factor=0", "--repeat_factor=0: must be a whole number, 1 or more"),

@@ -41,9 +41,7 @@ def subprocess_job(*flags: str, **kwargs) -> subprocess.Popen:
         [sys.executable, "pipelines/build_windows.py", *flags],
         cwd=REPO,
         text=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        **kwargs,
+        **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **kwargs},
     )
 
 
@@ -327,6 +325,15 @@ class TestDisk:
         (tmp_path / "out").mkdir(mode=0o500)
         assert job(tmp_path / "out", write(tmp_path / "in.jsonl")) == 1
         assert "Permission denied" in capfd.readouterr().err.splitlines()[-1]
+
+
+def test_a_run_is_complete_even_if_nobody_reads_its_summary(tmp_path):
+    flags = (f"--input={write(tmp_path / 'in.jsonl')}", f"--output={tmp_path / 'out'}")
+    with open("/dev/full", "w") as full:
+        process = subprocess_job(*flags, stdout=full)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err
+    assert (tmp_path / "out" / "_SUCCESS").exists()
 
 
 def test_the_summary_tells_what_was_read_kept_and_lost(tmp_path, capsys):

@@ -109,15 +109,18 @@ class EntryConfig:
     Attributes:
         drop_fields: fields of a segment. They go from the output only: windows are built with them.
         drop_fields_top_level: fields of the entry.
+        candidate_windows: write `windows` and `stats.lost_win_full_data`, which are most of the bytes of an entry.
     """
 
     drop_fields: frozenset[str] = frozenset({"words"})
     drop_fields_top_level: frozenset[str] = frozenset({"words", "segments"})
+    candidate_windows: bool = True
 
     def __post_init__(self) -> None:
         for name in ("drop_fields", "drop_fields_top_level"):
             value = getattr(self, name)
             _check(type(value) is frozenset, name, value, "a set of field names")
+        _check(type(self.candidate_windows) is bool, "candidate_windows", self.candidate_windows, "true or false")
 
 
 @dataclass(frozen=True)

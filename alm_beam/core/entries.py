@@ -42,15 +42,24 @@ def serialise_entry(selection: Selection, config: EntryConfig) -> bytes:
     else:
         entry = {**_WITHOUT_WINDOWS, **entry}
     try:
-        segments = _SegmentJson(candidates, config.drop_fields)
-        windows = [
-            {"segments": segments.of(window), "speaker_durations": durations}
-            for window, durations in zip(candidates.windows, candidates.speaker_durations)
-        ]
-        if windows:
+        segments = _SegmentJson(candidates.recording.segments, config.drop_fields)
+        written = range(len(candidates.windows)) if config.candidate_windows else selection.kept
+        windows = {
+            index: {
+                "segments": segments.of(candidates.windows[index]),
+                "speaker_durations": candidates.speaker_durations[index],
+            }
+            for index in written
+        }
+        if candidates.windows:
             entry["filtered_windows"] = [windows[index] for index in selection.kept]
-        entry["windows"] = windows
-        entry["stats"] = {**_stats(candidates), "lost_win_full_data": list(map(segments.of_lost, candidates.lost))}
+        stats = _stats(candidates)
+        if config.candidate_windows:
+            entry["windows"] = list(windows.values())
+            stats["lost_win_full_data"] = list(map(segments.of_lost, candidates.lost))
+        else:
+            entry.pop("windows", None)
+        entry["stats"] = stats
         entry["truncation_events"] = candidates.losses.truncations
         return orjson.dumps(entry)
     except TypeError as error:
@@ -66,13 +75,18 @@ def _unwritable(error: TypeError) -> BadEntry:
 class _SegmentJson:
     """A recording's segments less the dropped fields, as JSON that is made once for all the windows."""
 
-    __slots__ = ("_dropped", "_each", "_segments")
+    __slots__ = ("_dropped", "_made", "_segments")
 
-    def __init__(self, candidates: Candidates, dropped: frozenset[str]):
+    def __init__(self, segments: list[Segment], dropped: frozenset[str]):
         self._dropped = dropped
-        self._segments = candidates.recording.segments
-        has_any = candidates.windows or candidates.lost
-        self._each = [orjson.Fragment(orjson.dumps(self._less(each))) for each in self._segments] if has_any else []
+        self._segments = segments
+        self._made: list[Any] | None = None
+
+    @property
+    def _each(self) -> list[Any]:
+        if self._made is None:
+            self._made = [orjson.Fragment(orjson.dumps(self._less(segment))) for segment in self._segments]
+        return self._made
 
     def of(self, window: Window | LostWindow) -> list[Any]:
         held: list[Any] = self._each[window.first : window.stop]

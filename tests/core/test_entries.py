@@ -99,6 +99,14 @@ def test_dropped_top_level_fields_go():
     assert "audio_filepath" not in output(low, fields)
 
 
+def test_without_candidates_all_else_is_the_same():
+    for segments in (TWO, [*TWO, segment(300, 301), *TWO], []):
+        given = {"segments": segments, "windows": "the entry's own"}
+        whole, less = output(given), output(given, EntryConfig(candidate_windows=False))
+        del whole["windows"], whole["stats"]["lost_win_full_data"]
+        assert less == whole
+
+
 def test_by_default_words_and_segments_go():
     entry = output({"segments": [{**segment, "words": []} for segment in TWO], "words": []})
     assert {"words", "segments"}.isdisjoint(entry)

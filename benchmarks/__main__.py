@@ -1,0 +1,73 @@
+"""`make bench`: prints the tables; writes them as JSON, and a plot of time against size."""
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import matplotlib
+
+from benchmarks import floor, job
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+
+
+def main(out: Path) -> None:
+    out.mkdir(parents=True, exist_ok=True)
+    jobs = list(_job_rows())
+    lines = list(_kernel_rows())
+    results = {"kernel": [row._asdict() for row in lines], "job": [row._asdict() for row in jobs]}
+    (out / "results.json").write_text(json.dumps(results, indent=2) + "\n")
+    _plot(lines, jobs, out / "growth.png")
+    print(f"\n{out}/results.json, {out}/growth.png")
+
+
+def _job_rows() -> Iterator[job.Row]:
+    print("The whole job, local runner. Ratio: to a Beam job that copies a file of the output's size.")
+    print(
+        f"{'recordings':>10}{'MB in':>9}{'MB out':>9}{'seconds':>9}{'copy s':>9}{'ratio':>7}{'spread':>8}{'peak MB':>9}"
+    )
+    for recordings, rounds in ((5, 5), (1000, 3), (2000, 3), (4000, 3)):
+        row = job.measured(recordings, rounds)
+        cells = (row.bytes_in / 1e6, row.bytes_out / 1e6)
+        print(
+            f"{row.recordings:>10}{cells[0]:>9.1f}{cells[1]:>9.1f}{row.job:>9.2f}{row.copy:>9.2f}{row.ratio:>7.2f}"
+            f"{row.spread:>8.2f}{row.peak_memory / 1e6:>9.0f}",
+            flush=True,
+        )
+        yield row
+
+
+def _kernel_rows() -> Iterator[floor.Row]:
+    print(
+        "\nOne line in, one line out, one core. Ratio: to orjson.loads of the input and one copy of the output (the floor)."
+    )
+    print(f"{'':34}{'recs':>6}{'segments':>10}{'ms/rec':>9}{'MB/s in':>9}{'MB/s out':>9}{'ratio':>7}{'spread':>8}")
+    for row in floor.rows(seconds=4):
+        print(
+            f"{row.name:34}{row.recordings:>6}{row.segments:>10}{row.kernel / row.recordings * 1e3:>9.3f}"
+            f"{row.bytes_in / row.kernel / 1e6:>9.1f}{row.bytes_out / row.kernel / 1e6:>9.1f}"
+            f"{row.ratio:>7.2f}{row.spread:>8.2f}",
+            flush=True,
+        )
+        yield row
+
+
+def _plot(lines: list[floor.Row], jobs: list[job.Row], path: Path) -> None:
+    figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4))
+    for name in sorted({row.name for row in lines if row.name.startswith("one recording")}):
+        found = [row for row in lines if row.name == name]
+        left.plot([row.bytes_out / 1e6 for row in found], [row.kernel for row in found], marker="o", label=name)
+    left.set(xlabel="output of one recording, MB", ylabel="seconds", title="one recording, 1,250 to 20,000 segments")
+    left.legend()
+    right.plot([row.bytes_out / 1e6 for row in jobs], [row.job for row in jobs], marker="o", label="job")
+    right.plot([row.bytes_out / 1e6 for row in jobs], [row.copy for row in jobs], marker="o", label="copy")
+    right.set(xlabel="output, MB", ylabel="seconds", title="whole job")
+    right.legend()
+    figure.tight_layout()
+    figure.savefig(path, dpi=100)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1] if len(sys.argv) > 1 else "bench_output"))
