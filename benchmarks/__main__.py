@@ -40,9 +40,7 @@ def _job_rows() -> Iterator[job.Row]:
 
 
 def _kernel_rows() -> Iterator[floor.Row]:
-    print(
-        "\nOne line in, one line out, one core. Ratio: to orjson.loads of the input and one copy of the output (the floor)."
-    )
+    print("\nOne line in and out, one core. Ratio: to the floor (orjson.loads of the input, one copy of the output).")
     print(f"{'':34}{'recs':>6}{'segments':>10}{'ms/rec':>9}{'MB/s in':>9}{'MB/s out':>9}{'ratio':>7}{'spread':>8}")
     for row in floor.rows(seconds=4):
         print(
