@@ -94,16 +94,12 @@ def build(config: JobConfig, manifests: Sequence[Manifest], output: str, options
     has_runner = options.view_as(StandardOptions).runner is not None
     pipeline = beam.Pipeline(runner=None if has_runner else LocalRunner(), options=options)
     lines = pipeline | "ReadFromText" >> ReadManifests([*manifests] * config.repeat_factor)
-    parsed = lines | ParseRecording()
-    built = parsed.recordings | BuildWindows(config.windows)
-    written = built.candidates | FilterOverlaps(config.overlap) | SerialiseEntry(config.entry)
-    rejected = (parsed[REJECTED], built[REJECTED], written[REJECTED]) | "Rejects" >> beam.Flatten()
-    reject_lines = rejected | "RejectLines" >> beam.Values()
-    reject_stats = rejected | "RejectStats" >> beam.MapTuple(lambda reason, _: LossStats.of_reject(reason))
-    stats = (written[STATS], reject_stats) | "Stats" >> beam.Flatten() | CombineLosses()
+    selections = lines | ParseRecording() | BuildWindows(config.windows) | FilterOverlaps(config.overlap)
+    written = selections | SerialiseEntry(config.entry)
+    stats = written[STATS] | CombineLosses()
     shards = [
         written.lines | "WriteEntries" >> WriteShards(output, run_folder.ENTRIES, num_shards=config.num_shards),
-        reject_lines | "WriteRejects" >> WriteShards(output, run_folder.REJECTS, skip_if_empty=True),
+        written[REJECTED] | "WriteRejects" >> WriteShards(output, run_folder.REJECTS, skip_if_empty=True),
     ]
     parameters = {
         name: sorted(value) if isinstance(value, frozenset) else value for name, value in config.parameters().items()

@@ -240,6 +240,18 @@ class TestStatistics:
         assert sums == {name: pytest.approx(value * 1000, abs=22) for name, value in durations.items()}
 
 
+def test_nothing_of_an_entry_crosses_a_stage(tmp_path):
+    """A local runner holds all that does: Flatten, Reshuffle, GroupByKey of what grows with the input."""
+    source = write(tmp_path / "in.jsonl")
+    config = JobConfig((str(source),), str(tmp_path / "out"))
+    graph = build(config, find_manifests(config.input), config.output, PipelineOptions([])).to_runner_api()
+    steps = {step.unique_name: step.spec.urn for step in graph.components.transforms.values()}
+    assert {"beam:transform:flatten:v1", "beam:transform:reshuffle:v1"}.isdisjoint(steps.values())
+    grouped = {name for name, urn in steps.items() if urn == "beam:transform:group_by_key:v1"}
+    assert {name.split("/")[0] for name in grouped} == {"CombineLosses", "WriteEntries", "WriteRejects"}
+    assert all("Write/WriteImpl/GroupByKey" in name or "CombineGlobally" in name for name in grouped)
+
+
 class TestRerun:
     def test_a_finished_run_is_refused_without_overwrite(self, tmp_path, capfd):
         path = write(tmp_path / "in.jsonl")

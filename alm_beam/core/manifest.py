@@ -77,8 +77,27 @@ class ManifestLine(NamedTuple):
     text: bytes
 
 
+class Placed:
+    """Something that came from a line of a manifest; `line` says which. What passes between the steps of the job."""
+
+    __slots__ = ()
+
+
 @dataclass(slots=True)
-class Recording:
+class Reject(Placed):
+    """A bad entry.
+
+    Attributes:
+        line: where it stands.
+        fault: what is wrong with it.
+    """
+
+    line: ManifestLine
+    fault: BadEntry
+
+
+@dataclass(slots=True)
+class Recording(Placed):
     """A checked entry of a manifest, with the columns that windows are built from.
 
     Attributes:
@@ -130,8 +149,9 @@ def parse_recording(line: ManifestLine) -> Recording:
     )
 
 
-def reject_line(line: ManifestLine, fault: BadEntry) -> bytes:
+def serialise_reject(reject: Reject) -> bytes:
     """The line of `rejects-*.jsonl` for a bad entry, without a newline."""
+    line, fault = reject.line, reject.fault
     head = line.text[: 4 * REJECTED_LINE_CHARS].decode("utf-8", "replace")[:REJECTED_LINE_CHARS]
     return orjson.dumps(
         {

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from alm_beam.core.config import OverlapConfig
 from alm_beam.core.losses import LossStats, left_to_right_sum
-from alm_beam.core.manifest import ManifestLine
+from alm_beam.core.manifest import ManifestLine, Placed
 from alm_beam.core.windows import Candidates
 
 Times = tuple[float, float]
@@ -16,7 +16,7 @@ _CLOSE = 2 * 10**-_MATCHED_DIGITS
 
 
 @dataclass(slots=True)
-class Selection:
+class Selection(Placed):
     """The windows of a recording that stay.
 
     Attributes:

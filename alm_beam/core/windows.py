@@ -26,7 +26,7 @@ import numpy as np
 
 from alm_beam.core.config import WindowConfig
 from alm_beam.core.losses import Losses, LossReason, left_to_right_sum
-from alm_beam.core.manifest import NO_SPEAKER, ManifestLine, Recording
+from alm_beam.core.manifest import NO_SPEAKER, ManifestLine, Placed, Recording
 from alm_beam.core.stops import SpeakerStops, find_low_bandwidths, find_speaker_stops
 from alm_beam.core.truncation import Cut, CutPoints
 
@@ -74,7 +74,7 @@ class LostWindow(NamedTuple):
 
 
 @dataclass(slots=True)
-class Candidates:
+class Candidates(Placed):
     """What one recording gives.
 
     Attributes:

@@ -1,7 +1,7 @@
-"""A coder for what passes between the steps of one stage.
+"""The coder of what passes between the steps of the job.
 
-Nothing is encoded there. But runners sample elements for their size, and without this an element would be pickled to
-learn it: slow for a long recording, impossible for one that is nested deep.
+Nothing is encoded there, as the steps are one stage. But runners sample elements for their size, and without this an
+element would be pickled to learn it: slow for a long recording, impossible for one that is nested deep.
 """
 
 import pickle
@@ -9,26 +9,23 @@ from typing import Any
 
 from apache_beam.coders import Coder, registry
 
-from alm_beam.core.manifest import Recording
-from alm_beam.core.overlap import Selection
-from alm_beam.core.windows import Candidates
+from alm_beam.core.manifest import Placed
 
 
-class RecordingCoder(Coder):
+class PlacedCoder(Coder):
     """Pickles; takes the size of the manifest's line (bytes) for the element's."""
 
-    def encode(self, value: Recording | Candidates | Selection) -> bytes:
+    def encode(self, value: Placed) -> bytes:
         return pickle.dumps(value, pickle.HIGHEST_PROTOCOL)
 
     def decode(self, encoded: bytes) -> Any:
         return pickle.loads(encoded)
 
-    def estimate_size(self, value: Recording | Candidates | Selection) -> int:
+    def estimate_size(self, value: Any) -> int:
         return len(value.line.text)
 
     def is_deterministic(self) -> bool:
         return False
 
 
-for _held in (Recording, Candidates, Selection):
-    registry.register_coder(_held, RecordingCoder)
+registry.register_coder(Placed, PlacedCoder)

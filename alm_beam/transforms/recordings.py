@@ -1,4 +1,8 @@
-"""From a manifest's lines to the lines of the output, one recording at a time. All of it fuses into the read."""
+"""From a manifest's lines to the lines of the output, one recording at a time.
+
+All of it fuses into the read. A bad entry goes the same way as the others, past the steps that it has no part in, and
+leaves where they do: a Flatten of what several steps reject would make a local runner hold all of it.
+"""
 
 from collections.abc import Iterator
 from typing import Any, Literal, TypeAlias
@@ -6,108 +10,107 @@ from typing import Any, Literal, TypeAlias
 import apache_beam as beam
 from apache_beam import PCollection, pvalue
 
-import alm_beam.transforms.coders  # noqa: F401 (registers the coder of what passes between the steps)
+import alm_beam.transforms.coders  # noqa: F401 (registers the coder of Placed)
 from alm_beam.core import entries, manifest, overlap, windows
 from alm_beam.core.config import EntryConfig, OverlapConfig, WindowConfig
 from alm_beam.core.losses import LossStats
-from alm_beam.core.manifest import BadEntry, ManifestLine, Recording
+from alm_beam.core.manifest import BadEntry, ManifestLine, Placed, Recording, Reject
 from alm_beam.core.overlap import Selection
 from alm_beam.core.windows import Candidates
 
 REJECTED = "rejected"
-"""The output for bad entries: (reason code, line of `rejects-*.jsonl`)."""
+"""The output of lines for `rejects-*.jsonl`."""
 
 STATS = "stats"
-"""The output for what became of each entry: its LossStats."""
+"""The output of what became of each entry, as LossStats."""
 
-
-Rejected: TypeAlias = pvalue.TaggedOutput[Literal["rejected"], tuple[str, bytes]]
+Rejected: TypeAlias = pvalue.TaggedOutput[Literal["rejected"], bytes]
 Stats: TypeAlias = pvalue.TaggedOutput[Literal["stats"], LossStats]
 
 
-def _rejected(line: ManifestLine, fault: BadEntry) -> Rejected:
-    return pvalue.TaggedOutput(REJECTED, (fault.reason.value, manifest.reject_line(line, fault)))
-
-
 class _ParseRecording(beam.DoFn):
-    def process(self, element: tuple[str, int, bytes]) -> Iterator[Recording | Rejected]:
+    def process(self, element: tuple[str, int, bytes]) -> Iterator[Placed]:
         line = ManifestLine(*element)
         if manifest.is_blank(line):
             return
         try:
             yield manifest.parse_recording(line)
         except BadEntry as fault:
-            yield _rejected(line, fault)
+            yield Reject(line, fault)
 
 
 class _BuildWindows(beam.DoFn):
     def __init__(self, config: WindowConfig):
         self._config = config
 
-    def process(self, recording: Recording) -> Iterator[Candidates | Rejected]:
-        try:
-            yield windows.build_windows(recording, self._config)
-        except BadEntry as fault:
-            yield _rejected(recording.line, fault)
+    def process(self, element: Placed) -> Iterator[Placed]:
+        if isinstance(element, Recording):
+            try:
+                element = windows.build_windows(element, self._config)
+            except BadEntry as fault:
+                element = Reject(element.line, fault)
+        yield element
 
 
 class _FilterOverlaps(beam.DoFn):
     def __init__(self, config: OverlapConfig):
         self._config = config
 
-    def process(self, candidates: Candidates) -> Iterator[Selection]:
-        yield overlap.filter_overlaps(candidates, self._config)
+    def process(self, element: Placed) -> Iterator[Placed]:
+        yield overlap.filter_overlaps(element, self._config) if isinstance(element, Candidates) else element
 
 
 class _SerialiseEntry(beam.DoFn):
     def __init__(self, config: EntryConfig):
         self._config = config
 
-    def process(self, selection: Selection) -> Iterator[bytes | Rejected | Stats]:
-        try:
-            line = entries.serialise_entry(selection, self._config)
-        except BadEntry as fault:
-            yield _rejected(selection.line, fault)
-            return
-        yield line
-        yield pvalue.TaggedOutput(STATS, selection.loss_stats())
+    def process(self, element: Placed) -> Iterator[bytes | Rejected | Stats]:
+        if isinstance(element, Selection):
+            try:
+                yield entries.serialise_entry(element, self._config)
+                yield pvalue.TaggedOutput(STATS, element.loss_stats())
+            except BadEntry as fault:
+                element = Reject(element.line, fault)
+        if isinstance(element, Reject):
+            yield pvalue.TaggedOutput(REJECTED, manifest.serialise_reject(element))
+            yield pvalue.TaggedOutput(STATS, LossStats.of_reject(element.fault.reason.value))
 
 
 class ParseRecording(beam.PTransform):
-    """Lines of manifests to recordings; blank lines are passed over. Outputs: recordings, REJECTED."""
+    """Lines of manifests, (file, byte offset, line), to recordings and rejects; blank lines are passed over."""
 
-    def expand(self, lines: PCollection[tuple[str, int, bytes]]) -> Any:
-        return lines | beam.ParDo(_ParseRecording()).with_outputs(REJECTED, main="recordings")
+    def expand(self, lines: PCollection[tuple[str, int, bytes]]) -> PCollection[Placed]:
+        return lines | beam.ParDo(_ParseRecording())
 
 
 class BuildWindows(beam.PTransform):
-    """Recordings to their candidate windows. Outputs: candidates, REJECTED."""
+    """Recordings to their candidate windows."""
 
     def __init__(self, config: WindowConfig):
         super().__init__()
         self._config = config
 
-    def expand(self, recordings: PCollection[Recording]) -> Any:
-        return recordings | beam.ParDo(_BuildWindows(self._config)).with_outputs(REJECTED, main="candidates")
+    def expand(self, recordings: PCollection[Placed]) -> PCollection[Placed]:
+        return recordings | beam.ParDo(_BuildWindows(self._config))
 
 
 class FilterOverlaps(beam.PTransform):
-    """Candidate windows to those that stay."""
+    """Candidate windows to selections: those that stay."""
 
     def __init__(self, config: OverlapConfig):
         super().__init__()
         self._config = config
 
-    def expand(self, candidates: PCollection[Candidates]) -> PCollection[Selection]:
+    def expand(self, candidates: PCollection[Placed]) -> PCollection[Placed]:
         return candidates | beam.ParDo(_FilterOverlaps(self._config))
 
 
 class SerialiseEntry(beam.PTransform):
-    """Selections to lines of the output. Outputs: lines, STATS, REJECTED."""
+    """Selections and rejects to lines. Outputs: `lines` of entries, REJECTED, STATS."""
 
     def __init__(self, config: EntryConfig):
         super().__init__()
         self._config = config
 
-    def expand(self, selections: PCollection[Selection]) -> Any:
+    def expand(self, selections: PCollection[Placed]) -> Any:
         return selections | beam.ParDo(_SerialiseEntry(self._config)).with_outputs(STATS, REJECTED, main="lines")

@@ -5,7 +5,15 @@ import orjson
 import pytest
 
 from alm_beam.core.config import WindowConfig
-from alm_beam.core.manifest import BadEntry, ManifestLine, RejectReason, is_blank, parse_recording, reject_line
+from alm_beam.core.manifest import (
+    BadEntry,
+    ManifestLine,
+    Reject,
+    RejectReason,
+    is_blank,
+    parse_recording,
+    serialise_reject,
+)
 from alm_beam.core.windows import build_windows
 
 SEGMENT = '{"start": 0, "end": 1.5, "speaker": "a", "metrics": {"bandwidth": 8000}}'
@@ -141,12 +149,12 @@ def test_blank_lines(text, blank):
 
 def test_a_reject_holds_its_place_and_the_start_of_the_line():
     fault = BadEntry(RejectReason.NOT_JSON, "why")
-    reject = orjson.loads(reject_line(line("🙂" * 5000, offset=12), fault))
+    reject = orjson.loads(serialise_reject(Reject(line("🙂" * 5000, offset=12), fault)))
     assert reject == {"file": "m.jsonl", "offset": 12, "reason": "not_json", "detail": "why", "line": "🙂" * 2000}
 
 
 def test_a_line_that_is_not_utf8_can_still_be_shown():
-    reject = orjson.loads(reject_line(line(b"a\xffb"), BadEntry(RejectReason.NOT_UTF8, "")))
+    reject = orjson.loads(serialise_reject(Reject(line(b"a\xffb"), BadEntry(RejectReason.NOT_UTF8, ""))))
     assert reject["line"] == "a\ufffdb"
 
 
