@@ -51,7 +51,7 @@ class InputError(ValueError):
 
 
 class _Search(NamedTuple):
-    """What an input asks for: the files below `root`, so many levels deep, whose path from there matches."""
+    """What a folder or a glob asks for: the files below `root`, so many levels deep, whose path from there matches."""
 
     fs: fsspec.AbstractFileSystem
     root: str
@@ -80,7 +80,7 @@ def is_manifest_name(path: str) -> bool:
 
 def would_find(pattern: str, path: str) -> bool:
     """Whether the input, a folder or a glob, would find a manifest of this path (local or URL), if it were there."""
-    search = _search(pattern)
+    search = _search(*located(pattern))
     root = canonical(beam_path(search.fs, search.root))
     path = canonical(path)
     return path.startswith(f"{root}/") and search.matches.fullmatch(path[len(root) + 1 :]) is not None
@@ -88,24 +88,30 @@ def would_find(pattern: str, path: str) -> bool:
 
 def _named_by(pattern: str) -> Iterator[Manifest]:
     try:
-        search = _search(pattern)
-        found = sorted(path for path in _files(search) if search.matches.fullmatch(path))
-        if not found:
-            raise InputError(pattern, search.nothing_found)
-        for path in found:
-            path = f"{search.root}/{path}"
+        for fs, path in _found(pattern):
             if not _is_utf8(path):
                 raise InputError(pattern, f"the name of {path!a} is not UTF-8; rename the file")
-            size = search.fs.size(path)
+            size = fs.size(path)
             if size is None:
                 raise InputError(pattern, f"{path} has no known size")
             if size == 0 and is_compressed(path):
                 raise InputError(pattern, f"{path} is cut off: it is empty, which no compressed file is")
-            yield Manifest(beam_path(search.fs, path), size)
+            yield Manifest(beam_path(fs, path), size)
     except InputError:
         raise
     except (OSError, ValueError, ImportError) as error:
         raise InputError(pattern, f"cannot be read ({error})") from error
+
+
+def _found(pattern: str) -> list[tuple[fsspec.AbstractFileSystem, str]]:
+    fs, path = located(pattern)
+    if fs.isfile(path):
+        return [(fs, path)]
+    search = _search(fs, path)
+    found = sorted(below for below in _files(search) if search.matches.fullmatch(below))
+    if not found:
+        raise InputError(pattern, search.nothing_found)
+    return [(fs, f"{search.root}/{below}") for below in found]
 
 
 def _is_utf8(path: str) -> bool:
@@ -116,11 +122,7 @@ def _is_utf8(path: str) -> bool:
     return True
 
 
-def _search(pattern: str) -> _Search:
-    fs, path = located(pattern)
-    if fs.isfile(path):
-        root, _, name = path.rpartition("/")
-        return _Search(fs, root, re.compile(re.escape(name)), 1, "no such file")
+def _search(fs: fsspec.AbstractFileSystem, path: str) -> _Search:
     if fs.isdir(path):
         return _Search(fs, path, _IN_FOLDER, None, "the folder holds no .jsonl or .json (.gz, .zst, .bz2 may follow)")
     root, glob = _parted(fs, path)
