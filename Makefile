@@ -30,7 +30,7 @@ bench: $(READY)
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[bench]'
 	$(BIN)/python -m benchmarks bench_output
 
-# The packages are built from wheels where there are any. The check comes first because pip's own message is long.
+# The check comes first because pip's own message is long.
 $(READY): setup.py requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 12))' \
 		|| { echo "alm_beam needs Python 3.10 to 3.12; name one: make PYTHON=python3.11 $(MAKECMDGOALS)"; exit 1; }

@@ -44,7 +44,7 @@ def _sample(arguments: list[str]) -> int:
         "--recordings", type=_recordings, default=5, metavar="N", help="how many (default: %(default)s)"
     )
     parser.add_argument("--seed", type=int, default=0, metavar="S", help="the same one gives the same manifests")
-    parser.add_argument("--hostile", action="store_true", help="with all that a real manifest may hold and most do not")
+    parser.add_argument("--hostile", action="store_true", help="with all that a usable manifest may hold")
     flags, unknown = parser.parse_known_args(arguments)
     parser.refuse_unknown(unknown, ())
     from alm_beam.sample import write_sample

@@ -124,6 +124,7 @@ def windows_parser(prog: str) -> FlagParser:
         default=None,
     )
     shape = parser.add_argument_group("output")
+    # Reversed, the defaults read as the reference writes them.
     for name, text in (
         ("drop_fields", "fields left out of the segments of windows, comma-separated"),
         ("drop_fields_top_level", "fields of the entry left out, comma-separated"),

@@ -30,7 +30,7 @@ from alm_beam.transforms.recordings import (
     ParseRecording,
     SerialiseEntry,
 )
-from alm_beam.transforms.write import FinishRun, WriteShards
+from alm_beam.transforms.write import FinishRun, write_shards
 
 _LOG = logging.getLogger(__name__)
 
@@ -98,8 +98,8 @@ def build(config: JobConfig, manifests: Sequence[Manifest], output: str, options
     written = selections | SerialiseEntry(config.entry)
     stats = written[STATS] | CombineLosses()
     shards = [
-        written.lines | "WriteEntries" >> WriteShards(output, run_folder.ENTRIES, num_shards=config.num_shards),
-        written[REJECTED] | "WriteRejects" >> WriteShards(output, run_folder.REJECTS, skip_if_empty=True),
+        written.lines | "WriteEntries" >> write_shards(output, run_folder.ENTRIES, num_shards=config.num_shards),
+        written[REJECTED] | "WriteRejects" >> write_shards(output, run_folder.REJECTS, skip_if_empty=True),
     ]
     parameters = {
         name: sorted(value) if isinstance(value, frozenset) else value for name, value in config.parameters().items()

@@ -350,7 +350,7 @@ def test_a_run_is_complete_even_if_nobody_reads_its_summary(tmp_path):
 
 def test_the_summary_tells_what_was_read_kept_and_lost(tmp_path, capsys):
     out = tmp_path / "out"
-    assert job(out, write(tmp_path / "in.jsonl")) == 0
+    assert job(out, write(tmp_path / "in.jsonl", lines() + b"{\n"), flags=("--max_reject_fraction=0.2",)) == 0
     total = stats(out)
     kept = f"{total['filtered_dur']:,.1f} s"
     summary = " ".join(capsys.readouterr().out.split())
@@ -358,8 +358,10 @@ def test_the_summary_tells_what_was_read_kept_and_lost(tmp_path, capsys):
         f"recordings {total['recordings']}",
         f"candidate windows {total['windows']}",
         f"windows after overlap {total['filtered_windows']} {total['filtered_dur'] / 3600:.2f} h {kept} kept",
-        f"low bandwidth {total['lost_bw']} {total['lost_bw'] / total['total_segments']:.1%}",
-        "rejected entries 0",
+        f"low bandwidth {total['lost_bw']} {total['lost_bw'] / total['total_segments']:.1%} "
+        f"{total['dur_lost_bw'] / total['total_dur']:.1%}",
+        "rejected entries 1 20.0%",
+        "cut_off 1",
         f"output: {out}",
     ):
         assert expected in summary

@@ -6,7 +6,9 @@ from typing import Any
 
 MAX_OVERLAP_PERCENTAGE = 100.0
 MOST = 1_000_000_000
-"""No parameter may be greater: what is, is a slip of the pen."""
+"""No parameter may be greater: what is, is a slip of the pen, or a number that JSON cannot hold."""
+
+_SECONDS = f"a number of seconds above 0, at most {MOST}"
 
 
 class ConfigError(ValueError):
@@ -64,13 +66,13 @@ class WindowConfig:
 
     def __post_init__(self) -> None:
         target, tolerance = self.target_window_duration, self.tolerance
-        _check(_is_number(target) and target > 0, "target_window_duration", target, "a number of seconds above 0")
+        _check(_is_number(target) and target > 0, "target_window_duration", target, _SECONDS)
         _check(_is_number(tolerance) and 0 <= tolerance < 1, "tolerance", tolerance, "a fraction, 0 <= tolerance < 1")
         for name in ("min_sample_rate", "min_bandwidth"):
             value = getattr(self, name)
-            _check(_is_number(value) and value >= 0, name, value, "a number of Hz, 0 or more")
-        _check(_is_whole(self.min_speakers, 1), "min_speakers", self.min_speakers, "a whole number, 1 or more")
-        at_least = f"a whole number, min_speakers ({self.min_speakers}) or more"
+            _check(_is_number(value) and value >= 0, name, value, f"a number of Hz from 0 to {MOST}")
+        _check(_is_whole(self.min_speakers, 1), "min_speakers", self.min_speakers, f"a whole number from 1 to {MOST}")
+        at_least = f"a whole number from min_speakers ({self.min_speakers}) to {MOST}"
         _check(_is_whole(self.max_speakers, self.min_speakers), "max_speakers", self.max_speakers, at_least)
         _check(type(self.truncation) is bool, "truncation", self.truncation, "true or false")
         width = target * self.tolerance
@@ -94,7 +96,7 @@ class OverlapConfig:
         percentage, target = self.overlap_percentage, self.target_duration
         in_range = _is_number(percentage) and 0 <= percentage <= MAX_OVERLAP_PERCENTAGE
         _check(in_range, "overlap_percentage", percentage, "a number from 0 to 100")
-        _check(_is_number(target) and target > 0, "target_duration", target, "a number of seconds above 0")
+        _check(_is_number(target) and target > 0, "target_duration", target, _SECONDS)
 
     @property
     def threshold(self) -> float:
@@ -149,9 +151,10 @@ class JobConfig:
     def __post_init__(self) -> None:
         _check(bool(self.input) and all(self.input), "input", ",".join(self.input), "a file, a folder or a glob")
         _check(self.output != "", "output", self.output, "a folder")
-        _check(not set("*?[]") & set(self.output), "output", self.output, "a folder without any of * ? [ ] in its name")
-        _check(_is_whole(self.repeat_factor, 1), "repeat_factor", self.repeat_factor, "a whole number, 1 or more")
-        decided = "a whole number, 0 (the runner decides) or more"
+        _check(
+            _is_whole(self.repeat_factor, 1), "repeat_factor", self.repeat_factor, f"a whole number from 1 to {MOST}"
+        )
+        decided = f"a whole number from 0 (the runner decides) to {MOST}"
         _check(_is_whole(self.num_shards, 0), "num_shards", self.num_shards, decided)
         _check(type(self.overwrite) is bool, "overwrite", self.overwrite, "true or false")
         fraction = self.max_reject_fraction

@@ -38,13 +38,13 @@ class RejectReason(str, Enum):
     SEGMENTS_NOT_LIST = "segments_not_list"
     SEGMENT_NOT_OBJECT = "segment_not_object"
     TIME_MISSING = "time_missing"
-    TIME_NOTNUMBER = "time_not_number"
+    TIME_NOT_NUMBER = "time_not_number"
     TIME_NOT_FINITE = "time_not_finite"
     END_BEFORE_START = "end_before_start"
     SAMPLE_RATE_MISSING = "sample_rate_missing"
-    SAMPLE_RATE_NOTNUMBER = "sample_rate_not_number"
+    SAMPLE_RATE_NOT_NUMBER = "sample_rate_not_number"
     METRICS_NOT_OBJECT = "metrics_not_object"
-    BANDWIDTH_NOTNUMBER = "bandwidth_not_number"
+    BANDWIDTH_NOT_NUMBER = "bandwidth_not_number"
     SPEAKER_NOT_LABEL = "speaker_not_label"
     WORDS_MALFORMED = "words_malformed"
 
@@ -232,7 +232,7 @@ def _checked_sample_rate(entry: dict[str, Any]) -> float:
         raise BadEntry(RejectReason.SAMPLE_RATE_MISSING, "the entry has no audio_sample_rate (Hz)")
     if type(rate) not in NUMBER:
         detail = f"audio_sample_rate: expected a number of Hz, found {described(rate)}"
-        raise BadEntry(RejectReason.SAMPLE_RATE_NOTNUMBER, detail)
+        raise BadEntry(RejectReason.SAMPLE_RATE_NOT_NUMBER, detail)
     return rate  # type: ignore[no-any-return]
 
 
@@ -291,7 +291,7 @@ def _time_fault(at: str, segment: Segment) -> BadEntry | None:
             return BadEntry(RejectReason.TIME_MISSING, f"{at} has no {name} (seconds)")
         if type(segment[name]) not in NUMBER:
             found = described(segment[name])
-            return BadEntry(RejectReason.TIME_NOTNUMBER, f"{at}.{name}: expected a number of seconds, found {found}")
+            return BadEntry(RejectReason.TIME_NOT_NUMBER, f"{at}.{name}: expected a number of seconds, found {found}")
     if segment["end"] < segment["start"]:
         detail = f"{at}: end {segment['end']} is before start {segment['start']}"
         return BadEntry(RejectReason.END_BEFORE_START, detail)
@@ -317,4 +317,4 @@ def _bandwidth_fault(at: str, segment: Segment) -> BadEntry | None:
         return None
     found = described(bandwidth)
     detail = f"{at}.metrics.bandwidth: expected a number of Hz, found {found}"
-    return BadEntry(RejectReason.BANDWIDTH_NOTNUMBER, detail)
+    return BadEntry(RejectReason.BANDWIDTH_NOT_NUMBER, detail)

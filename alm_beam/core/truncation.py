@@ -45,7 +45,10 @@ class CutPoints:
         self._index, self._start = index, segment["start"]
         self._words = words = segment.get("words", [])
         self._text: str | None = None
+        self._ends: list[float] = []
+        self._lengths: list[int] = []
         if words == []:
+            self._text = ""
             return
         if type(words) is not list:
             raise self._fault(f": expected a list, found {described(words)}")
@@ -79,14 +82,12 @@ class CutPoints:
             count = bisect_right(self._ends, limit)
             kept = self._words[:count]
             text = self._text[: sum(self._lengths[:count]) + count - 1] if count else ""
-        elif self._words:
+        else:
             kept = [word for word, end in zip(self._words, self._ends) if end <= limit]
             try:
                 text = " ".join(filter(None, [word.get("word") for word in kept]))
             except TypeError:
                 raise self._first_fault() from None
-        else:
-            kept, text = [], ""
         return Cut(kept[-1]["end"] if kept else self._start, text, kept)
 
     def _first_fault(self) -> BadEntry:

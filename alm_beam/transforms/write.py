@@ -20,30 +20,24 @@ class RejectLimitError(RuntimeError):
     """More entries were rejected than the run allows."""
 
 
-class WriteShards(beam.PTransform):
-    """Lines to the shards of one kind of file. Gives the shards' names, when all of them are in place."""
+def write_shards(output: str, prefix: str, *, num_shards: int = 0, skip_if_empty: bool = False) -> WriteToText:
+    """Lines, as bytes, to the shards of one kind of file; gives the shards' names when all of them are in place.
 
-    def __init__(self, output: str, prefix: str, *, num_shards: int = 0, skip_if_empty: bool = False):
-        """
-        Args:
-            output: the run's folder.
-            prefix: what the shards' names begin with.
-            num_shards: how many; 0 leaves it to the runner. Any other number makes a local runner hold all lines.
-            skip_if_empty: write no shard when there is no line.
-        """
-        super().__init__()
-        self._write = WriteToText(
-            FileSystems.join(output, prefix),
-            file_name_suffix=run_folder.SHARD_SUFFIX,
-            num_shards=num_shards,
-            shard_name_template="-SSSSS-of-NNNNN",
-            coder=BytesCoder(),
-            compression_type=CompressionTypes.UNCOMPRESSED,
-            skip_if_empty=skip_if_empty,
-        )
-
-    def expand(self, lines: PCollection[bytes]) -> PCollection[str]:
-        return lines | self._write
+    Args:
+        output: the run's folder.
+        prefix: what the shards' names begin with.
+        num_shards: how many; 0 leaves it to the runner. Any other number makes a local runner hold all lines.
+        skip_if_empty: write no shard when there is no line.
+    """
+    return WriteToText(
+        FileSystems.join(output, prefix),
+        file_name_suffix=run_folder.SHARD_SUFFIX,
+        num_shards=num_shards,
+        shard_name_template="-SSSSS-of-NNNNN",
+        coder=BytesCoder(),
+        compression_type=CompressionTypes.UNCOMPRESSED,
+        skip_if_empty=skip_if_empty,
+    )
 
 
 class _FinishRun(beam.DoFn):
@@ -90,7 +84,7 @@ class FinishRun(beam.PTransform):
             output: the run's folder.
             facts: what `loss_stats.json` states beside the statistics.
             max_reject_fraction: the run fails above it.
-            shards: the names that WriteShards gave: what has to be in place before the run is complete.
+            shards: the names that `write_shards` gave: what has to be in place before the run is complete.
         """
         super().__init__()
         self._do_fn = _FinishRun(output, facts, max_reject_fraction)

@@ -21,7 +21,7 @@ NAN, INFINITY = float("nan"), float("inf")
         (JobConfig, "num_shards", [-1, 1.5]),
         (JobConfig, "max_reject_fraction", [-0.1, 1.1, NAN]),
         (JobConfig, "overwrite", ["maybe"]),
-        (JobConfig, "output", ["", "out*", "out[1]"]),
+        (JobConfig, "output", [""]),
         (JobConfig, "input", [()]),
         (EntryConfig, "drop_fields", ["words"]),
     ],
@@ -36,7 +36,7 @@ def test_a_value_out_of_range_is_refused_by_name_value_and_range(kind, name, val
 
 
 def test_the_least_above_the_greatest_names_both():
-    with pytest.raises(ConfigError, match=r"max_speakers=3: must be a whole number, min_speakers \(4\) or more"):
+    with pytest.raises(ConfigError, match=r"max_speakers=3: must be a whole number from min_speakers \(4\) to"):
         WindowConfig(min_speakers=4, max_speakers=3)
 
 
