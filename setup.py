@@ -22,7 +22,6 @@ setup(
     install_requires=[
         "apache-beam>=2.77,<2.78",  # the job; the source for manifests overrides parts of it that no version promises
         "fsspec>=2024.2",  # any storage by URL
-        "numpy>=1.26",  # sums over all windows of a recording at once; Beam brings it
         "orjson>=3.10",  # JSON in and out, at the speed that the figures need
         "backports.zstd>=1.0",  # the standard library's zstd reader: it notices a cut file
     ],

@@ -1,10 +1,13 @@
 """The reference's output entry, as bytes: one line of `alm_output-*.jsonl` for each recording.
 
 A window is a slice of its recording's segments, and an entry holds each segment many times over. Each is therefore
-serialised once, and those bytes are spliced into every window that holds it.
+serialised once, all into one text, and of that text a window is a slice too: its JSON is that slice, the segment that
+was cut for it, and its speakers' durations. So the work is linear in segments, windows and the bytes of the output.
 """
 
-from typing import Any
+from itertools import accumulate, repeat
+from operator import contains
+from typing import Any, TypeAlias
 
 import orjson
 
@@ -13,7 +16,12 @@ from alm_beam.core.losses import left_to_right_sum
 from alm_beam.core.manifest import BadEntry, Segment, too_deep
 from alm_beam.core.overlap import Selection
 from alm_beam.core.truncation import Cut
-from alm_beam.core.windows import Candidates, LostWindow, Window
+from alm_beam.core.windows import Candidates, LostWindow, Windows
+
+_Pieces: TypeAlias = list[bytes | memoryview]
+"""JSON, still to be joined."""
+
+_PIECES_OF_WINDOW = 6
 
 _WITHOUT_WINDOWS: dict[str, Any] = {
     "total_dur_window": 0.0,
@@ -36,32 +44,25 @@ def serialise_entry(selection: Selection, config: EntryConfig) -> bytes:
         BadEntry: the manifest's entry is nested too deep to be written.
     """
     candidates = selection.candidates
-    entry = _own_fields(candidates, config)
-    if candidates.windows:
-        entry.update(_overlap_fields(selection))
-    else:
-        entry = {**_WITHOUT_WINDOWS, **entry}
+    windows = candidates.windows
     try:
         segments = _SegmentJson(candidates.recording.segments, config.drop_fields)
-        written = range(len(candidates.windows)) if config.candidate_windows else selection.kept
-        windows = {
-            index: {
-                "segments": segments.of(candidates.windows[index]),
-                "speaker_durations": candidates.speaker_durations[index],
-            }
-            for index in written
-        }
-        if candidates.windows:
-            entry["filtered_windows"] = [windows[index] for index in selection.kept]
-        stats = _stats(candidates)
+        line: _Pieces = [orjson.dumps(_plain_fields(selection, config))[:-1]]
         if config.candidate_windows:
-            entry["windows"] = list(windows.values())
-            stats["lost_win_full_data"] = list(map(segments.of_lost, candidates.lost))
+            pieces = segments.windows(windows)
+            kept: _Pieces = []
+            for index in selection.kept:
+                kept += pieces[index * _PIECES_OF_WINDOW : (index + 1) * _PIECES_OF_WINDOW]
+            line += (b',"windows":', *_array(pieces))
         else:
-            entry.pop("windows", None)
-        entry["stats"] = stats
-        entry["truncation_events"] = candidates.losses.truncations
-        return orjson.dumps(entry)
+            kept = segments.windows(windows.at(selection.kept))
+        if windows:
+            line += (b',"filtered_windows":', *_array(kept))
+        line += (b',"stats":', orjson.dumps(_stats(candidates))[:-1])
+        if config.candidate_windows:
+            line += (b',"lost_win_full_data":', *_array(segments.lost_windows(candidates.lost)))
+        line.append(b'},"truncation_events":%d}' % candidates.losses.truncations)
+        return b"".join(line)
     except TypeError as error:
         raise _unwritable(error) from None
 
@@ -72,46 +73,90 @@ def _unwritable(error: TypeError) -> BadEntry:
     raise error
 
 
-class _SegmentJson:
-    """A recording's segments less the dropped fields, as JSON that is made once for all the windows."""
+def _array(items: _Pieces) -> _Pieces:
+    """A JSON array of items, each of which begins with a comma."""
+    return [b"[", items[0][1:], *items[1:], b"]"] if items else [b"[]"]
 
-    __slots__ = ("_dropped", "_made", "_segments")
+
+class _SegmentJson:
+    """A recording's segments less the dropped fields, as one text of JSON with a comma after each.
+
+    Slices of it are views: nothing is copied until all the pieces of an entry are joined.
+    """
+
+    __slots__ = ("_begins", "_dropped", "_each", "_keeps_words", "_segments", "_text")
 
     def __init__(self, segments: list[Segment], dropped: frozenset[str]):
-        self._dropped = dropped
         self._segments = segments
-        self._made: list[Any] | None = None
+        self._dropped = dropped
+        self._keeps_words = "words" not in dropped
+        whole = segments
+        if any(True in map(contains, segments, repeat(name)) for name in dropped):
+            whole = [self._without_dropped(segment) for segment in segments]
+        self._each = list(map(orjson.dumps, whole))
+        self._text = memoryview(b",".join(self._each))
+        self._begins = list(accumulate([len(one) + 1 for one in self._each], initial=0))
 
-    @property
-    def _each(self) -> list[Any]:
-        if self._made is None:
-            self._made = [orjson.Fragment(orjson.dumps(self._less(segment))) for segment in self._segments]
-        return self._made
+    def windows(self, windows: Windows) -> _Pieces:
+        """For each window _PIECES_OF_WINDOW pieces, the first of which begins with a comma."""
+        text, begins = self._text, self._begins
+        rows = orjson.dumps(windows.speaker_durations)[2:-2].split(b"],[")
+        pieces: _Pieces = []
+        for first, stop, cut, row in zip(windows.firsts, windows.stops, windows.cuts, rows):
+            if cut is None:
+                whole, shortened = text[begins[first] : begins[stop] - 1], b""
+            else:
+                whole, shortened = text[begins[first] : begins[stop - 1]], self._cut(stop - 1, cut)
+            pieces += (b',{"segments":[', whole, shortened, b'],"speaker_durations":[', row, b"]}")
+        return pieces
 
-    def of(self, window: Window | LostWindow) -> list[Any]:
-        held: list[Any] = self._each[window.first : window.stop]
-        if window.cut is not None:
-            held[-1] = self._cut(self._segments[window.stop - 1], window.cut)
-        return held
+    def lost_windows(self, lost_windows: list[LostWindow]) -> _Pieces:
+        """The pieces of the candidates that failed, each of which begins with a comma."""
+        text, begins, each = self._text, self._begins, self._each
+        pieces: _Pieces = []
+        for lost in lost_windows:
+            first, whole = lost.first, lost.stop if lost.cut is None else lost.stop - 1
+            pieces += (
+                b',{"index":%d,"window_segs":[' % first,
+                text[begins[first] : begins[whole] - 1] if whole > first else b"",
+                b"," if whole > first and lost.cut else b"",
+                b"" if lost.cut is None else self._cut(whole, lost.cut),
+                b'],"next_seg":',
+                each[lost.stopped_at],
+                b',"prev_seg":',
+                each[first - 1 if first else 0],
+                b"}",
+            )
+        return pieces
 
-    def of_lost(self, lost: LostWindow) -> dict[str, Any]:
-        return {
-            "index": lost.first,
-            "window_segs": self.of(lost),
-            "next_seg": self._each[lost.stopped_at],
-            "prev_seg": self._each[lost.first - 1 if lost.first else 0],
-        }
-
-    def _cut(self, segment: Segment, cut: Cut) -> Segment:
-        return self._without_dropped({**segment, "end": cut.end, "text": cut.text, "words": cut.words})
-
-    def _less(self, segment: Segment) -> Segment:
-        return segment if self._dropped.isdisjoint(segment) else self._without_dropped(segment.copy())
-
-    def _without_dropped(self, copy: Segment) -> Segment:
+    def _cut(self, index: int, cut: Cut) -> bytes:
+        segment = self._segments[index].copy()
+        segment["end"] = cut.end
+        segment["text"] = cut.text
+        if self._keeps_words:
+            segment["words"] = cut.words
         for name in self._dropped:
-            copy.pop(name, None)
-        return copy
+            segment.pop(name, None)
+        return orjson.dumps(segment)
+
+    def _without_dropped(self, segment: Segment) -> Segment:
+        less = segment.copy()
+        for name in self._dropped:
+            less.pop(name, None)
+        return less
+
+
+def _plain_fields(selection: Selection, config: EntryConfig) -> dict[str, Any]:
+    """The entry's fields but for those that hold segments."""
+    fields = _own_fields(selection.candidates, config)
+    if selection.candidates.windows:
+        fields.update(_overlap_fields(selection))
+        fields.pop("filtered_windows", None)
+    else:
+        fields = {**_WITHOUT_WINDOWS, **fields}
+    for name in ("windows", "stats", "truncation_events"):
+        fields.pop(name, None)
+    return fields
 
 
 def _own_fields(candidates: Candidates, config: EntryConfig) -> dict[str, Any]:
@@ -122,12 +167,11 @@ def _own_fields(candidates: Candidates, config: EntryConfig) -> dict[str, Any]:
 
 def _overlap_fields(selection: Selection) -> dict[str, Any]:
     windows, times = selection.candidates.windows, selection.times
-    durations = [end - start for _, _, _, start, end in windows]
     kept_durations = [end - start for start, end in times]
     return {
-        "total_dur_window": left_to_right_sum(durations),
-        "total_dur_list_window": durations,
-        "total_dur_list_window_timestamps": [(end, start) for _, _, _, start, end in windows],
+        "total_dur_window": left_to_right_sum(windows.durations),
+        "total_dur_list_window": windows.durations,
+        "total_dur_list_window_timestamps": list(zip(windows.ends, windows.starts)),
         "filtered": [(end, start) for start, end in times],
         "filtered_dur": left_to_right_sum(kept_durations),
         "filtered_dur_list": kept_durations,

@@ -3,23 +3,31 @@
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from enum import Enum
+from enum import IntEnum
+from operator import add
 from typing import Any
 
 
-class LossReason(str, Enum):
-    """Why a segment starts no window; the values are the reference's names.
+class LossReason(IntEnum):
+    """Why a segment starts no window.
 
     NO_SPEAKER and NEXT_BANDWIDTH say more of some WINDOW losses: the candidate stopped growing at a segment without a
     speaker, or of low bandwidth.
     """
 
-    BANDWIDTH = "bw"
-    SAMPLE_RATE = "sr"
-    SPEAKERS = "spk"
-    WINDOW = "win"
-    NO_SPEAKER = "no_spkr"
-    NEXT_BANDWIDTH = "next_seg_bm"
+    BANDWIDTH = 0
+    SAMPLE_RATE = 1
+    SPEAKERS = 2
+    WINDOW = 3
+    NO_SPEAKER = 4
+    NEXT_BANDWIDTH = 5
+
+
+_NAMES = ("bw", "sr", "spk", "win", "no_spkr", "next_seg_bm")
+"""The reference's names of the reasons, in their order."""
+
+_LOST = [f"lost_{name}" for name in _NAMES]
+_SECONDS_LOST = [f"dur_lost_{name}" for name in _NAMES]
 
 
 def left_to_right_sum(seconds: Iterable[float], total: float = 0.0) -> float:
@@ -39,15 +47,15 @@ class Losses:
     Attributes:
         segments: all segments.
         seconds: their duration.
-        lost: segments by reason.
-        lost_seconds: their duration by reason.
+        lost: segments, one number for each LossReason.
+        lost_seconds: their duration, likewise.
         truncations: segments cut at a word end, counted for each candidate that met one.
     """
 
     segments: int = 0
     seconds: float = 0.0
-    lost: dict[LossReason, int] = field(default_factory=lambda: dict.fromkeys(LossReason, 0))
-    lost_seconds: dict[LossReason, float] = field(default_factory=lambda: dict.fromkeys(LossReason, 0.0))
+    lost: list[int] = field(default_factory=lambda: [0] * len(_NAMES))
+    lost_seconds: list[float] = field(default_factory=lambda: [0.0] * len(_NAMES))
     truncations: int = 0
 
     def lose(self, reason: LossReason, durations: list[float]) -> None:
@@ -59,17 +67,15 @@ class Losses:
         self.segments += other.segments
         self.seconds += other.seconds
         self.truncations += other.truncations
-        for reason in LossReason:
-            self.lost[reason] += other.lost[reason]
-            self.lost_seconds[reason] += other.lost_seconds[reason]
+        self.lost = list(map(add, self.lost, other.lost))
+        self.lost_seconds = list(map(add, self.lost_seconds, other.lost_seconds))
         return self
 
     def to_dict(self) -> dict[str, Any]:
         """The counters of an entry's `stats`: total_segments, total_dur (seconds), lost_x and dur_lost_x by reason."""
         named: dict[str, Any] = {"total_segments": self.segments, "total_dur": self.seconds}
-        for reason in LossReason:
-            named[f"lost_{reason.value}"] = self.lost[reason]
-            named[f"dur_lost_{reason.value}"] = self.lost_seconds[reason]
+        named.update(zip(_LOST, self.lost))
+        named.update(zip(_SECONDS_LOST, self.lost_seconds))
         return named
 
     @classmethod
@@ -78,8 +84,8 @@ class Losses:
         return cls(
             named.get("total_segments", 0),
             named.get("total_dur", 0.0),
-            {reason: named.get(f"lost_{reason.value}", 0) for reason in LossReason},
-            {reason: named.get(f"dur_lost_{reason.value}", 0.0) for reason in LossReason},
+            [named.get(name, 0) for name in _LOST],
+            [named.get(name, 0.0) for name in _SECONDS_LOST],
             truncations,
         )
 

@@ -5,10 +5,12 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
-from operator import itemgetter, le
+from operator import itemgetter, sub
 from typing import Any, NamedTuple
 
 import orjson
+
+from alm_beam.core.losses import left_to_right_sum
 
 NO_SPEAKER = "no-speaker"
 """The label of a segment that diarization gave to nobody: it ends every window before it."""
@@ -20,8 +22,13 @@ NUMBER = frozenset({int, float})
 """The types of a JSON number; a boolean is not one."""
 
 _SPEAKER = {str, int, type(None)}
-_METRICS = {dict, type(None)}
-_BANDWIDTH = {int, float, type(None)}
+
+_START = itemgetter("start")
+_END = itemgetter("end")
+_METRICS = itemgetter("metrics")
+_BANDWIDTH = itemgetter("bandwidth")
+
+_MOST_SECONDS = 1e300
 
 Segment = dict[str, Any]
 
@@ -106,6 +113,8 @@ class Recording(Placed):
         sample_rate: Hz.
         segments: the entry's segments, in the manifest's order.
         starts, ends: seconds, finite, starts[i] <= ends[i].
+        durations: seconds, ends[i] - starts[i].
+        total_duration: seconds, their sum.
         speakers: labels; None where the segment has none, or an empty one.
         bandwidths: Hz; 0 where the segment has none.
     """
@@ -116,6 +125,8 @@ class Recording(Placed):
     segments: list[Segment]
     starts: list[float]
     ends: list[float]
+    durations: list[float]
+    total_duration: float
     speakers: list[str | int | None]
     bandwidths: list[float]
 
@@ -141,12 +152,12 @@ def parse_recording(line: ManifestLine) -> Recording:
     if type(segments) is not list:
         raise BadEntry(RejectReason.SEGMENTS_NOT_LIST, f"segments: expected a list, found {described(segments)}")
     sample_rate = _checked_sample_rate(entry)
-    if not {dict}.issuperset(map(type, segments)):
-        raise _first_fault(segments, _object_fault)
-    starts, ends = _checked_times(segments)
-    return Recording(
-        line, entry, sample_rate, segments, starts, ends, _checked_speakers(segments), _checked_bandwidths(segments)
-    )
+    starts, ends, durations = _checked_times(segments)
+    total = left_to_right_sum(durations)
+    if total > _MOST_SECONDS:
+        raise BadEntry(RejectReason.TIME_NOT_FINITE, "the segments' durations are too large to sum")
+    speakers, bandwidths = _checked_speakers(segments), _checked_bandwidths(segments)
+    return Recording(line, entry, sample_rate, segments, starts, ends, durations, total, speakers, bandwidths)
 
 
 def serialise_reject(reject: Reject) -> bytes:
@@ -236,39 +247,55 @@ def _checked_sample_rate(entry: dict[str, Any]) -> float:
     return rate  # type: ignore[no-any-return]
 
 
-# The checks below look at whole columns, which is fast, and ask which segment is at fault only when one is.
+# The checks below look at whole columns, which is fast, and ask which segment is at fault only when one is. What is no
+# object has no fields, so reading the first column finds that too.
 
 
-def _checked_times(segments: list[Segment]) -> tuple[list[float], list[float]]:
+def _checked_times(segments: list[Segment]) -> tuple[list[float], list[float], list[float]]:
     try:
-        starts = list(map(itemgetter("start"), segments))
-        ends = list(map(itemgetter("end"), segments))
-    except KeyError:
+        starts = list(map(_START, segments))
+        ends = list(map(_END, segments))
+        durations = list(map(sub, ends, starts))
+    except (KeyError, TypeError):
         raise _first_fault(segments, _time_fault) from None
     if not (NUMBER.issuperset(map(type, starts)) and NUMBER.issuperset(map(type, ends))):
         raise _first_fault(segments, _time_fault)
-    if not all(map(le, starts, ends)):
+    if durations and min(durations) < 0:
         raise _first_fault(segments, _time_fault)
-    if starts and max(ends) - min(starts) > 1e300:
-        raise BadEntry(RejectReason.TIME_NOT_FINITE, "the segments' durations are too large to sum")
-    return starts, ends
+    return starts, ends, durations
 
 
 def _checked_speakers(segments: list[Segment]) -> list[str | int | None]:
-    speakers = [segment.get("speaker") for segment in segments]
+    speakers: list[str | int | None] = [segment.get("speaker") for segment in segments]
     if not _SPEAKER.issuperset(map(type, speakers)):
         raise _first_fault(segments, _speaker_fault)
-    return [None if speaker == "" else speaker for speaker in speakers]
+    return [None if speaker == "" else speaker for speaker in speakers] if "" in speakers else speakers
 
 
 def _checked_bandwidths(segments: list[Segment]) -> list[float]:
-    metrics = [segment.get("metrics") for segment in segments]
-    if not _METRICS.issuperset(map(type, metrics)):
-        raise _first_fault(segments, _bandwidth_fault)
-    bandwidths = [found.get("bandwidth") if found else None for found in metrics]
-    if not _BANDWIDTH.issuperset(map(type, bandwidths)):
-        raise _first_fault(segments, _bandwidth_fault)
-    return [bandwidth or 0 for bandwidth in bandwidths]
+    try:
+        bandwidths: list[float] = list(map(_BANDWIDTH, map(_METRICS, segments)))
+        if NUMBER.issuperset(map(type, bandwidths)):
+            return bandwidths
+    except (KeyError, TypeError):
+        pass
+    return list(map(_bandwidth, range(len(segments)), segments))
+
+
+def _bandwidth(index: int, segment: Segment) -> float:
+    at, metrics = f"segments[{index}].metrics", segment.get("metrics")
+    if metrics is None:
+        return 0
+    if type(metrics) is not dict:
+        found = described(metrics)
+        raise BadEntry(RejectReason.METRICS_NOT_OBJECT, f"{at}: expected an object, found {found}")
+    bandwidth = metrics.get("bandwidth")
+    if bandwidth is None:
+        return 0
+    if type(bandwidth) not in NUMBER:
+        found = described(bandwidth)
+        raise BadEntry(RejectReason.BANDWIDTH_NOT_NUMBER, f"{at}.bandwidth: expected a number of Hz, found {found}")
+    return bandwidth  # type: ignore[no-any-return]
 
 
 def _first_fault(segments: list[Segment], fault_of: Callable[[str, Any], BadEntry | None]) -> BadEntry:
@@ -279,13 +306,9 @@ def _first_fault(segments: list[Segment], fault_of: Callable[[str, Any], BadEntr
     raise AssertionError("a column was refused, yet each of its segments was accepted")
 
 
-def _object_fault(at: str, segment: object) -> BadEntry | None:
-    if type(segment) is dict:
-        return None
-    return BadEntry(RejectReason.SEGMENT_NOT_OBJECT, f"{at}: expected an object, found {described(segment)}")
-
-
-def _time_fault(at: str, segment: Segment) -> BadEntry | None:
+def _time_fault(at: str, segment: Any) -> BadEntry | None:
+    if type(segment) is not dict:
+        return BadEntry(RejectReason.SEGMENT_NOT_OBJECT, f"{at}: expected an object, found {described(segment)}")
     for name in ("start", "end"):
         if segment.get(name) is None:
             return BadEntry(RejectReason.TIME_MISSING, f"{at} has no {name} (seconds)")
@@ -303,18 +326,3 @@ def _speaker_fault(at: str, segment: Segment) -> BadEntry | None:
         return None
     found = described(segment["speaker"])
     return BadEntry(RejectReason.SPEAKER_NOT_LABEL, f"{at}.speaker: expected a string or an integer, found {found}")
-
-
-def _bandwidth_fault(at: str, segment: Segment) -> BadEntry | None:
-    metrics = segment.get("metrics")
-    if metrics is None:
-        return None
-    if type(metrics) is not dict:
-        found = described(metrics)
-        return BadEntry(RejectReason.METRICS_NOT_OBJECT, f"{at}.metrics: expected an object, found {found}")
-    bandwidth = metrics.get("bandwidth")
-    if bandwidth is None or type(bandwidth) in NUMBER:
-        return None
-    found = described(bandwidth)
-    detail = f"{at}.metrics.bandwidth: expected a number of Hz, found {found}"
-    return BadEntry(RejectReason.BANDWIDTH_NOT_NUMBER, detail)

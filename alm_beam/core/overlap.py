@@ -41,7 +41,7 @@ class Selection(Placed):
         return LossStats(
             recordings=1,
             windows=len(built),
-            window_seconds=left_to_right_sum(window.end - window.start for window in built),
+            window_seconds=left_to_right_sum(built.durations),
             filtered_windows=len(self.kept),
             filtered_seconds=left_to_right_sum(end - start for start, end in self.times),
             losses=self.candidates.losses,
@@ -50,12 +50,15 @@ class Selection(Placed):
 
 def filter_overlaps(candidates: Candidates, config: OverlapConfig) -> Selection:
     """The windows that stay when every pair that overlaps too much has lost one."""
-    times = [(start, end) for _, _, _, start, end in candidates.windows]
-    order = sorted(range(len(times)), key=times.__getitem__)
-    ordered = [times[index] for index in order]
+    windows = candidates.windows
+    times = list(zip(windows.starts, windows.ends))
+    ordered = sorted(times)
     kept = kept_positions(ordered, config)
-    alike = _alike(ordered, kept)
-    return Selection(candidates, [ordered[at] for at in kept], sorted([order[at] for at in alike]))
+    stay, indices = [ordered[at] for at in kept], sorted(_alike(ordered, kept))
+    if ordered != times:
+        order = sorted(range(len(times)), key=times.__getitem__)
+        indices = sorted([order[at] for at in indices])
+    return Selection(candidates, stay, indices)
 
 
 def kept_positions(times: Sequence[Times], config: OverlapConfig) -> list[int]:
@@ -65,34 +68,41 @@ def kept_positions(times: Sequence[Times], config: OverlapConfig) -> list[int]:
     overlap, as a fraction of the shorter, reaches the threshold, the one whose duration is further from the target
     goes; on a tie the shorter; on a tie again the later. One that has gone removes no others.
 
+    The comparisons of one end early where even the shortest of all windows, had it the next one's start, would overlap
+    too little: later ones start later still. Rounding keeps order, so this leaves no pair out.
+
     Args:
         times: sorted.
         config: the threshold and the target.
     """
-    threshold = config.threshold
+    threshold, target = config.threshold, config.target_duration
     durations = [end - start for start, end in times]
-    distances = [abs(duration - config.target_duration) for duration in durations]
-    gone = bytearray(len(times))
-    for index, (_, end) in enumerate(times):
+    distances = [abs(duration - target) for duration in durations]
+    shortest = min(durations, default=0.0)
+    count = len(times)
+    gone = bytearray(count)
+    for index in range(count):
         if gone[index]:
             continue
-        duration, distance = durations[index], distances[index]
-        for other in range(index + 1, len(times)):
+        end, duration, distance = times[index][1], durations[index], distances[index]
+        for other in range(index + 1, count):
+            if gone[other]:
+                continue
             other_start, other_end = times[other]
             if other_start >= end:
                 break
-            if gone[other]:
-                continue
             other_duration = durations[other]
             shorter = duration if duration < other_duration else other_duration
             overlap = ((end if end < other_end else other_end) - other_start) / shorter if shorter else 0.0
             if overlap < threshold:
+                if shortest and (end - other_start) / shortest < threshold:
+                    break
                 continue
             other_distance = distances[other]
             if distance < other_distance or (distance == other_distance and duration >= other_duration):
-                gone[other] = True
+                gone[other] = 1
             else:
-                gone[index] = True
+                gone[index] = 1
                 break
     return [index for index, has_gone in enumerate(gone) if not has_gone]
 
@@ -104,14 +114,15 @@ def _alike(times: Sequence[Times], kept: list[int]) -> set[int]:
     sorted, those that round alike stand where their starts are close.
     """
     alike = set(kept)
+    count = len(times)
     for at in kept:
         start = times[at][0]
-        for side in (range(at - 1, -1, -1), range(at + 1, len(times))):
-            for other in side:
-                if abs(times[other][0] - start) > _CLOSE:
-                    break
+        for step in (-1, 1):
+            other = at + step
+            while 0 <= other < count and abs(times[other][0] - start) <= _CLOSE:
                 if _rounded(times[other]) == _rounded(times[at]):
                     alike.add(other)
+                other += step
     return alike
 
 

@@ -9,6 +9,8 @@ from typing import NamedTuple
 
 from alm_beam.core.manifest import NO_SPEAKER
 
+_NOBODY = frozenset({None, NO_SPEAKER})
+
 
 class SpeakerStops(NamedTuple):
     """Where its speakers stop the candidates of a recording, and numbers that stand for the speakers.
@@ -16,8 +18,8 @@ class SpeakerStops(NamedTuple):
     Attributes:
         firsts: for each start the first index at or after it that is `no-speaker`, or brings the distinct speakers
             above the greatest number; the number of segments where there is none.
-        slots: for each segment a number; `nobody` if it has no speaker. Within the segments from a start to its stop
-            two have the same number if and only if they have the same speaker.
+        slots: for each segment a number; `nobody` if it has no speaker or is `no-speaker`. Within the segments from a
+            start to its stop two have the same number if and only if they have the same speaker.
         nobody: the greatest of the numbers.
     """
 
@@ -28,10 +30,10 @@ class SpeakerStops(NamedTuple):
 
 def find_low_bandwidths(bandwidths: Sequence[float], least: float) -> list[int]:
     """For each start the first index at or after it of a bandwidth below `least`; else the number of segments."""
-    firsts: list[int] = []
-    for low in [index for index, bandwidth in enumerate(bandwidths) if bandwidth < least]:
-        firsts += [low] * (low + 1 - len(firsts))
-    return firsts + [len(bandwidths)] * (len(bandwidths) - len(firsts))
+    count = len(bandwidths)
+    if not bandwidths or min(bandwidths) >= least:
+        return [count] * count
+    return _nexts([index for index, bandwidth in enumerate(bandwidths) if bandwidth < least], count)
 
 
 def find_speaker_stops(speakers: Sequence[str | int | None], most: int) -> SpeakerStops:
@@ -41,13 +43,13 @@ def find_speaker_stops(speakers: Sequence[str | int | None], most: int) -> Speak
     who enters the run takes a free slot, and gives it back on leaving.
     """
     count = len(speakers)
-    distinct = set(speakers)
-    distinct.discard(None)
+    distinct = set(speakers) - _NOBODY
     nobody = min(most, len(distinct))
-    if NO_SPEAKER not in distinct and len(distinct) <= most:
-        slot_of: dict[str | int | None, int] = {None: nobody}
+    if len(distinct) <= most:
+        slot_of: dict[str | int | None, int] = dict.fromkeys(_NOBODY, nobody)
         slot_of.update(zip(distinct, range(nobody)))
-        return SpeakerStops([count] * count, [slot_of[speaker] for speaker in speakers], nobody)
+        stops = [index for index, speaker in enumerate(speakers) if speaker == NO_SPEAKER]
+        return SpeakerStops(_nexts(stops, count), list(map(slot_of.__getitem__, speakers)), nobody)
     firsts: list[int] = []
     slots: list[int] = []
     free = list(range(nobody))
@@ -73,3 +75,11 @@ def find_speaker_stops(speakers: Sequence[str | int | None], most: int) -> Speak
             if not present[leaving]:
                 free.append(slot_of[leaving])
     return SpeakerStops(firsts, slots, nobody)
+
+
+def _nexts(indices: list[int], count: int) -> list[int]:
+    """For each number below `count` the first of the ascending indices that is not below it; else `count`."""
+    nexts: list[int] = []
+    for index in indices:
+        nexts += [index] * (index + 1 - len(nexts))
+    return nexts + [count] * (count - len(nexts))

@@ -1,102 +1,114 @@
 """Where a segment can be cut: at the ends of its words."""
 
 from bisect import bisect_right
+from dataclasses import dataclass
 from operator import itemgetter
-from typing import Any, NamedTuple
+from typing import Any, TypeAlias
 
 from alm_beam.core.manifest import NUMBER, BadEntry, RejectReason, Segment, described
+
+Word: TypeAlias = dict[str, Any]
 
 _END = itemgetter("end")
 _WORD = itemgetter("word")
 
 
-class Cut(NamedTuple):
+@dataclass(slots=True)
+class Cut:
     """What truncation makes of a segment; its other fields stay.
 
     Attributes:
         end: seconds, the end of the last of the kept words, in their order; the segment's own start if none is kept.
         text: the kept words, joined by spaces.
-        words: the kept words.
+        among, count: the kept words are the first so many of these.
     """
 
     end: float
     text: str
-    words: list[dict[str, Any]]
+    among: list[Word]
+    count: int
+
+    @property
+    def words(self) -> list[Word]:
+        """The kept words."""
+        return self.among[: self.count]
 
 
-class CutPoints:
+class Cuts:
+    """The segments of a recording, cut."""
+
+    __slots__ = ("_cut_points", "_segments")
+
+    def __init__(self, segments: list[Segment]):
+        self._segments = segments
+        self._cut_points: dict[int, _CutPoints] = {}
+
+    def of(self, index: int, limit: float) -> Cut:
+        """What is left of a segment when it keeps the words that end by `limit` (seconds).
+
+        Raises:
+            BadEntry: its words are not a list of objects with an end in seconds, or the `word` of a kept one is no
+                string.
+        """
+        points = self._cut_points.get(index)
+        if points is None:
+            segment = self._segments[index]
+            words = segment.get("words", [])
+            if words == []:
+                return Cut(segment["start"], "", words, 0)
+            points = self._cut_points[index] = _CutPoints(segment["start"], words, f"segments[{index}].words")
+        return points.cut(limit)
+
+
+class _CutPoints:
     """The words of one segment, looked through once for all the windows that cut it.
 
-    Where the words' ends rise, those that end by some time are the first so many: bisection tells how many, and their
-    text is the beginning of the text of all.
+    Where the words' ends rise, those that end by some time are the first so many, and bisection tells how many. Windows
+    that start later cut later, so the text of one mostly begins with that of the one before.
     """
 
-    __slots__ = ("_ends", "_index", "_lengths", "_start", "_text", "_words")
+    __slots__ = ("_at", "_count", "_ends", "_rising", "_start", "_text", "_words")
 
-    def __init__(self, segment: Segment, index: int):
-        """
-        Args:
-            segment: the segment, as in the manifest.
-            index: its index in the recording, for messages.
-
-        Raises:
-            BadEntry: its words are not a list of objects with an end in seconds.
-        """
-        self._index, self._start = index, segment["start"]
-        self._words = words = segment.get("words", [])
-        self._text: str | None = None
-        self._ends: list[float] = []
-        self._lengths: list[int] = []
-        if words == []:
-            self._text = ""
-            return
+    def __init__(self, start: float, words: Any, at: str):
+        self._start, self._words, self._at = start, words, at
+        self._count, self._text = 0, ""
         if type(words) is not list:
-            raise self._fault(f": expected a list, found {described(words)}")
+            raise BadEntry(RejectReason.WORDS_MALFORMED, f"{at}: expected a list, found {described(words)}")
         try:
-            self._ends = list(map(_END, words))
+            self._ends = ends = list(map(_END, words))
         except (KeyError, TypeError):
             raise self._first_fault() from None
-        if not NUMBER.issuperset(map(type, self._ends)):
+        if not NUMBER.issuperset(map(type, ends)):
             raise self._first_fault()
-        if self._ends == sorted(self._ends):
-            self._read_text()
-
-    def _read_text(self) -> None:
-        """Joins the words' text, unless a word is missing, empty or no string."""
-        try:
-            texts = list(map(_WORD, self._words))
-            text = " ".join(texts)
-        except (KeyError, TypeError):
-            return
-        self._lengths = list(map(len, texts))
-        if all(self._lengths):
-            self._text = text
+        self._rising = ends == sorted(ends)
 
     def cut(self, limit: float) -> Cut:
-        """What is left of the segment when it keeps the words that end by `limit` (seconds).
+        if not self._rising:
+            words = [word for word, end in zip(self._words, self._ends) if end <= limit]
+            return Cut(words[-1]["end"] if words else self._start, self._text_of(words), words, len(words))
+        count = bisect_right(self._ends, limit)
+        if count < self._count:
+            self._count, self._text = 0, ""
+        if count > self._count:
+            more = self._text_of(self._words[self._count : count])
+            self._text = f"{self._text} {more}" if self._text and more else self._text or more
+            self._count = count
+        return Cut(self._ends[count - 1] if count else self._start, self._text, self._words, count)
 
-        Raises:
-            BadEntry: the `word` of a kept word is no string.
-        """
-        if self._text is not None:
-            count = bisect_right(self._ends, limit)
-            kept = self._words[:count]
-            text = self._text[: sum(self._lengths[:count]) + count - 1] if count else ""
-        else:
-            kept = [word for word, end in zip(self._words, self._ends) if end <= limit]
-            try:
-                text = " ".join(filter(None, [word.get("word") for word in kept]))
-            except TypeError:
-                raise self._first_fault() from None
-        return Cut(kept[-1]["end"] if kept else self._start, text, kept)
+    def _text_of(self, words: list[Word]) -> str:
+        try:
+            return " ".join(filter(None, map(_WORD, words)))
+        except KeyError:
+            return self._text_of([word for word in words if "word" in word])
+        except TypeError:
+            raise self._first_fault() from None
 
     def _first_fault(self) -> BadEntry:
-        for at, word in enumerate(self._words):
+        for index, word in enumerate(self._words):
             if type(word) is not dict or type(word.get("end")) not in NUMBER:
-                return self._fault(f"[{at}]: expected an object with an end in seconds, found {described(word)}")
+                detail = f"[{index}]: expected an object with an end in seconds, found {described(word)}"
+                return BadEntry(RejectReason.WORDS_MALFORMED, self._at + detail)
             if type(word.get("word") or "") is not str:
-                return self._fault(f"[{at}].word: expected a string, found {described(word['word'])}")
+                detail = f"[{index}].word: expected a string, found {described(word['word'])}"
+                return BadEntry(RejectReason.WORDS_MALFORMED, self._at + detail)
         raise AssertionError("the words were refused, yet each of them was accepted")
-
-    def _fault(self, detail: str) -> BadEntry:
-        return BadEntry(RejectReason.WORDS_MALFORMED, f"segments[{self._index}].words{detail}")

@@ -12,52 +12,73 @@ stops it. The candidate is a window when it lasts target ± tolerance, has two s
 How far a candidate grows is found without walking over it again. The first and the last of these events do not depend
 on the start's own time and are found beforehand (`alm_beam.core.stops`). As for the second: where a start is not before
 the last one, all that the last candidate held ends in time for this one too, so the stop only moves to the right. Only
-a start that goes back in time looks anew, at what it then holds. The speakers' durations take one addition for each
-segment of a candidate of the right duration, which writing it down takes anyway. Together: linear in segments and
-output.
+a start that goes back in time looks anew, at what it then holds.
+
+With the stop moves a run: the whole segments of the candidate, their durations in a queue for each speaker. Of a
+speaker of whom segments were only added the sum of the durations goes on; one of whom a segment left is added up anew,
+and only for a window, which writes down as many segments anyway. So each sum is that from left to right, as the
+reference adds. Together: linear in segments and output.
 """
 
 import math
+from collections import deque
 from dataclasses import dataclass, field
 from operator import sub
-from typing import NamedTuple
-
-import numpy as np
+from typing import Any, TypeAlias
 
 from alm_beam.core.config import WindowConfig
-from alm_beam.core.losses import Losses, LossReason, left_to_right_sum
+from alm_beam.core.losses import Losses, LossReason
 from alm_beam.core.manifest import NO_SPEAKER, ManifestLine, Placed, Recording
-from alm_beam.core.stops import SpeakerStops, find_low_bandwidths, find_speaker_stops
-from alm_beam.core.truncation import Cut, CutPoints
+from alm_beam.core.stops import find_low_bandwidths, find_speaker_stops
+from alm_beam.core.truncation import Cut, Cuts
 
 MIN_SEGMENTS_PER_WINDOW = 2
 
 SPEAKER_DURATIONS = 5
 """How many speakers' durations are stated of a window."""
 
-_SUMMED_AT_ONCE = 1 << 18
-"""Segments, counted once for each window that holds them: bounds the memory of summing, about 10 MB."""
+
+_Row: TypeAlias = tuple[int, int, Cut | None, float, float, list[float]]
+"""A window as it is found: first, stop, cut, start, end, speaker_durations."""
 
 
-class Window(NamedTuple):
-    """A candidate window: a slice of its recording's segments.
+@dataclass(slots=True)
+class Windows:
+    """Candidate windows of one recording, as columns: each a slice of its segments.
 
     Attributes:
-        first: index of its first segment.
-        stop: index after its last one.
-        cut: what truncation made of its last segment; None where that is whole.
-        start: seconds, where its first segment starts.
-        end: seconds, where its last segment ends.
+        firsts: index of the first segment, ascending.
+        stops: index after the last one.
+        cuts: what truncation made of the last segment; None where that is whole.
+        starts: seconds, where the first segment starts.
+        ends: seconds, where the last segment ends.
+        durations: seconds, ends - starts.
+        speaker_durations: for each window SPEAKER_DURATIONS numbers, seconds: its speakers' durations, the longest
+            first, filled up with zeros.
     """
 
-    first: int
-    stop: int
-    cut: Cut | None
-    start: float
-    end: float
+    firsts: list[int]
+    stops: list[int]
+    cuts: list[Cut | None]
+    starts: list[float]
+    ends: list[float]
+    durations: list[float]
+    speaker_durations: list[list[float]]
+
+    def __len__(self) -> int:
+        return len(self.firsts)
+
+    def at(self, indices: list[int]) -> "Windows":
+        """Some of the windows."""
+        return Windows(*([column[index] for index in indices] for column in self._columns))
+
+    @property
+    def _columns(self) -> tuple[list[Any], ...]:
+        return self.firsts, self.stops, self.cuts, self.starts, self.ends, self.durations, self.speaker_durations
 
 
-class LostWindow(NamedTuple):
+@dataclass(slots=True)
+class LostWindow:
     """A candidate that failed on duration or on the number of segments: the slice that it had gathered.
 
     Attributes:
@@ -81,18 +102,15 @@ class Candidates(Placed):
         recording: the recording.
         low_sample_rate: its sample rate is too low for windows.
         windows: candidate windows by start index.
-        speaker_durations: for each of the windows SPEAKER_DURATIONS numbers, seconds: its speakers' durations, the
-            longest first, filled up with zeros.
         lost: candidates that failed on duration or on the number of segments, by start index.
         losses: segments that started no window, by reason.
     """
 
     recording: Recording
-    low_sample_rate: bool = False
-    windows: list[Window] = field(default_factory=list)
-    speaker_durations: list[list[float]] = field(default_factory=list)
-    lost: list[LostWindow] = field(default_factory=list)
-    losses: Losses = field(default_factory=Losses)
+    low_sample_rate: bool
+    windows: Windows
+    lost: list[LostWindow]
+    losses: Losses
 
     @property
     def line(self) -> ManifestLine:
@@ -106,130 +124,140 @@ def build_windows(recording: Recording, config: WindowConfig) -> Candidates:
     Raises:
         BadEntry: a segment has to be truncated and its words are malformed.
     """
-    durations = list(map(sub, recording.ends, recording.starts))
-    found = Candidates(recording, losses=Losses(len(durations), left_to_right_sum(durations)))
+    durations = recording.durations
+    losses = Losses(len(durations), recording.total_duration)
     if recording.sample_rate < config.min_sample_rate:
-        found.low_sample_rate = True
-        found.losses.lose(LossReason.SAMPLE_RATE, durations)
-        return found
-    speaker_stops = find_speaker_stops(recording.speakers, config.max_speakers)
-    low_bandwidth = _grow(found, speaker_stops.firsts, config)
-    few_speakers: list[int] = []
-    if found.windows:
-        few_speakers = _measure_speakers(found, speaker_stops, durations, config.min_speakers)
-    _count_losses(found, config, durations, low_bandwidth, few_speakers)
-    return found
+        losses.lose(LossReason.SAMPLE_RATE, durations)
+        return Candidates(recording, True, Windows([], [], [], [], [], [], []), [], losses)
+    growth = _grow(recording, config)
+    _count_losses(losses, growth, recording, config.min_bandwidth)
+    return Candidates(recording, False, _of_rows(growth.windows), growth.lost, losses)
 
 
-def _grow(found: Candidates, speaker_stops: list[int], config: WindowConfig) -> list[int]:
-    """Fills in the windows, whatever their number of speakers, and the lost ones; gives the starts of low bandwidth."""
-    recording, windows, lost = found.recording, found.windows, found.lost
-    starts, ends = recording.starts, recording.ends
-    least, most, truncation = config.min_duration, config.max_duration, config.truncation
+@dataclass(slots=True)
+class _Growth:
+    """What growth gives.
+
+    Attributes:
+        windows: a row for each window.
+        lost: candidates that failed on duration or on the number of segments.
+        low_bandwidth: starts of low bandwidth.
+        few_speakers: starts of candidates of too few speakers.
+        truncations: segments cut at a word end, or that would have been but for a speaker too many.
+    """
+
+    windows: list[_Row] = field(default_factory=list)
+    lost: list[LostWindow] = field(default_factory=list)
+    low_bandwidth: list[int] = field(default_factory=list)
+    few_speakers: list[int] = field(default_factory=list)
+    truncations: int = 0
+
+
+def _grow(recording: Recording, config: WindowConfig) -> _Growth:
+    """Grows a candidate from every start. One function: a call for each start would cost as much as the work."""
+    starts, ends, durations = recording.starts, recording.ends, recording.durations
+    least, most = config.min_duration, config.max_duration
+    truncation, min_speakers = config.truncation, config.min_speakers
     low_bandwidths = find_low_bandwidths(recording.bandwidths, config.min_bandwidth)
-    low_bandwidth: list[int] = []
-    cut_points: dict[int, CutPoints] = {}
-    last = len(starts) - 1
-    truncations = stop = 0
-    earlier = -math.inf
-    for first, (start, low, extra) in enumerate(zip(starts, low_bandwidths, speaker_stops)):
+    speaker_stops, slots, nobody = find_speaker_stops(recording.speakers, config.max_speakers)
+    cuts = Cuts(recording.segments)
+    growth = _Growth()
+    windows, lost = growth.windows, growth.lost
+    # The run, from `first` to before `stop`: durations and their sums by slot of the speaker, and distinct speakers.
+    held: list[deque[float]] = [deque() for _ in range(nobody + 1)]
+    sums = [0.0] * (nobody + 1)
+    outdated: set[int] = set()
+    speakers = stop = 0
+    last, earlier = len(starts) - 1, -math.inf
+    for first, start, low, extra in zip(range(len(starts)), starts, low_bandwidths, speaker_stops):
         if low == first:
-            low_bandwidth.append(first)
+            growth.low_bandwidth.append(first)
+            stop = first + 1
             continue
-        if start < earlier or stop < first:
-            stop = first
+        if start < earlier:
+            outdated.update(range(nobody + 1))
+            for queue in held:
+                queue.clear()
+            speakers, stop = 0, first
         earlier = start
+
         limit = low if low < extra else extra
         while stop < limit and ends[stop] - start <= most:
+            slot, seconds = slots[stop], durations[stop]
+            queue = held[slot]
+            if not queue:
+                speakers += slot != nobody
+            queue.append(seconds)
+            sums[slot] += seconds
             stop += 1
-        behind, cut = stop, None
-        if truncation and stop < low and stop <= last and starts[stop] < start + most and ends[stop] - start > most:
-            truncations += 1
+
+        behind, cut, end = stop, None, ends[stop - 1 if stop > first else first]
+        if stop < low and truncation and starts[stop] < start + most and (stop < extra or ends[stop] - start > most):
+            growth.truncations += 1
             if stop < extra:
-                points = cut_points.get(stop)
-                if points is None:
-                    points = cut_points[stop] = CutPoints(recording.segments[stop], stop)
-                cut = points.cut(start + most)
-                behind = stop + 1
-        end = cut.end if cut is not None else ends[stop - 1 if stop > first else first]
-        if least <= end - start <= most and behind - first >= MIN_SEGMENTS_PER_WINDOW:
-            windows.append(Window(first, behind, cut, start, end))
-        else:
+                behind, cut = stop + 1, cuts.of(stop, start + most)
+                end = cut.end
+
+        if not least <= end - start <= most or behind - first < MIN_SEGMENTS_PER_WINDOW:
             lost.append(LostWindow(first, behind, cut, stop if stop < last else last))
-    found.losses.truncations = truncations
-    return low_bandwidth
+        elif speakers < min_speakers and (
+            cut is None or slots[stop] == nobody or held[slots[stop]] or speakers + 1 < min_speakers
+        ):
+            growth.few_speakers.append(first)
+        else:
+            for slot in outdated:
+                total = 0.0
+                for seconds in held[slot]:
+                    total += seconds
+                sums[slot] = total
+            outdated.clear()
+            speaker_durations = sums[:]
+            if cut is not None:
+                speaker_durations[slots[stop]] += end - starts[stop]
+            del speaker_durations[nobody]
+            speaker_durations.sort(reverse=True)
+            windows.append((first, behind, cut, start, end, speaker_durations))
+
+        if stop == first:
+            stop += 1
+        else:
+            slot = slots[first]
+            queue = held[slot]
+            queue.popleft()
+            if not queue:
+                speakers -= slot != nobody
+            outdated.add(slot)
+    return growth
 
 
-def _count_losses(
-    found: Candidates,
-    config: WindowConfig,
-    durations: list[float],
-    low_bandwidth: list[int],
-    few_speakers: list[int],
-) -> None:
+def _of_rows(rows: list[_Row]) -> Windows:
+    if not rows:
+        return Windows([], [], [], [], [], [], [])
+    firsts, stops, cuts, starts, ends, speaker_durations = map(list, zip(*rows))
+    if len(speaker_durations[0]) != SPEAKER_DURATIONS:
+        zeros = [0.0] * SPEAKER_DURATIONS
+        speaker_durations = [(longest + zeros)[:SPEAKER_DURATIONS] for longest in speaker_durations]
+    return Windows(firsts, stops, cuts, starts, ends, list(map(sub, ends, starts)), speaker_durations)
+
+
+def _count_losses(losses: Losses, growth: _Growth, recording: Recording, min_bandwidth: float) -> None:
     """Counts the starts that gave no window, and where growth stopped at what says why."""
-    segments, bandwidths = found.recording.segments, found.recording.bandwidths
-    no_speaker: list[int] = []
-    next_bandwidth: list[int] = []
-    for first, _, _, stopped_at in found.lost:
-        if segments[stopped_at].get("speaker", NO_SPEAKER) == NO_SPEAKER:
-            no_speaker.append(first)
-        elif bandwidths[stopped_at] < config.min_bandwidth:
-            next_bandwidth.append(first)
-    for reason, starts in (
-        (LossReason.BANDWIDTH, low_bandwidth),
-        (LossReason.SPEAKERS, few_speakers),
-        (LossReason.WINDOW, [lost.first for lost in found.lost]),
-        (LossReason.NO_SPEAKER, no_speaker),
-        (LossReason.NEXT_BANDWIDTH, next_bandwidth),
-    ):
-        if starts:
-            found.losses.lose(reason, [durations[start] for start in starts])
-
-
-def _measure_speakers(
-    found: Candidates, speaker_stops: SpeakerStops, durations: list[float], min_speakers: int
-) -> list[int]:
-    """Fills in the speakers' durations; takes out the windows of too few speakers and gives their starts."""
-    windows = found.windows
-    longest = max([window[1] - window[0] for window in windows])
-    block = max(1, _SUMMED_AT_ONCE // max(longest, speaker_stops.nobody + 1))
-    few_speakers: list[int] = []
-    for at in range(0, len(windows), block):
-        some = windows[at : at + block]
-        sums, numbers = _summed(some, speaker_stops, found.recording.starts, durations)
-        found.speaker_durations += sums
-        few_speakers += [at + index for index, number in enumerate(numbers) if number < min_speakers]
-    if not few_speakers:
-        return []
-    few = set(few_speakers)
-    found.windows = [window for index, window in enumerate(windows) if index not in few]
-    found.speaker_durations = [sums for index, sums in enumerate(found.speaker_durations) if index not in few]
-    return [windows[index].first for index in few_speakers]
-
-
-def _summed(
-    windows: list[Window], speaker_stops: SpeakerStops, starts: list[float], durations: list[float]
-) -> tuple[list[list[float]], list[int]]:
-    """For each window its speakers' durations, as Candidates states them, and the number of its speakers.
-
-    `numpy.bincount` adds up its weights one by one, in their order: each speaker's durations from left to right, as
-    the reference adds them.
-    """
-    count, speakers = len(windows), speaker_stops.nobody
-    firsts = np.array([window[0] for window in windows])
-    lengths = np.array([window[1] for window in windows]) - firsts
-    behind = lengths.cumsum()
-    held = np.arange(behind[-1]) + (firsts - behind + lengths).repeat(lengths)
-    bins = np.array(speaker_stops.slots)[held] + np.arange(0, count * (speakers + 1), speakers + 1).repeat(lengths)
-    seconds = np.array(durations)[held]
-    for index, (_, stop, cut, _, _) in enumerate(windows):
-        if cut is not None:
-            seconds[behind[index] - 1] = cut.end - starts[stop - 1]
-    shape, bin_count = (count, speakers + 1), count * (speakers + 1)
-    sums = np.bincount(bins, seconds, bin_count).reshape(shape)[:, :speakers]
-    numbers = np.count_nonzero(np.bincount(bins, None, bin_count).reshape(shape)[:, :speakers], axis=1)
-    sums.sort(axis=1)
-    stated = np.zeros((count, max(SPEAKER_DURATIONS, speakers)))
-    stated[:, :speakers] = sums[:, ::-1]
-    return stated[:, :SPEAKER_DURATIONS].tolist(), numbers.tolist()
+    segments, bandwidths, durations = recording.segments, recording.bandwidths, recording.durations
+    losses.truncations = growth.truncations
+    if growth.low_bandwidth:
+        losses.lose(LossReason.BANDWIDTH, [durations[first] for first in growth.low_bandwidth])
+    if growth.few_speakers:
+        losses.lose(LossReason.SPEAKERS, [durations[first] for first in growth.few_speakers])
+    if growth.lost:
+        losses.lose(LossReason.WINDOW, [durations[lost.first] for lost in growth.lost])
+    no_speaker: list[float] = []
+    next_bandwidth: list[float] = []
+    for lost in growth.lost:
+        if segments[lost.stopped_at].get("speaker", NO_SPEAKER) == NO_SPEAKER:
+            no_speaker.append(durations[lost.first])
+        elif bandwidths[lost.stopped_at] < min_bandwidth:
+            next_bandwidth.append(durations[lost.first])
+    if no_speaker:
+        losses.lose(LossReason.NO_SPEAKER, no_speaker)
+    if next_bandwidth:
+        losses.lose(LossReason.NEXT_BANDWIDTH, next_bandwidth)

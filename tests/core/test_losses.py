@@ -12,8 +12,8 @@ losses = st.builds(
     Losses,
     segments=counts,
     seconds=seconds,
-    lost=st.fixed_dictionaries(dict.fromkeys(LossReason, counts)),
-    lost_seconds=st.fixed_dictionaries(dict.fromkeys(LossReason, seconds)),
+    lost=st.lists(counts, min_size=len(LossReason), max_size=len(LossReason)),
+    lost_seconds=st.lists(seconds, min_size=len(LossReason), max_size=len(LossReason)),
     truncations=counts,
 )
 stats = st.builds(

@@ -84,7 +84,8 @@ def test_kept_windows_overlap_less_than_the_threshold(entry, config, overlap):
             assert touching or obvious.overlap(one, other) < overlap.threshold
     windows = selection.candidates.windows
     kept = {(round(s, 6), round(e, 6)) for s, e in times}
-    assert [i for i, w in enumerate(windows) if (round(w.start, 6), round(w.end, 6)) in kept] == selection.kept
+    rounded = [(round(start, 6), round(end, 6)) for start, end in zip(windows.starts, windows.ends)]
+    assert [index for index, times in enumerate(rounded) if times in kept] == selection.kept
 
 
 window_times = st.lists(

@@ -3,10 +3,12 @@
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from alm_beam.core.config import WindowConfig
 from alm_beam.core.losses import LossReason
-from alm_beam.core.truncation import Cut
+from alm_beam.core.truncation import Cuts
 from alm_beam.core.windows import build_windows
 from tests.core.test_rules import recording_of
 
@@ -35,8 +37,8 @@ def test_one_segment_is_no_window():
 
 def test_growth_stops_before_one_speaker_too_many():
     config = WindowConfig(target_window_duration=10, tolerance=0.5, max_speakers=2)
-    window, *_ = built(segment(0, 3, "a"), segment(3, 6, "b"), segment(6, 9, "c"), config=config).windows
-    assert (window.end, window.stop) == (6, 2)
+    windows = built(segment(0, 3, "a"), segment(3, 6, "b"), segment(6, 9, "c"), config=config).windows
+    assert (windows.ends[0], windows.stops[0]) == (6, 2)
 
 
 @pytest.mark.parametrize(("label", "stops"), [("no-speaker", True), ("", False), (None, False), (0, False)])
@@ -70,27 +72,27 @@ WORDS = [
 
 
 def test_truncation_keeps_the_words_that_end_in_time():
-    window, *_ = built(segment(0, 8), segment(8, 14, "b", words=WORDS, text="x y z")).windows
-    assert window.cut == Cut(12, "x y", WORDS[:4])
-    assert window.end == 12
+    windows = built(segment(0, 8), segment(8, 14, "b", words=WORDS, text="x y z")).windows
+    assert (windows.cuts[0].end, windows.cuts[0].text, windows.cuts[0].words) == (12, "x y", WORDS[:4])
+    assert windows.ends[0] == 12
 
 
 def test_truncation_without_a_word_in_time_ends_at_the_segments_start():
-    window, *_ = built(segment(0, 8), segment(9, 14, "b", words=WORDS[4:])).windows
-    assert (window.end, window.cut.text, window.cut.words) == (9, "", [])
+    windows = built(segment(0, 8), segment(9, 14, "b", words=WORDS[4:])).windows
+    assert (windows.ends[0], windows.cuts[0].text, windows.cuts[0].words) == (9, "", [])
 
 
 def test_words_in_disorder_are_kept_by_their_own_end_and_the_last_kept_one_ends_the_segment():
     words = [{"word": "late", "end": 13}, {"word": "b", "end": 11}, {"word": "a", "end": 10}]
-    window, *_ = built(segment(0, 8), segment(8, 14, "b", words=words)).windows
-    assert (window.end, window.cut.text) == (10, "b a")
+    windows = built(segment(0, 8), segment(8, 14, "b", words=words)).windows
+    assert (windows.ends[0], windows.cuts[0].text) == (10, "b a")
 
 
 def test_a_truncation_counts_even_where_its_speaker_is_one_too_many():
     config = WindowConfig(target_window_duration=10, tolerance=0.2, max_speakers=2)
     found = built(segment(0, 4, "a"), segment(4, 9, "b"), segment(9, 20, "c", words=WORDS), config=config)
     assert found.losses.truncations == 2
-    assert found.windows[0].stop == 2
+    assert found.windows.stops[0] == 2
 
 
 def test_a_segment_that_starts_at_the_limit_is_not_truncated():
@@ -99,7 +101,7 @@ def test_a_segment_that_starts_at_the_limit_is_not_truncated():
 
 def test_durations_are_added_from_left_to_right():
     segments = [segment(index, index + 0.1, "ab"[index % 2]) for index in range(10)]
-    durations = built(*segments).speaker_durations[0]
+    durations = built(*segments).windows.speaker_durations[0]
     total = 0.0
     for each in segments[::2]:
         total += each["end"] - each["start"]
@@ -127,11 +129,16 @@ def test_crossing_is_decided_by_the_difference_and_not_by_the_sum():
     assert [lost.stop for lost in built(segment(939.15, 940), segment(940, 952.35), config=config).lost] == [1, 2]
 
 
-def test_sums_do_not_depend_on_how_many_windows_are_summed_at_once(monkeypatch):
-    segments = [segment(i, i + 1 + i / 7, "abc"[i % 3]) for i in range(60)]
-    at_once = built(*segments)
-    monkeypatch.setattr("alm_beam.core.windows._SUMMED_AT_ONCE", 30)
-    in_blocks = built(*segments)
-    assert at_once.windows == in_blocks.windows
-    assert at_once.speaker_durations == in_blocks.speaker_durations
-    assert len(at_once.windows) > 3
+@given(
+    st.lists(st.tuples(st.integers(0, 20), st.sampled_from(["a", "bc", "", None, "missing"])), max_size=12),
+    st.lists(st.integers(-1, 21), min_size=1, max_size=8),
+)
+def test_cutting_once_more_gives_what_cutting_at_once_gives(ends_and_texts, limits):
+    words = [{"end": end} if text == "missing" else {"end": end, "word": text} for end, text in ends_and_texts]
+    for given_words in (words, sorted(words, key=lambda word: word["end"])):
+        cuts = Cuts([segment(-2, 30, words=given_words)])
+        for limit in limits:
+            cut, kept = cuts.of(0, limit), [word for word in given_words if word["end"] <= limit]
+            assert cut.words == kept
+            assert cut.text == " ".join(word["word"] for word in kept if word.get("word"))
+            assert cut.end == (kept[-1]["end"] if kept else -2)
