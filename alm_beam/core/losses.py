@@ -73,8 +73,14 @@ class Losses:
 
     def to_dict(self) -> dict[str, Any]:
         """The counters of an entry's `stats`: total_segments, total_dur (seconds), lost_x and dur_lost_x by reason."""
-        named: dict[str, Any] = {"total_segments": self.segments, "total_dur": self.seconds}
+        named: dict[str, Any] = {"total_segments": self.segments}
         named.update(zip(_LOST, self.lost))
+        named.update(self.durations())
+        return named
+
+    def durations(self) -> dict[str, float]:
+        """Those of them that are durations, seconds."""
+        named = {"total_dur": self.seconds}
         named.update(zip(_SECONDS_LOST, self.lost_seconds))
         return named
 
@@ -146,11 +152,18 @@ class LossStats:
             "rejected": self.rejected.total(),
             "rejected_by_reason": dict(sorted(self.rejected.items())),
             "windows": self.windows,
-            "total_dur_window": self.window_seconds,
             "filtered_windows": self.filtered_windows,
-            "filtered_dur": self.filtered_seconds,
             "truncation_events": self.losses.truncations,
             **self.losses.to_dict(),
+            **self.durations(),
+        }
+
+    def durations(self) -> dict[str, float]:
+        """Those of them that are durations, seconds."""
+        return {
+            "total_dur_window": self.window_seconds,
+            "filtered_dur": self.filtered_seconds,
+            **self.losses.durations(),
         }
 
     @classmethod

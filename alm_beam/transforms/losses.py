@@ -1,11 +1,12 @@
 """The statistics of a run: combined into one value, and as Beam counters."""
 
-from collections import Counter
 from collections.abc import Iterable, Iterator
 
 import apache_beam as beam
 from apache_beam import PCollection
 from apache_beam.metrics import Metrics
+from apache_beam.transforms.window import GlobalWindows
+from apache_beam.utils.windowed_value import WindowedValue
 
 from alm_beam.core.losses import LossStats
 
@@ -36,35 +37,36 @@ class LossStatsFn(beam.CombineFn):
 
 
 class _CountLosses(beam.DoFn):
-    """Passes LossStats on. Counts are summed over a bundle first: a counter costs more than the addition it counts."""
+    """LossStats of entries to those of a bundle: a counter, and a combiner, cost more than the addition itself."""
 
     def __init__(self) -> None:
-        durations = [name for name, value in LossStats().to_dict().items() if isinstance(value, float)]
-        self._distributions = {name: Metrics.distribution(NAMESPACE, name) for name in durations}
+        self._distributions = {name: Metrics.distribution(NAMESPACE, name) for name in LossStats().durations()}
 
     def start_bundle(self) -> None:
-        self._counts: Counter[str] = Counter()
+        self._total = LossStats()
 
-    def process(self, stats: LossStats) -> Iterator[LossStats]:
-        for name, value in stats.to_dict().items():
-            if name in self._distributions:
-                self._distributions[name].update(round(min(value, _MAX_SECONDS) * 1000))
-            elif isinstance(value, int):
-                self._counts[name] += value
-        for reason, count in stats.rejected.items():
-            self._counts[f"rejected_{reason}"] += count
-        yield stats
+    def process(self, stats: LossStats) -> None:
+        self._total += stats
+        for name, seconds in stats.durations().items():
+            if seconds:
+                self._distributions[name].update(round(min(seconds, _MAX_SECONDS) * 1000))
 
-    def finish_bundle(self) -> None:
-        for name, count in self._counts.items():
+    def finish_bundle(self) -> Iterator[WindowedValue]:
+        total = self._total
+        counts = {name: value for name, value in total.to_dict().items() if isinstance(value, int)}
+        counts.update((f"rejected_{reason}", count) for reason, count in total.rejected.items())
+        for name, count in counts.items():
             Metrics.counter(NAMESPACE, name).inc(count)
+        yield GlobalWindows.windowed_value(total)
 
 
 class CombineLosses(beam.PTransform):
     """The statistics of each entry to those of the run, a single value, whatever the number of entries.
 
-    Beam's metrics show the same names: counts as counters, durations as distributions, in milliseconds per entry.
+    Beam's metrics show the same names: counts as counters, durations as distributions, in milliseconds, over the
+    entries that have any.
     """
 
     def expand(self, stats: PCollection[LossStats]) -> PCollection[LossStats]:
-        return stats | "CountLosses" >> beam.ParDo(_CountLosses()) | beam.CombineGlobally(LossStatsFn())
+        counted = stats | "CountLosses" >> beam.ParDo(_CountLosses()).with_output_types(LossStats)
+        return counted | beam.CombineGlobally(LossStatsFn())
