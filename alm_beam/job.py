@@ -16,7 +16,7 @@ from alm_beam.core.config import JobConfig
 from alm_beam.core.losses import LossStats
 from alm_beam.flags import FlagParser, job_config, windows_parser
 from alm_beam.report.summary import render_summary
-from alm_beam.runners.local import LocalRunner
+from alm_beam.runners.local import LocalRunner, use_all_cores
 from alm_beam.storage import run_folder
 from alm_beam.storage.discovery import InputError, Manifest, find_manifests
 from alm_beam.storage.paths import beam_path, located
@@ -54,6 +54,8 @@ def run(argv: Sequence[str] | None = None, prog: str = "build_windows.py") -> in
     options = _beam_options(parser, others)
     output = _checked_output(parser, config)
     manifests = _checked_manifests(parser, config)
+    if _is_local(options) and not any(other.startswith("--direct_") for other in others):
+        use_all_cores(options, sum(manifest.size for manifest in manifests) * config.repeat_factor)
     try:
         pipeline = build(config, manifests, output, options)
     except (ValueError, ImportError) as error:
@@ -91,8 +93,7 @@ def build(config: JobConfig, manifests: Sequence[Manifest], output: str, options
     Raises:
         ValueError: Beam does not know the runner, or the runner refuses its options.
     """
-    has_runner = options.view_as(StandardOptions).runner is not None
-    pipeline = beam.Pipeline(runner=None if has_runner else LocalRunner(), options=options)
+    pipeline = beam.Pipeline(runner=LocalRunner() if _is_local(options) else None, options=options)
     lines = pipeline | "ReadFromText" >> ReadManifests([*manifests] * config.repeat_factor)
     selections = lines | ParseRecording() | BuildWindows(config.windows) | FilterOverlaps(config.overlap)
     written = selections | SerialiseEntry(config.entry)
@@ -107,6 +108,11 @@ def build(config: JobConfig, manifests: Sequence[Manifest], output: str, options
     facts = {"parameters": parameters, "version": __version__}
     stats | FinishRun(output, facts, config.max_reject_fraction, shards)
     return pipeline
+
+
+def _is_local(options: PipelineOptions) -> bool:
+    """Whether the flags name no runner: it is the local one then."""
+    return options.view_as(StandardOptions).runner is None
 
 
 def _beam_options(parser: FlagParser, others: list[str]) -> PipelineOptions:

@@ -1,15 +1,31 @@
-"""The runner of a plain `alm-beam windows`: Beam's own local one, in this process or in several."""
+"""The runner of a plain `alm-beam windows`: Beam's own local one, in this process or in one for each core."""
 
-from apache_beam.options.pipeline_options import PipelineOptions
+import os
+
+from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions
 from apache_beam.pipeline import Pipeline
-from apache_beam.portability.api import beam_provision_api_pb2
+from apache_beam.portability import python_urns
+from apache_beam.portability.api import beam_provision_api_pb2, beam_runner_api_pb2
 from apache_beam.runners.portability.fn_api_runner import fn_runner
 from apache_beam.runners.portability.portable_runner import JobServiceHandle
 from apache_beam.runners.runner import PipelineResult
 
+from alm_beam.runners import forked
+
+_BYTES_PER_WORKER = 16 << 20
+"""Of manifests: with less for each, starting another worker takes longer than it saves."""
+
+
+def use_all_cores(options: PipelineOptions, input_bytes: int) -> None:
+    """Sets the options to as many worker processes as there are cores, if the input is large enough for several."""
+    workers = min(len(os.sched_getaffinity(0)), input_bytes // _BYTES_PER_WORKER) if forked.can_fork() else 1
+    if workers > 1:
+        direct = options.view_as(DirectOptions)
+        direct.direct_running_mode, direct.direct_num_workers = "multi_processing", workers
+
 
 class LocalRunner(fn_runner.FnApiRunner):
-    """Beam's FnApiRunner, with the pipeline's options handed to worker processes too.
+    """Beam's FnApiRunner, with the pipeline's options handed to worker processes too, which it is quick to start.
 
     Beam's DirectRunner is not used because it looks for the Prism runner first, on the network: who has one would get
     other memory and timing than who has not.
@@ -21,3 +37,14 @@ class LocalRunner(fn_runner.FnApiRunner):
             beam_provision_api_pb2.ProvisionInfo(pipeline_options=encoded)
         )
         return super().run_pipeline(pipeline, options)
+
+    def run_via_runner_api(
+        self, pipeline_proto: beam_runner_api_pb2.Pipeline, options: PipelineOptions
+    ) -> PipelineResult:
+        environments = pipeline_proto.components.environments.values()
+        if forked.can_fork() and any(environment.urn == python_urns.SUBPROCESS_SDK for environment in environments):
+            for environment in environments:
+                environment.urn = forked.URN
+            with forked.waiting_workers(self._num_workers):
+                return super().run_via_runner_api(pipeline_proto, options)
+        return super().run_via_runner_api(pipeline_proto, options)

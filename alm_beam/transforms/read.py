@@ -5,8 +5,8 @@ import copy
 from collections.abc import Iterator, Sequence
 from typing import IO, Any
 
-from apache_beam.coders import BytesCoder
-from apache_beam.io import ReadFromText, concat_source, filebasedsource, iobase, textio
+from apache_beam.coders import BytesCoder, Coder
+from apache_beam.io import ReadFromText, concat_source, filebasedsource, iobase, range_trackers, textio
 from apache_beam.io.filesystem import CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 from apache_beam.typehints import Tuple
@@ -16,6 +16,9 @@ from alm_beam.storage.discovery import Manifest
 
 _READ_BYTES = 1 << 20
 """Beam reads 8 KiB at a time and joins them, which is quadratic in the length of a line."""
+
+_GROUP_BYTES = 1 << 20
+"""Beam splits a file into no smaller pieces than this."""
 
 
 class ManifestReadError(OSError):
@@ -39,6 +42,35 @@ class _ClaimedPosition:
         return getattr(self._tracker, name)
 
 
+class _ManifestGroup(iobase.BoundedSource):
+    """Small manifests, read one after the other: to hand each to a worker by itself costs more than to read it.
+
+    A position is the index of a manifest, so work can still move to another worker, by whole manifests.
+    """
+
+    def __init__(self, sources: Sequence[iobase.BoundedSource]):
+        self._sources = sources
+
+    def estimate_size(self) -> int:
+        return sum(source.estimate_size() for source in self._sources)
+
+    def split(self, *_: Any, **__: Any) -> Iterator[iobase.SourceBundle]:
+        yield iobase.SourceBundle(self.estimate_size(), self, 0, len(self._sources))
+
+    def get_range_tracker(self, start: int, stop: int) -> iobase.RangeTracker:
+        return range_trackers.OffsetRangeTracker(start, stop)
+
+    def read(self, range_tracker: iobase.RangeTracker) -> Iterator[tuple[str, int, bytes]]:
+        index = range_tracker.start_position()
+        while index < len(self._sources) and range_tracker.try_claim(index):
+            source = self._sources[index]
+            yield from source.read(source.get_range_tracker(None, None))
+            index += 1
+
+    def default_output_coder(self) -> Coder:
+        return self._sources[0].default_output_coder()
+
+
 class _ManifestSource(textio._TextSource):
     """A text source over a list of files that yields (file, byte offset, line)."""
 
@@ -53,14 +85,23 @@ class _ManifestSource(textio._TextSource):
         if self._concat_source is None:
             reader = copy.copy(self)
             reader.manifests = ()
-            self._concat_source = concat_source.ConcatSource(
-                [
+            groups: list[list[iobase.BoundedSource]] = []
+            room = 0
+            for path, size in self.manifests:
+                if not size:
+                    continue
+                if room < size:
+                    groups.append([])
+                    room = _GROUP_BYTES
+                room -= size
+                splittable = not is_compressed(path)
+                groups[-1].append(
                     filebasedsource._SingleFileSource(
-                        reader, path, 0, size, self._min_bundle_size, splittable=not is_compressed(path)
+                        reader, path, 0, size, self._min_bundle_size, splittable=splittable
                     )
-                    for path, size in self.manifests
-                    if size
-                ]
+                )
+            self._concat_source = concat_source.ConcatSource(
+                [group[0] if len(group) == 1 else _ManifestGroup(group) for group in groups]
             )
         return self._concat_source
 

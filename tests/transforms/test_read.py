@@ -57,6 +57,26 @@ def test_the_transform_reads_every_file_as_often_as_it_is_named(tmp_path):
         assert_that(pipeline | ReadManifests([one, two, empty, one]), equal_to([*lines, *lines[:2]]))
 
 
+@pytest.mark.parametrize("stop", range(1, 7))
+def test_small_manifests_are_one_bundle_that_can_be_split_between_them(tmp_path, stop):
+    found = [manifest(tmp_path / f"{index}.jsonl", b"{}\n" * index) for index in range(7)]
+    (bundle,) = ReadManifests(found)._source.split(1 << 20)
+    tracker = bundle.source.get_range_tracker(bundle.start_position, bundle.stop_position)
+    lines = bundle.source.read(tracker)
+    read = [next(lines)]
+    split = tracker.try_split(stop)
+    rest = [] if split is None else bundle.source.read(bundle.source.get_range_tracker(stop, bundle.stop_position))
+    assert (split is None) == (stop == 6), "6 manifests have lines"
+    read += [*lines, *rest]
+    assert read == [(path, 3 * line, b"{}") for index, (path, _) in enumerate(found) for line in range(index)]
+
+
+def test_large_manifests_are_bundles_of_their_own(tmp_path):
+    sizes = [10, 2 << 20, 10, 10, 1 << 20, 10]
+    found = [manifest(tmp_path / f"{index}.jsonl", b"x" * size) for index, size in enumerate(sizes)]
+    assert [bundle.weight for bundle in ReadManifests(found)._source.split(4 << 20)] == [10, 2 << 20, 20, 1 << 20, 10]
+
+
 def test_a_line_of_20_mb_is_read_with_few_joins(tmp_path):
     long = b'{"text": "' + b"x" * 20_000_000 + b'"}'
     found = manifest(tmp_path / "m.jsonl", b"{}\n" + long + b"\n{}\n")
@@ -83,4 +103,7 @@ def test_bundles_do_not_carry_the_list_of_files(tmp_path):
     found = [manifest(tmp_path / f"{index}.jsonl", b"{}\n") for index in range(200)]
     bundle = next(iter(ReadManifests(found)._source.split(100)))
     assert isinstance(bundle, iobase.SourceBundle)
-    assert len(beam.internal.pickler.dumps(bundle.source)) < 2000
+    many = ReadManifests([manifest(tmp_path / "large.jsonl", b"x" * (2 << 20)), *found])
+    single = next(iter(many._source.split(4 << 20)))
+    assert len(beam.internal.pickler.dumps(single.source)) < 2000
+    assert len(beam.internal.pickler.dumps(bundle.source)) < 2000 + 100 * len(found)

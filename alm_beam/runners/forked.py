@@ -1,0 +1,159 @@
+"""Worker processes that need not import Beam again: forks of this process.
+
+Beam's own way to several workers on one machine starts a Python for each, and importing Beam there takes as long as
+reading some 20 MB of manifests. A fork has everything at once. It is made before the runner starts any thread (a fork
+has only the thread that forked, and a lock that another one held stays locked for ever), and waits to hear which worker
+it is to be.
+"""
+
+import json
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NoReturn
+
+from apache_beam.portability.api import beam_fn_api_pb2, endpoints_pb2
+from apache_beam.runners.portability.fn_api_runner import fn_runner, worker_handlers
+from apache_beam.runners.worker import sdk_worker_main
+from google.protobuf import json_format, text_format
+
+URN = "alm_beam:env:forked_python:v1"
+"""The environment, for Beam: a worker process of this kind."""
+
+_LOOK_AGAIN_SECONDS = 0.2
+
+_waiting: list["_Fork"] = []
+
+
+def can_fork() -> bool:
+    """Whether a fork of this process can be relied on: on Linux, as long as there is no other thread."""
+    return sys.platform == "linux" and threading.active_count() == 1
+
+
+@contextmanager
+def waiting_workers(number: int) -> Iterator[None]:
+    """So many worker processes, for the environment to take; none outlives the block, or this process."""
+    for _ in range(number):
+        _waiting.append(_Fork())
+    try:
+        yield
+    finally:
+        while _waiting:
+            _waiting.pop().end()
+
+
+class _Fork:
+    """A fork of this process that waits for its environment, and then is a worker.
+
+    Attributes:
+        pid: of the process.
+    """
+
+    def __init__(self) -> None:
+        receiver, self._sender = os.pipe()
+        self.pid = os.fork()
+        if self.pid == 0:
+            for other in (*_waiting, self):
+                os.close(other._sender)  # or this process would keep the others' pipes open when the parent has gone
+            _serve(receiver)
+        os.close(receiver)
+
+    def start(self, environment: dict[str, str]) -> None:
+        """Makes it a worker."""
+        os.write(self._sender, json.dumps(environment).encode() + b"\n")
+
+    def kill(self) -> None:
+        """Ends it at once."""
+        os.kill(self.pid, signal.SIGKILL)
+
+    def end(self) -> None:
+        """Ends it, if it has not ended by itself."""
+        os.close(self._sender)
+        os.waitpid(self.pid, 0)
+
+
+def _serve(receiver: int) -> NoReturn:
+    """The life of a fork. It ends when its work does, or when the other end of the pipe is closed."""
+    code = 1
+    try:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupt is for the parent, who then closes the pipe
+        with open(receiver, "rb", buffering=0) as pipe:
+            message = b""
+            while not message.endswith(b"\n"):
+                read = pipe.read(1 << 16)
+                if not read:
+                    os._exit(0)
+                message += read
+            threading.Thread(target=lambda: (pipe.read(1), os._exit(1)), daemon=True).start()
+            os.environ.update(json.loads(message))
+            _quieten()
+            sdk_worker_main.main([])
+            code = 0
+    finally:
+        logging.shutdown()
+        os._exit(code)
+
+
+def _quieten() -> None:
+    """Logs what the parent logs: a worker sets the level of the root logger anew, and warns of what is normal here."""
+    level = logging.getLogger().level
+    for handler in logging.getLogger().handlers:
+        handler.setLevel(max(level, handler.level))
+    for name in (sdk_worker_main.__name__, "apache_beam.options.pipeline_options"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+
+
+@worker_handlers.WorkerHandler.register_environment(URN, bytes)
+class _ForkedWorkerHandler(worker_handlers.GrpcWorkerHandler):
+    """Hands a waiting fork to the runner."""
+
+    def __init__(
+        self,
+        payload: bytes,
+        state: worker_handlers.StateServicer,
+        provision_info: fn_runner.ExtendedProvisionInfo,
+        grpc_server: worker_handlers.GrpcServer,
+    ):
+        super().__init__(state, provision_info, grpc_server)
+        self._is_stopping = threading.Event()
+
+    def start_worker(self) -> None:
+        control = endpoints_pb2.ApiServiceDescriptor(url=self.control_address)
+        options = self.provision_info.provision_info.pipeline_options
+        self._fork = _waiting.pop()
+        self._fork.start(
+            {
+                "WORKER_ID": self.worker_id,
+                "CONTROL_API_SERVICE_DESCRIPTOR": text_format.MessageToString(control),
+                "PIPELINE_OPTIONS": json_format.MessageToJson(options),
+            }
+        )
+        self._watch = threading.Thread(target=self._fail_when_it_dies, daemon=True)
+        self._watch.start()
+
+    def close(self) -> None:
+        if sys.exc_info()[0] is not None:
+            self._is_stopping.set()
+            self._fork.kill()  # the run has failed: what it still does is in vain
+        super().close()
+
+    def stop_worker(self) -> None:
+        self._is_stopping.set()
+        self._watch.join()
+        self._fork.end()
+
+    def _fail_when_it_dies(self) -> None:
+        """Answers in its place when it has died: the runner would wait for ever."""
+        info = None
+        while not self._is_stopping.wait(_LOOK_AGAIN_SECONDS):
+            info = info or os.waitid(os.P_PID, self._fork.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+            if info is None:
+                continue
+            how = f"exit code {info.si_status}" if info.si_code == os.CLD_EXITED else f"signal {info.si_status}"
+            error = f"a worker process ended too early ({how}); if it was killed for its memory, use fewer workers"
+            for name, future in list(self.control_conn._futures_by_id.items()):
+                future.set(beam_fn_api_pb2.InstructionResponse(instruction_id=name, error=error))
