@@ -14,7 +14,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from apache_beam.portability.api import beam_fn_api_pb2, endpoints_pb2
 from apache_beam.runners.portability.fn_api_runner import fn_runner, worker_handlers
@@ -27,6 +27,7 @@ URN = "alm_beam:env:forked_python:v1"
 _LOOK_AGAIN_SECONDS = 0.2
 
 _waiting: list["_Fork"] = []
+_working: list["_ForkedWorkerHandler"] = []
 
 
 def can_fork() -> bool:
@@ -42,6 +43,7 @@ def waiting_workers(number: int) -> Iterator[None]:
     try:
         yield
     finally:
+        _working.clear()
         while _waiting:
             _waiting.pop().end()
 
@@ -65,6 +67,14 @@ class _Fork:
     def start(self, environment: dict[str, str]) -> None:
         """Makes it a worker."""
         os.write(self._sender, json.dumps(environment).encode() + b"\n")
+
+    def death(self) -> str | None:
+        """How it has ended; None while it lives."""
+        info = os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        if info is None:
+            return None
+        how = f"exit code {info.si_status}" if info.si_code == os.CLD_EXITED else f"signal {info.si_status}"
+        return f"a worker process ended too early, by {how}; if it lacked memory, give fewer --direct_num_workers"
 
     def kill(self) -> None:
         """Ends it at once."""
@@ -107,9 +117,43 @@ def _quieten() -> None:
         logging.getLogger(name).setLevel(logging.ERROR)
 
 
+class _Requests:
+    """A worker's control connection, which knows the requests that are under way."""
+
+    def __init__(self, connection: worker_handlers.ControlConnection):
+        self._connection = connection
+        self._under_way: list[worker_handlers.ControlFuture] = []
+
+    def push(self, request: Any) -> worker_handlers.ControlFuture | None:
+        future = self._connection.push(request)
+        if future is not None:
+            self._under_way.append(future)
+        return future
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def error(self) -> str | None:
+        """What an answer since the last call complains of."""
+        answered = [future for future in self._under_way if future.is_done()]
+        for future in answered:
+            self._under_way.remove(future)
+        return next((future.get().error for future in answered if future.get().error), None)
+
+    def fail(self, error: str) -> None:
+        """Answers those that are under way."""
+        for future in list(self._under_way):
+            if not future.is_done():
+                future.set(beam_fn_api_pb2.InstructionResponse(error=error))
+
+
 @worker_handlers.WorkerHandler.register_environment(URN, bytes)
 class _ForkedWorkerHandler(worker_handlers.GrpcWorkerHandler):
-    """Hands a waiting fork to the runner."""
+    """Hands a waiting fork to the runner.
+
+    The runner waits for all the workers before it looks whether one has failed, and would wait for a dead one for ever.
+    So when one has failed or died, all are answered for.
+    """
 
     def __init__(
         self,
@@ -119,6 +163,7 @@ class _ForkedWorkerHandler(worker_handlers.GrpcWorkerHandler):
         grpc_server: worker_handlers.GrpcServer,
     ):
         super().__init__(state, provision_info, grpc_server)
+        self.control_conn: _Requests = _Requests(self.control_conn)
         self._is_stopping = threading.Event()
 
     def start_worker(self) -> None:
@@ -132,7 +177,8 @@ class _ForkedWorkerHandler(worker_handlers.GrpcWorkerHandler):
                 "PIPELINE_OPTIONS": json_format.MessageToJson(options),
             }
         )
-        self._watch = threading.Thread(target=self._fail_when_it_dies, daemon=True)
+        _working.append(self)
+        self._watch = threading.Thread(target=self._fail_all_when_it_fails, daemon=True)
         self._watch.start()
 
     def close(self) -> None:
@@ -146,14 +192,10 @@ class _ForkedWorkerHandler(worker_handlers.GrpcWorkerHandler):
         self._watch.join()
         self._fork.end()
 
-    def _fail_when_it_dies(self) -> None:
-        """Answers in its place when it has died: the runner would wait for ever."""
-        info = None
+    def _fail_all_when_it_fails(self) -> None:
+        error = None
         while not self._is_stopping.wait(_LOOK_AGAIN_SECONDS):
-            info = info or os.waitid(os.P_PID, self._fork.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-            if info is None:
-                continue
-            how = f"exit code {info.si_status}" if info.si_code == os.CLD_EXITED else f"signal {info.si_status}"
-            error = f"a worker process ended too early ({how}); if it was killed for its memory, use fewer workers"
-            for name, future in list(self.control_conn._futures_by_id.items()):
-                future.set(beam_fn_api_pb2.InstructionResponse(instruction_id=name, error=error))
+            error = error or self._fork.death() or self.control_conn.error()
+            if error is not None:
+                for worker in _working:
+                    worker.control_conn.fail(error)

@@ -1,0 +1,141 @@
+"""Several workers on one machine: all the cores, the same result, and an end to all of them whatever happens."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions
+
+from alm_beam.runners import forked, local
+from alm_beam.sample import write_sample
+from tests.manifests import output_entries, stats
+
+TWO_WORKERS = ("--direct_running_mode=multi_processing", "--direct_num_workers=2")
+LONG = "--repeat_factor=3000"
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="workers are forks on Linux only")
+
+
+def started(*flags: str) -> subprocess.Popen:
+    """A run in a process of its own, which prints how many forks it used."""
+    code = (
+        "import sys; from alm_beam.job import run; from alm_beam.runners.forked import _Fork\n"
+        "used, start = [], _Fork.start\n"
+        "_Fork.start = lambda fork, environment: (used.append(fork), start(fork, environment))\n"
+        "code = run(sys.argv[1:]); print(len(used)); sys.exit(code)"
+    )
+    return subprocess.Popen(
+        [sys.executable, "-c", code, *flags],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+@contextmanager
+def long_run(folder: Path, *flags: str) -> Iterator[tuple[subprocess.Popen, list[int]]]:
+    """A run that would take minutes, once both its workers write; and the workers' pids."""
+    write_sample(str(folder / "in"), recordings=200, seed=5)
+    process = started(f"--input={folder / 'in'}", f"--output={folder / 'out'}", LONG, *TWO_WORKERS, *flags)
+    try:
+        while process.poll() is None and len(list((folder / "out").glob("beam-temp-alm_output-*/*"))) < 2:
+            time.sleep(0.01)
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text()
+        workers = [int(pid) for pid in children.split()]
+        assert len(workers) == 2
+        yield process, workers
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def all_gone(pids: list[int]) -> bool:
+    for _ in range(500):
+        if not any(os.path.exists(f"/proc/{pid}") for pid in pids):
+            return True
+        time.sleep(0.01)
+    return False
+
+
+def test_forks_give_what_one_process_gives(tmp_path):
+    write_sample(str(tmp_path / "in"), recordings=60, seed=5)
+    outputs = []
+    for name, flags, forks in (("one", (), "0"), ("two", TWO_WORKERS, "2")):
+        process = started(f"--input={tmp_path / 'in'}", f"--output={tmp_path / name}", "--repeat_factor=3", *flags)
+        printed, errors = process.communicate(timeout=120)
+        assert (process.returncode, printed.splitlines()[-1]) == (0, forks), errors
+        assert "semi_persistent" not in errors, "workers log what the parent would"
+        numbers = {key: value for key, value in stats(tmp_path / name).items() if isinstance(value, int | float)}
+        outputs.append((sorted(map(json.dumps, output_entries(tmp_path / name))), numbers))
+    assert outputs[0][0] == outputs[1][0]
+    assert outputs[0][1] == pytest.approx(outputs[1][1])
+
+
+def test_a_killed_worker_fails_the_run_at_once(tmp_path):
+    with long_run(tmp_path) as (process, workers):
+        os.kill(workers[1], signal.SIGKILL)
+        _, errors = process.communicate(timeout=60)
+        assert process.returncode == 1
+        assert "is not complete: a worker process ended too early, by signal 9" in errors.splitlines()[-1]
+        assert all_gone(workers)
+    assert not (tmp_path / "out" / "_SUCCESS").exists()
+
+
+def test_what_fails_in_one_worker_fails_the_run_at_once(tmp_path):
+    (tmp_path / "in").mkdir()
+    bad = tmp_path / "in" / "bad.jsonl.gz"
+    bad.write_bytes(b"not compressed" * 200_000)
+    write_sample(str(tmp_path / "in"), recordings=200, seed=5)
+    process = started(f"--input={tmp_path / 'in'}", f"--output={tmp_path / 'out'}", LONG, *TWO_WORKERS)
+    try:
+        _, errors = process.communicate(timeout=120)
+    finally:
+        process.kill()
+    assert process.returncode == 1
+    assert f"is not complete: alm_beam.transforms.read.ManifestReadError: {bad}: " in errors.splitlines()[-1]
+
+
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_workers_end_with_the_run(tmp_path, sent):
+    with long_run(tmp_path) as (process, workers):
+        if sent == signal.SIGINT:
+            os.killpg(process.pid, sent)  # as a terminal does
+        else:
+            process.send_signal(sent)
+        process.communicate(timeout=60)
+        assert process.returncode == -sent
+        assert all_gone(workers)
+    assert not (tmp_path / "out" / "_SUCCESS").exists()
+
+
+@pytest.mark.parametrize(
+    ("megabytes", "cores", "workers"), [(0, 8, None), (31, 8, None), (33, 8, 2), (1000, 8, 8), (1000, 1, None)]
+)
+def test_as_many_workers_as_the_input_is_worth(monkeypatch, megabytes, cores, workers):
+    monkeypatch.setattr(forked, "can_fork", lambda: True)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(cores)))
+    options = PipelineOptions([])
+    local.use_all_cores(options, megabytes << 20)
+    direct = options.view_as(DirectOptions)
+    expected = ("in_memory", 1) if workers is None else ("multi_processing", workers)
+    assert (direct.direct_running_mode, direct.direct_num_workers) == expected
+
+
+@pytest.mark.parametrize(("flags", "forks"), [((), "2"), (("--direct_num_workers=1",), "0")])
+def test_a_plain_command_uses_all_cores_and_flags_overrule_that(tmp_path, flags, forks):
+    if len(os.sched_getaffinity(0)) < 2:
+        pytest.skip("this machine has one core")
+    write_sample(str(tmp_path / "in"), recordings=200, seed=5)
+    size = sum(path.stat().st_size for path in (tmp_path / "in").iterdir())
+    repeat = f"--repeat_factor={(33 << 20) // size + 1}"
+    process = started(f"--input={tmp_path / 'in'}", f"--output={tmp_path / 'out'}", repeat, *flags)
+    printed, errors = process.communicate(timeout=300)
+    assert (process.returncode, printed.splitlines()[-1]) == (0, forks), errors
