@@ -24,16 +24,17 @@ def main(out: Path) -> None:
 
 
 def _job_rows() -> Iterator[job.Row]:
-    print("The whole job, local runner. Ratio: to a Beam job that copies a file of the output's size.")
+    print("The whole job, without further flags. Ratio: to a Beam job that copies a file of the output's size.")
     print(
-        f"{'recordings':>10}{'MB in':>9}{'MB out':>9}{'seconds':>9}{'copy s':>9}{'ratio':>7}{'spread':>8}{'peak MB':>9}"
+        f"{'':34}{'recs':>7}{'MB in':>8}{'MB out':>8}{'seconds':>9}{'copy s':>8}{'ratio':>7}{'spread':>8}"
+        f"{'MB/s in':>9}{'MB/s out':>10}{'peak MB':>9}"
     )
-    for recordings, rounds in ((5, 5), (1000, 3), (2000, 3), (4000, 3)):
-        row = job.measured(recordings, rounds)
-        cells = (row.bytes_in / 1e6, row.bytes_out / 1e6)
+    for row in job.rows():
+        bytes_in, bytes_out = row.bytes_in / 1e6, row.bytes_out / 1e6
         print(
-            f"{row.recordings:>10}{cells[0]:>9.1f}{cells[1]:>9.1f}{row.job:>9.2f}{row.copy:>9.2f}{row.ratio:>7.2f}"
-            f"{row.spread:>8.2f}{row.peak_memory / 1e6:>9.0f}",
+            f"{row.name:34}{row.recordings:>7}{bytes_in:>8.1f}{bytes_out:>8.1f}{row.job:>9.2f}{row.copy:>8.2f}"
+            f"{row.ratio:>7.2f}{row.spread:>8.2f}{bytes_in / row.job:>9.1f}{bytes_out / row.job:>10.1f}"
+            f"{row.peak_memory / 1e6:>9.0f}",
             flush=True,
         )
         yield row
@@ -59,8 +60,9 @@ def _plot(lines: list[floor.Row], jobs: list[job.Row], path: Path) -> None:
         left.plot([row.bytes_out / 1e6 for row in found], [row.kernel for row in found], marker="o", label=name)
     left.set(xlabel="output of one recording, MB", ylabel="seconds", title="one recording, 1,250 to 20,000 segments")
     left.legend()
-    right.plot([row.bytes_out / 1e6 for row in jobs], [row.job for row in jobs], marker="o", label="job")
-    right.plot([row.bytes_out / 1e6 for row in jobs], [row.copy for row in jobs], marker="o", label="copy")
+    files = [row for row in jobs if row.name == "one file"]
+    right.plot([row.bytes_out / 1e6 for row in files], [row.job for row in files], marker="o", label="job")
+    right.plot([row.bytes_out / 1e6 for row in files], [row.copy for row in files], marker="o", label="copy")
     right.set(xlabel="output, MB", ylabel="seconds", title="whole job")
     right.legend()
     figure.tight_layout()
