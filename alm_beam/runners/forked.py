@@ -6,6 +6,7 @@ has only the thread that forked, and a lock that another one held stays locked f
 it is to be.
 """
 
+import gc
 import json
 import logging
 import os
@@ -38,8 +39,10 @@ def can_fork() -> bool:
 @contextmanager
 def waiting_workers(number: int) -> Iterator[None]:
     """So many worker processes, for the environment to take; none outlives the block, or this process."""
+    gc.freeze()  # what Beam brought is not looked through, and so not copied, again and again in each fork
     for _ in range(number):
         _waiting.append(_Fork())
+    gc.unfreeze()
     try:
         yield
     finally:
