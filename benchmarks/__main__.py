@@ -42,12 +42,15 @@ def _job_rows() -> Iterator[job.Row]:
 
 def _kernel_rows() -> Iterator[floor.Row]:
     print("\nOne line in and out, one core. Ratio: to the floor (orjson.loads of the input, one copy of the output).")
-    print(f"{'':34}{'recs':>6}{'segments':>10}{'ms/rec':>9}{'MB/s in':>9}{'MB/s out':>9}{'ratio':>7}{'spread':>8}")
+    print(
+        f"{'':34}{'recs':>6}{'segments':>10}{'ms/rec':>9}{'MB/s in':>9}{'MB/s out':>9}{'ratio':>7}{'spread':>8}"
+        f"{'peak MB':>9}"
+    )
     for row in floor.rows(seconds=4):
         print(
             f"{row.name:34}{row.recordings:>6}{row.segments:>10}{row.kernel / row.recordings * 1e3:>9.3f}"
             f"{row.bytes_in / row.kernel / 1e6:>9.1f}{row.bytes_out / row.kernel / 1e6:>9.1f}"
-            f"{row.ratio:>7.2f}{row.spread:>8.2f}",
+            f"{row.ratio:>7.2f}{row.spread:>8.2f}{row.peak_memory / 1e6:>9.0f}",
             flush=True,
         )
         yield row

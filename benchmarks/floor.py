@@ -6,9 +6,11 @@ turns within one run, as the machines are shared and noisy; ratios are of neighb
 
 import json
 import lzma
+import multiprocessing
 import statistics
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -26,7 +28,7 @@ SHARED = REPO.parent / "shared" / "conformance"
 
 
 class Row(NamedTuple):
-    """A measurement: of one input, in seconds for all its lines, medians over the rounds."""
+    """A measurement: of one input, in seconds for all its lines, medians over the rounds; memory in bytes."""
 
     name: str
     recordings: int
@@ -37,9 +39,10 @@ class Row(NamedTuple):
     floor: float
     ratio: float
     spread: float
+    peak_memory: int
 
 
-def kernel(window_duration: float = 120.0) -> Callable[[bytes], bytes]:
+def kernel(window_duration: float) -> Callable[[bytes], bytes]:
     """The whole way of one line."""
     windows = WindowConfig(target_window_duration=window_duration)
     overlap, entry = OverlapConfig(target_duration=window_duration), EntryConfig()
@@ -51,8 +54,14 @@ def kernel(window_duration: float = 120.0) -> Callable[[bytes], bytes]:
     return entry_of
 
 
-def measured(name: str, lines: list[bytes], entry_of: Callable[[bytes], bytes], seconds: float) -> Row:
-    """Runs kernel and floor in turns for about so many seconds, and five times at least."""
+def measured(name: str, lines: list[bytes], window_duration: float, seconds: float) -> Row:
+    """Runs kernel and floor in turns for about so many seconds, and five times at least, in a process of its own."""
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as process:
+        return process.submit(_measured, name, lines, window_duration, seconds).result()
+
+
+def _measured(name: str, lines: list[bytes], window_duration: float, seconds: float) -> Row:
+    entry_of = kernel(window_duration)
     written = [entry_of(line) for line in lines]
     kernels: list[float] = []
     floors: list[float] = []
@@ -79,6 +88,7 @@ def measured(name: str, lines: list[bytes], entry_of: Callable[[bytes], bytes], 
         statistics.median(floors),
         statistics.median(ratios),
         three_quarters - quarter,
+        int(Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()[0]) * 1024,
     )
 
 
@@ -113,8 +123,8 @@ def rows(seconds: float) -> Iterator[Row]:
     }
     for name, path in inputs.items():
         if path.is_file():
-            yield measured(name, manifest_lines(path), kernel(), seconds)
+            yield measured(name, manifest_lines(path), 120.0, seconds)
     for duration in (120.0, 600.0):
         for segments in (1250, 2500, 5000, 10000, 20000):
             name = f"one recording, {duration:.0f} s windows"
-            yield measured(name, [long_recording(segments)], kernel(duration), seconds / 2)
+            yield measured(name, [long_recording(segments)], duration, seconds / 2)

@@ -12,7 +12,7 @@ from apache_beam.runners.runner import PipelineResult
 
 from alm_beam.runners import forked
 
-_BYTES_PER_WORKER = 16 << 20
+_BYTES_PER_WORKER = 8 << 20
 """Of manifests: with less for each, starting another worker takes longer than it saves."""
 
 

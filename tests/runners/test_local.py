@@ -117,7 +117,7 @@ def test_workers_end_with_the_run(tmp_path, sent):
 
 
 @pytest.mark.parametrize(
-    ("megabytes", "cores", "workers"), [(0, 8, None), (31, 8, None), (33, 8, 2), (1000, 8, 8), (1000, 1, None)]
+    ("megabytes", "cores", "workers"), [(0, 8, None), (15, 8, None), (17, 8, 2), (1000, 8, 8), (1000, 1, None)]
 )
 def test_as_many_workers_as_the_input_is_worth(monkeypatch, megabytes, cores, workers):
     monkeypatch.setattr(forked, "can_fork", lambda: True)
@@ -135,7 +135,7 @@ def test_a_plain_command_uses_all_cores_and_flags_overrule_that(tmp_path, flags,
         pytest.skip("this machine has one core")
     write_sample(str(tmp_path / "in"), recordings=200, seed=5)
     size = sum(path.stat().st_size for path in (tmp_path / "in").iterdir())
-    repeat = f"--repeat_factor={(33 << 20) // size + 1}"
+    repeat = f"--repeat_factor={(17 << 20) // size + 1}"
     process = started(f"--input={tmp_path / 'in'}", f"--output={tmp_path / 'out'}", repeat, *flags)
     printed, errors = process.communicate(timeout=300)
     assert (process.returncode, printed.splitlines()[-1]) == (0, forks), errors
