@@ -50,13 +50,13 @@ class Cuts:
             BadEntry: its words are not a list of objects with an end in seconds, or the `word` of a kept one is no
                 string.
         """
+        segment = self._segments[index]
+        if "words" not in segment:
+            return Cut(segment["start"], "", [], 0)
         points = self._cut_points.get(index)
         if points is None:
-            segment = self._segments[index]
-            words = segment.get("words", [])
-            if words == []:
-                return Cut(segment["start"], "", words, 0)
-            points = self._cut_points[index] = _CutPoints(segment["start"], words, f"segments[{index}].words")
+            at = f"segments[{index}].words"
+            points = self._cut_points[index] = _CutPoints(segment["start"], segment["words"], at)
         return points.cut(limit)
 
 

@@ -211,10 +211,9 @@ def _grow(recording: Recording, config: WindowConfig) -> _Growth:
                     total += seconds
                 sums[slot] = total
             outdated.clear()
-            speaker_durations = sums[:]
-            if cut is not None:
+            speaker_durations = sums[:nobody]
+            if cut is not None and slots[stop] != nobody:
                 speaker_durations[slots[stop]] += end - starts[stop]
-            del speaker_durations[nobody]
             speaker_durations.sort(reverse=True)
             windows.append((first, behind, cut, start, end, speaker_durations))
 
