@@ -28,7 +28,7 @@ def segments(draw: st.DrawFn) -> dict[str, Any]:
         segment["speaker"] = draw(_SPEAKERS)
     if draw(st.booleans()):
         count = draw(st.integers(0, 5))
-        ends = draw(st.lists(st.floats(start, end), min_size=count, max_size=count))
+        ends = draw(st.lists(st.floats(start - draw(st.sampled_from([0, 0, 3])), end), min_size=count, max_size=count))
         if draw(st.booleans()):
             ends.sort()
         segment["words"] = [

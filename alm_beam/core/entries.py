@@ -90,16 +90,24 @@ class _SegmentJson:
         self._segments = segments
         self._dropped = dropped
         self._keeps_words = "words" not in dropped
-        whole = segments
-        if any(True in map(contains, segments, repeat(name)) for name in dropped):
-            whole = [self._without_dropped(segment) for segment in segments]
-        self._each = list(map(orjson.dumps, whole))
-        self._text = memoryview(b",".join(self._each))
-        self._begins = list(accumulate([len(one) + 1 for one in self._each], initial=0))
+        self._text: memoryview | None = None
+
+    def _read(self) -> tuple[memoryview, list[int], list[bytes]]:
+        """The text, where in it each segment begins, and the JSON of each."""
+        if self._text is None:
+            whole = self._segments
+            if any(True in map(contains, whole, repeat(name)) for name in self._dropped):
+                whole = [self._without_dropped(segment) for segment in whole]
+            self._each = list(map(orjson.dumps, whole))
+            self._text = memoryview(b",".join(self._each))
+            self._begins = list(accumulate([len(one) + 1 for one in self._each], initial=0))
+        return self._text, self._begins, self._each
 
     def windows(self, windows: Windows) -> _Pieces:
         """For each window _PIECES_OF_WINDOW pieces, the first of which begins with a comma."""
-        text, begins = self._text, self._begins
+        if not windows:
+            return []
+        text, begins, _ = self._read()
         rows = orjson.dumps(windows.speaker_durations)[2:-2].split(b"],[")
         pieces: _Pieces = []
         for first, stop, cut, row in zip(windows.firsts, windows.stops, windows.cuts, rows):
@@ -112,7 +120,9 @@ class _SegmentJson:
 
     def lost_windows(self, lost_windows: list[LostWindow]) -> _Pieces:
         """The pieces of the candidates that failed, each of which begins with a comma."""
-        text, begins, each = self._text, self._begins, self._each
+        if not lost_windows:
+            return []
+        text, begins, each = self._read()
         pieces: _Pieces = []
         for lost in lost_windows:
             first, whole = lost.first, lost.stop if lost.cut is None else lost.stop - 1

@@ -4,12 +4,16 @@ A candidate stops at the first segment, at or after its start, of low bandwidth,
 or of one speaker too many. Each is found for all starts of a recording together, in one pass.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from alm_beam.core.manifest import NO_SPEAKER
 
 _NOBODY = frozenset({None, NO_SPEAKER})
+
+_FEW_SPEAKERS = 8
+"""So many can each have a slot for themselves. With more, it pays to use the slots of those who have gone."""
 
 
 class SpeakerStops(NamedTuple):
@@ -18,14 +22,14 @@ class SpeakerStops(NamedTuple):
     Attributes:
         firsts: for each start the first index at or after it that is `no-speaker`, or brings the distinct speakers
             above the greatest number; the number of segments where there is none.
-        slots: for each segment a number; `nobody` if it has no speaker or is `no-speaker`. Within the segments from a
-            start to its stop two have the same number if and only if they have the same speaker.
-        nobody: the greatest of the numbers.
+        slots: for each segment a number; 0 if it has no speaker or is `no-speaker`. Within the segments from a start to
+            its stop two have the same number if and only if they have the same speaker.
+        slot_count: the numbers are below it.
     """
 
     firsts: list[int]
     slots: list[int]
-    nobody: int
+    slot_count: int
 
 
 def find_low_bandwidths(bandwidths: Sequence[float], least: float) -> list[int]:
@@ -44,37 +48,40 @@ def find_speaker_stops(speakers: Sequence[str | int | None], most: int) -> Speak
     """
     count = len(speakers)
     distinct = set(speakers) - _NOBODY
-    nobody = min(most, len(distinct))
-    if len(distinct) <= most:
-        slot_of: dict[str | int | None, int] = dict.fromkeys(_NOBODY, nobody)
-        slot_of.update(zip(distinct, range(nobody)))
+    slot_of: dict[str | int | None, int] = dict.fromkeys(_NOBODY, 0)
+    if len(distinct) <= min(most, _FEW_SPEAKERS):
+        slot_of.update(zip(distinct, range(1, count + 1)))
         stops = [index for index, speaker in enumerate(speakers) if speaker == NO_SPEAKER]
-        return SpeakerStops(_nexts(stops, count), list(map(slot_of.__getitem__, speakers)), nobody)
+        return SpeakerStops(_nexts(stops, count), list(map(slot_of.__getitem__, speakers)), len(distinct) + 1)
     firsts: list[int] = []
     slots: list[int] = []
-    free = list(range(nobody))
-    slot_of = {}
-    present: dict[str | int | None, int] = dict.fromkeys(distinct, 0)
+    free: list[int] = []
+    slot_count = 1
+    present: Counter[str | int | None] = Counter()
     for index, leaving in enumerate(speakers):
         while len(slots) < count:
             entering = speakers[len(slots)]
-            if entering is None:
-                slots.append(nobody)
-                continue
-            if entering == NO_SPEAKER or (not present[entering] and not free):
+            if entering == NO_SPEAKER:
                 break
-            if not present[entering]:
-                slot_of[entering] = free.pop()
-            present[entering] += 1
+            if entering is not None:
+                if entering not in present:
+                    if len(present) == most:
+                        break
+                    if not free:
+                        free.append(slot_count)
+                        slot_count += 1
+                    slot_of[entering] = free.pop()
+                present[entering] += 1
             slots.append(slot_of[entering])
         firsts.append(len(slots))
         if len(slots) == index:
-            slots.append(nobody)
+            slots.append(0)
         elif leaving is not None:
             present[leaving] -= 1
             if not present[leaving]:
+                del present[leaving]
                 free.append(slot_of[leaving])
-    return SpeakerStops(firsts, slots, nobody)
+    return SpeakerStops(firsts, slots, slot_count)
 
 
 def _nexts(indices: list[int], count: int) -> list[int]:

@@ -16,8 +16,8 @@ a start that goes back in time looks anew, at what it then holds.
 
 With the stop moves a run: the whole segments of the candidate, their durations in a queue for each speaker. Of a
 speaker of whom segments were only added the sum of the durations goes on; one of whom a segment left is added up anew,
-and only for a window, which writes down as many segments anyway. So each sum is that from left to right, as the
-reference adds. Together: linear in segments and output.
+and only for a window, which holds as many segments anyway. So each sum is that from left to right, as the reference
+adds. Together: linear in segments and in what the windows hold, but for starts that go back in time.
 """
 
 import math
@@ -159,13 +159,13 @@ def _grow(recording: Recording, config: WindowConfig) -> _Growth:
     least, most = config.min_duration, config.max_duration
     truncation, min_speakers = config.truncation, config.min_speakers
     low_bandwidths = find_low_bandwidths(recording.bandwidths, config.min_bandwidth)
-    speaker_stops, slots, nobody = find_speaker_stops(recording.speakers, config.max_speakers)
+    speaker_stops, slots, slot_count = find_speaker_stops(recording.speakers, config.max_speakers)
     cuts = Cuts(recording.segments)
     growth = _Growth()
     windows, lost = growth.windows, growth.lost
     # The run, from `first` to before `stop`: durations and their sums by slot of the speaker, and distinct speakers.
-    held: list[deque[float]] = [deque() for _ in range(nobody + 1)]
-    sums = [0.0] * (nobody + 1)
+    held: list[deque[float]] = [deque() for _ in range(slot_count)]
+    sums = [0.0] * slot_count
     outdated: set[int] = set()
     speakers = stop = 0
     last, earlier = len(starts) - 1, -math.inf
@@ -175,7 +175,7 @@ def _grow(recording: Recording, config: WindowConfig) -> _Growth:
             stop = first + 1
             continue
         if start < earlier:
-            outdated.update(range(nobody + 1))
+            outdated.update(range(slot_count))
             for queue in held:
                 queue.clear()
             speakers, stop = 0, first
@@ -186,7 +186,7 @@ def _grow(recording: Recording, config: WindowConfig) -> _Growth:
             slot, seconds = slots[stop], durations[stop]
             queue = held[slot]
             if not queue:
-                speakers += slot != nobody
+                speakers += slot > 0
             queue.append(seconds)
             sums[slot] += seconds
             stop += 1
@@ -201,7 +201,7 @@ def _grow(recording: Recording, config: WindowConfig) -> _Growth:
         if not least <= end - start <= most or behind - first < MIN_SEGMENTS_PER_WINDOW:
             lost.append(LostWindow(first, behind, cut, stop if stop < last else last))
         elif speakers < min_speakers and (
-            cut is None or slots[stop] == nobody or held[slots[stop]] or speakers + 1 < min_speakers
+            cut is None or not slots[stop] or held[slots[stop]] or speakers + 1 < min_speakers
         ):
             growth.few_speakers.append(first)
         else:
@@ -211,10 +211,13 @@ def _grow(recording: Recording, config: WindowConfig) -> _Growth:
                     total += seconds
                 sums[slot] = total
             outdated.clear()
-            speaker_durations = sums[:nobody]
-            if cut is not None and slots[stop] != nobody:
-                speaker_durations[slots[stop]] += end - starts[stop]
+            speaker_durations = sums[1:]
+            if cut is not None and slots[stop]:
+                speaker_durations[slots[stop] - 1] += end - starts[stop]
             speaker_durations.sort(reverse=True)
+            if speaker_durations[-1] < 0:  # the cut segment's, whose words end before it starts
+                absent = slot_count - 1 - speakers - (not held[slots[stop]])
+                _move_zeros_to_end(speaker_durations, absent)
             windows.append((first, behind, cut, start, end, speaker_durations))
 
         if stop == first:
@@ -224,9 +227,17 @@ def _grow(recording: Recording, config: WindowConfig) -> _Growth:
             queue = held[slot]
             queue.popleft()
             if not queue:
-                speakers -= slot != nobody
+                speakers -= slot > 0
             outdated.add(slot)
     return growth
+
+
+def _move_zeros_to_end(durations: list[float], count: int) -> None:
+    """Moves so many zeros behind what is negative."""
+    if count:
+        first = durations.index(0.0)
+        del durations[first : first + count]
+        durations += [0.0] * count
 
 
 def _of_rows(rows: list[_Row]) -> Windows:

@@ -13,7 +13,8 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+import traceback
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NoReturn
 
@@ -38,17 +39,31 @@ def can_fork() -> bool:
 
 @contextmanager
 def waiting_workers(number: int) -> Iterator[None]:
-    """So many worker processes, for the environment to take; none outlives the block, or this process."""
-    gc.freeze()  # what Beam brought is not looked through, and so not copied, again and again in each fork
-    for _ in range(number):
-        _waiting.append(_Fork())
-    gc.unfreeze()
+    """So many worker processes, for the environment to take; none outlives the block, or this process.
+
+    Raises:
+        RuntimeError: one of them died, which is why the block failed.
+    """
+    forks: list[_Fork] = []
     try:
+        gc.freeze()  # what Beam brought is not looked through, and so not copied, again and again in each fork
+        try:
+            while len(forks) < number:
+                forks.append(_Fork(forks))
+        finally:
+            gc.unfreeze()
+        _waiting[:] = forks
         yield
+    except Exception as error:
+        died = next(filter(None, [fork.death() for fork in forks]), None)
+        if died is not None:
+            raise RuntimeError(died) from error
+        raise
     finally:
+        _waiting.clear()
         _working.clear()
-        while _waiting:
-            _waiting.pop().end()
+        for fork in forks:
+            fork.end()
 
 
 class _Fork:
@@ -58,12 +73,14 @@ class _Fork:
         pid: of the process.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, others: Sequence["_Fork"]):
         receiver, self._sender = os.pipe()
+        self._exit_code: int | None = None
+        self._lock = threading.Lock()
         self.pid = os.fork()
         if self.pid == 0:
-            for other in (*_waiting, self):
-                os.close(other._sender)  # or this process would keep the others' pipes open when the parent has gone
+            for fork in (*others, self):
+                os.close(fork._sender)  # or this process would keep the others' pipes open when the parent has gone
             _serve(receiver)
         os.close(receiver)
 
@@ -72,21 +89,29 @@ class _Fork:
         os.write(self._sender, json.dumps(environment).encode() + b"\n")
 
     def death(self) -> str | None:
-        """How it has ended; None while it lives."""
-        info = os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-        if info is None:
+        """How it died; None while it lives, or if its work was done."""
+        code = self._exit_code_after(os.WNOHANG)
+        if not code:
             return None
-        how = f"exit code {info.si_status}" if info.si_code == os.CLD_EXITED else f"signal {info.si_status}"
-        return f"a worker process ended too early, by {how}; if it lacked memory, give fewer --direct_num_workers"
-
-    def kill(self) -> None:
-        """Ends it at once."""
-        os.kill(self.pid, signal.SIGKILL)
+        if code > 0:
+            return f"a worker process failed with exit code {code}"
+        hint = "; if it lacked memory, give fewer --direct_num_workers" if -code == signal.SIGKILL else ""
+        return f"a worker process was ended by signal {-code}{hint}"
 
     def end(self) -> None:
         """Ends it, if it has not ended by itself."""
-        os.close(self._sender)
-        os.waitpid(self.pid, 0)
+        if self._sender >= 0:
+            os.close(self._sender)
+            self._sender = -1
+        self._exit_code_after(0)
+
+    def _exit_code_after(self, how_to_wait: int) -> int | None:
+        """Its exit code, negative for a signal; None while it lives."""
+        with self._lock:
+            if self._exit_code is None:
+                pid, status = os.waitpid(self.pid, how_to_wait)
+                self._exit_code = os.waitstatus_to_exitcode(status) if pid else None
+            return self._exit_code
 
 
 def _serve(receiver: int) -> NoReturn:
@@ -101,11 +126,13 @@ def _serve(receiver: int) -> NoReturn:
                 if not read:
                     os._exit(0)
                 message += read
-            threading.Thread(target=lambda: (pipe.read(1), os._exit(1)), daemon=True).start()
+            threading.Thread(target=lambda: (pipe.read(1), os._exit(0)), daemon=True).start()
             os.environ.update(json.loads(message))
             _quieten()
             sdk_worker_main.main([])
             code = 0
+    except BaseException:
+        traceback.print_exc()
     finally:
         logging.shutdown()
         os._exit(code)
@@ -167,12 +194,13 @@ class _ForkedWorkerHandler(worker_handlers.GrpcWorkerHandler):
     ):
         super().__init__(state, provision_info, grpc_server)
         self.control_conn: _Requests = _Requests(self.control_conn)
+        self._fork = _waiting.pop()
         self._is_stopping = threading.Event()
+        self._watch = threading.Thread(target=self._fail_all_when_it_fails, daemon=True)
 
     def start_worker(self) -> None:
         control = endpoints_pb2.ApiServiceDescriptor(url=self.control_address)
         options = self.provision_info.provision_info.pipeline_options
-        self._fork = _waiting.pop()
         self._fork.start(
             {
                 "WORKER_ID": self.worker_id,
@@ -181,18 +209,18 @@ class _ForkedWorkerHandler(worker_handlers.GrpcWorkerHandler):
             }
         )
         _working.append(self)
-        self._watch = threading.Thread(target=self._fail_all_when_it_fails, daemon=True)
         self._watch.start()
 
     def close(self) -> None:
-        if sys.exc_info()[0] is not None:
-            self._is_stopping.set()
-            self._fork.kill()  # the run has failed: what it still does is in vain
-        super().close()
+        try:
+            super().close()
+        finally:
+            self.stop_worker()  # which closing the connections of a dead worker does not come to
 
     def stop_worker(self) -> None:
         self._is_stopping.set()
-        self._watch.join()
+        if self._watch.ident is not None:
+            self._watch.join()
         self._fork.end()
 
     def _fail_all_when_it_fails(self) -> None:

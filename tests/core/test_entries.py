@@ -127,3 +127,22 @@ def test_what_cannot_be_written_because_it_is_nested_too_deep_is_refused():
     for entry in ({"segments": [{**TWO[0], "deep": deep}]}, {"segments": [], "deep": deep}):
         with pytest.raises(BadEntry, match="too_deep"):
             output(entry)
+
+
+def test_what_is_not_written_may_be_nested_too_deep():
+    deep = json.loads("[" * 300 + "]" * 300)
+    for entry, config in (
+        ({"audio_sample_rate": 8000, "segments": [segment(0, 10, deep=deep)]}, EntryConfig()),
+        ({"segments": [segment(0, 1, deep=deep)]}, EntryConfig(candidate_windows=False)),
+    ):
+        assert output(entry, config)["truncation_events"] == 0
+
+
+def test_a_cut_segment_keeps_no_dropped_field():
+    crossing = segment(8, 14, "b", text="x y", words=[{"end": 9, "word": "x"}, {"end": 13, "word": "y"}])
+    entry = {"segments": [segment(0, 8, text="first"), crossing]}
+    for dropped in ({"end"}, {"text"}, {"words"}, {"speaker", "text", "end", "words"}):
+        last = output(entry, EntryConfig(drop_fields=frozenset(dropped)))["windows"][0]["segments"][-1]
+        assert last.keys() == crossing.keys() - dropped
+        assert last.get("text", "x") == "x"
+        assert last.get("end", 9) == 9

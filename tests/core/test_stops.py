@@ -17,9 +17,9 @@ def test_low_bandwidths(bandwidths, least):
 @settings(max_examples=1000, deadline=None)
 @given(st.lists(st.sampled_from(["a", "b", "c", "d", 0, None, None, NO_SPEAKER]), max_size=30), st.integers(1, 4))
 def test_speaker_stops(speakers, most):
-    firsts, slots, nobody = find_speaker_stops(speakers, most)
-    assert nobody == min(most, len(set(speakers) - {None, NO_SPEAKER}))
-    assert all(0 <= slot <= nobody for slot in slots)
+    firsts, slots, slot_count = find_speaker_stops(speakers, most)
+    assert slot_count <= 1 + min(most, len(set(speakers) - {None, NO_SPEAKER}))
+    assert all(0 <= slot < slot_count for slot in slots)
     for index in range(len(speakers)):
         held = set()
         for stop in range(index, len(speakers) + 1):
@@ -31,4 +31,12 @@ def test_speaker_stops(speakers, most):
         assert firsts[index] == stop
         run = {(speaker, slot) for speaker, slot in zip(speakers[index:stop], slots[index:stop])}
         assert len({slot for _, slot in run}) == len(run) == len({speaker for speaker, _ in run})
-        assert all((slot == nobody) == (speaker is None) for speaker, slot in run)
+        assert all((slot == 0) == (speaker is None) for speaker, slot in run)
+
+
+def test_speakers_who_have_gone_leave_their_slots():
+    speakers = [index // 2 for index in range(2000)]
+    speakers[10] = NO_SPEAKER
+    assert find_speaker_stops(speakers, 10**9).slot_count > 900, "nobody leaves before the end"
+    stops = find_speaker_stops([speaker for index in range(1000) for speaker in (index, NO_SPEAKER)], 10**9)
+    assert stops.slot_count == 2

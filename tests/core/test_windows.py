@@ -82,6 +82,13 @@ def test_truncation_without_a_word_in_time_ends_at_the_segments_start():
     assert (windows.ends[0], windows.cuts[0].text, windows.cuts[0].words) == (9, "", [])
 
 
+def test_words_before_their_segment_take_time_from_its_speaker_and_who_is_absent_comes_last():
+    early = segment(10, 14, "c", words=[{"end": 9, "word": "early"}])
+    others = [segment(30 + index, 31 + index, speaker) for index, speaker in enumerate("de")]
+    windows = built(segment(0, 5, "a"), segment(5, 9.5, "b"), early, *others).windows
+    assert (windows.ends[0], windows.speaker_durations[0]) == (9, [5, 4.5, -1, 0, 0])
+
+
 def test_words_in_disorder_are_kept_by_their_own_end_and_the_last_kept_one_ends_the_segment():
     words = [{"word": "late", "end": 13}, {"word": "b", "end": 11}, {"word": "a", "end": 10}]
     windows = built(segment(0, 8), segment(8, 14, "b", words=words)).windows

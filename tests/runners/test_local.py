@@ -84,7 +84,7 @@ def test_a_killed_worker_fails_the_run_at_once(tmp_path):
         os.kill(workers[1], signal.SIGKILL)
         _, errors = process.communicate(timeout=60)
         assert process.returncode == 1
-        assert "is not complete: a worker process ended too early, by signal 9" in errors.splitlines()[-1]
+        assert "is not complete: a worker process was ended by signal 9" in errors.splitlines()[-1]
         assert all_gone(workers)
     assert not (tmp_path / "out" / "_SUCCESS").exists()
 
