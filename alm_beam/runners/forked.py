@@ -42,7 +42,7 @@ def waiting_workers(number: int) -> Iterator[None]:
     """So many worker processes, for the environment to take; none outlives the block, or this process.
 
     Raises:
-        RuntimeError: one of them died, which is why the block failed.
+        RuntimeError: one of them was killed, which is why the block failed.
     """
     forks: list[_Fork] = []
     try:
@@ -55,9 +55,9 @@ def waiting_workers(number: int) -> Iterator[None]:
         _waiting[:] = forks
         yield
     except Exception as error:
-        died = next(filter(None, [fork.death() for fork in forks]), None)
-        if died is not None:
-            raise RuntimeError(died) from error
+        for fork in forks:
+            if fork.is_killed():
+                raise RuntimeError(fork.death()) from error
         raise
     finally:
         _waiting.clear()
@@ -87,6 +87,10 @@ class _Fork:
     def start(self, environment: dict[str, str]) -> None:
         """Makes it a worker."""
         os.write(self._sender, json.dumps(environment).encode() + b"\n")
+
+    def is_killed(self) -> bool:
+        """Whether a signal ended it, which nothing here does."""
+        return (self._exit_code_after(os.WNOHANG) or 0) < 0
 
     def death(self) -> str | None:
         """How it died; None while it lives, or if its work was done."""
