@@ -64,7 +64,8 @@ class _CutPoints:
     """The words of one segment, looked through once for all the windows that cut it.
 
     Where the words' ends rise, those that end by some time are the first so many, and bisection tells how many. Windows
-    that start later cut later, so the text of one mostly begins with that of the one before.
+    that start later cut later, so the text of one mostly begins with that of the one before. Words in disorder are gone
+    through again for each cut.
     """
 
     __slots__ = ("_at", "_count", "_ends", "_rising", "_start", "_text", "_words")
