@@ -9,8 +9,8 @@ from typing import Any, NoReturn
 from alm_beam.core.config import ConfigError, EntryConfig, JobConfig, OverlapConfig, WindowConfig
 
 _EPILOG = """\
-Any flag of Apache Beam may follow: --runner (without it the job runs here, in one process), --temp_location, ...
-To use more processes here: --direct_running_mode=multi_processing --direct_num_workers=N.
+Any flag of Apache Beam may follow: --runner (without it the job runs here, on all cores if the input is large enough),
+--direct_num_workers=1 (to keep to one process), --temp_location, ...
 
 Exit code: 0 when the run is complete and --output holds _SUCCESS; 1 when it failed; 2 when a flag is wrong: then
 nothing was read or written.

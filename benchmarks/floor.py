@@ -28,7 +28,10 @@ SHARED = REPO.parent / "shared" / "conformance"
 
 
 class Row(NamedTuple):
-    """A measurement: of one input, in seconds for all its lines, medians over the rounds; memory in bytes."""
+    """A measurement: of one input, in seconds for all its lines, medians over the rounds.
+
+    `peak_memory` is in bytes, and counts the outputs, which are kept for the floor.
+    """
 
     name: str
     recordings: int

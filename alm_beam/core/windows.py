@@ -70,11 +70,10 @@ class Windows:
 
     def at(self, indices: list[int]) -> "Windows":
         """Some of the windows."""
-        return Windows(*([column[index] for index in indices] for column in self._columns))
-
-    @property
-    def _columns(self) -> tuple[list[Any], ...]:
-        return self.firsts, self.stops, self.cuts, self.starts, self.ends, self.durations, self.speaker_durations
+        columns: tuple[list[Any], ...] = (
+            self.firsts, self.stops, self.cuts, self.starts, self.ends, self.durations, self.speaker_durations
+        )  # fmt: skip
+        return Windows(*([column[index] for index in indices] for column in columns))
 
 
 @dataclass(slots=True)
@@ -253,21 +252,20 @@ def _of_rows(rows: list[_Row]) -> Windows:
 def _count_losses(losses: Losses, growth: _Growth, recording: Recording, min_bandwidth: float) -> None:
     """Counts the starts that gave no window, and where growth stopped at what says why."""
     segments, bandwidths, durations = recording.segments, recording.bandwidths, recording.durations
-    losses.truncations = growth.truncations
-    if growth.low_bandwidth:
-        losses.lose(LossReason.BANDWIDTH, [durations[first] for first in growth.low_bandwidth])
-    if growth.few_speakers:
-        losses.lose(LossReason.SPEAKERS, [durations[first] for first in growth.few_speakers])
-    if growth.lost:
-        losses.lose(LossReason.WINDOW, [durations[lost.first] for lost in growth.lost])
-    no_speaker: list[float] = []
-    next_bandwidth: list[float] = []
+    no_speaker: list[int] = []
+    next_bandwidth: list[int] = []
     for lost in growth.lost:
         if segments[lost.stopped_at].get("speaker", NO_SPEAKER) == NO_SPEAKER:
-            no_speaker.append(durations[lost.first])
+            no_speaker.append(lost.first)
         elif bandwidths[lost.stopped_at] < min_bandwidth:
-            next_bandwidth.append(durations[lost.first])
-    if no_speaker:
-        losses.lose(LossReason.NO_SPEAKER, no_speaker)
-    if next_bandwidth:
-        losses.lose(LossReason.NEXT_BANDWIDTH, next_bandwidth)
+            next_bandwidth.append(lost.first)
+    losses.truncations = growth.truncations
+    for reason, firsts in (
+        (LossReason.BANDWIDTH, growth.low_bandwidth),
+        (LossReason.SPEAKERS, growth.few_speakers),
+        (LossReason.WINDOW, [lost.first for lost in growth.lost]),
+        (LossReason.NO_SPEAKER, no_speaker),
+        (LossReason.NEXT_BANDWIDTH, next_bandwidth),
+    ):
+        if firsts:
+            losses.lose(reason, [durations[first] for first in firsts])

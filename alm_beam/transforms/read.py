@@ -62,7 +62,7 @@ class _ManifestGroup(iobase.BoundedSource):
 
     def read(self, range_tracker: iobase.RangeTracker) -> Iterator[tuple[str, int, bytes]]:
         index = range_tracker.start_position()
-        while index < len(self._sources) and range_tracker.try_claim(index):
+        while range_tracker.try_claim(index):
             source = self._sources[index]
             yield from source.read(source.get_range_tracker(None, None))
             index += 1

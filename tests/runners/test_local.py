@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -127,6 +128,19 @@ def test_as_many_workers_as_the_input_is_worth(monkeypatch, megabytes, cores, wo
     direct = options.view_as(DirectOptions)
     expected = ("in_memory", 1) if workers is None else ("multi_processing", workers)
     assert (direct.direct_running_mode, direct.direct_num_workers) == expected
+
+
+def test_beside_another_thread_there_are_no_forks():
+    done = threading.Event()
+    other = threading.Thread(target=done.wait)
+    other.start()
+    try:
+        options = PipelineOptions([])
+        local.use_all_cores(options, 1 << 40)
+        assert options.view_as(DirectOptions).direct_num_workers == 1
+    finally:
+        done.set()
+        other.join()
 
 
 @pytest.mark.parametrize(("flags", "forks"), [((), "2"), (("--direct_num_workers=1",), "0")])
