@@ -6,7 +6,17 @@ from collections.abc import Iterable, Sequence
 from dataclasses import MISSING, fields
 from typing import Any, NoReturn
 
-from alm_beam.core.config import ConfigError, EntryConfig, JobConfig, OverlapConfig, WindowConfig
+from alm_beam.core.config import (
+    ALL,
+    GREEDY,
+    LONGEST,
+    MOST_AUDIO,
+    ConfigError,
+    EntryConfig,
+    JobConfig,
+    OverlapConfig,
+    WindowConfig,
+)
 
 _EPILOG = """\
 Any flag of Apache Beam may follow: --runner (without it the job runs here, on all cores if the input is large enough),
@@ -107,7 +117,26 @@ def windows_parser(prog: str) -> FlagParser:
         default=defaults["truncation"],
         help="cut a segment that crosses the maximum duration at a word end (default: on)",
     )
+    add(
+        rules,
+        "candidates",
+        f"{LONGEST}|{ALL}",
+        f"of each start the longest window, or with {ALL} every window that obeys the rules",
+    )
     choice = parser.add_argument_group("overlapping windows")
+    add(
+        choice,
+        "selection",
+        f"{GREEDY}|{MOST_AUDIO}",
+        f"how the windows that stay are chosen: one pair after the other, or with {MOST_AUDIO} those that last longest "
+        "together",
+    )
+    choice.add_argument(
+        "--compare_selection",
+        action=_Switch,
+        default=defaults["compare_selection"],
+        help=f"state in the statistics of a {GREEDY} run what {MOST_AUDIO} would have kept",
+    )
     add(
         choice,
         "overlap_percentage",

@@ -68,6 +68,61 @@ def candidates(entry: dict[str, Any], config: WindowConfig) -> dict[str, Any]:
     return found
 
 
+def all_windows(entry: dict[str, Any], config: WindowConfig) -> list[tuple[list[dict[str, Any]], list[float]]]:
+    """Every window, as (segments, speaker durations), by start and number of segments; a cut one comes last."""
+    segments = entry["segments"]
+    found: list[tuple[list[dict[str, Any]], list[float]]] = []
+    for first in range(len(segments) if entry["audio_sample_rate"] >= config.min_sample_rate else 0):
+        start, cut_ones = segments[first]["start"], []
+        for stop in range(first + 1, len(segments) + 1):
+            gathered = segments[first:stop]
+            if any(_bandwidth(segment) < config.min_bandwidth for segment in gathered):
+                break
+            if any(segment["end"] - start > config.max_duration for segment in gathered[:-1]):
+                break
+            is_cut = gathered[-1]["end"] - start > config.max_duration
+            limit = start + config.max_duration
+            if is_cut:
+                if not config.truncation or gathered[-1]["start"] >= limit:
+                    break
+                gathered[-1] = _cut(gathered[-1], limit)
+            seconds = _speakers(gathered)
+            if (
+                len(gathered) >= 2
+                and config.min_duration <= gathered[-1]["end"] - start <= config.max_duration
+                and config.min_speakers <= len(seconds) <= config.max_speakers
+                and "no-speaker" not in seconds
+            ):
+                longest = sorted(seconds.values(), reverse=True)
+                (cut_ones if is_cut else found).append((gathered, (longest + [0.0] * 5)[:5]))
+        found += cut_ones
+    return found
+
+
+def best_choice(times: list[tuple[float, float]], threshold: float, target: float) -> list[int]:
+    """Of all choices of which no two overlap too much that of the most seconds; then the nearest; then the earliest."""
+    lengths = [round((end - start) * 10**9) for start, end in times]
+    choices: list[list[int]] = [[]]
+    for at, one in enumerate(times):
+        choices += [
+            [*choice, at] for choice in choices if not any(too_much(times[other], one, threshold) for other in choice)
+        ]
+
+    def rank(choice: list[int]) -> tuple[int, int, list[int]]:
+        return (
+            -sum(lengths[at] for at in choice),
+            sum(abs(lengths[at] - round(target * 10**9)) for at in choice),
+            choice,
+        )
+
+    return min(choices, key=rank)
+
+
+def too_much(one: tuple[float, float], other: tuple[float, float], threshold: float) -> bool:
+    """Whether a pair of windows that begin in this order loses one: those that only touch never do."""
+    return other[0] < one[1] and overlap(one, other) >= threshold
+
+
 def overlap(one: tuple[float, float], other: tuple[float, float]) -> float:
     """The overlap of two windows given as (start, end), as a fraction of the shorter one."""
     shared = min(one[1], other[1]) - max(one[0], other[0])

@@ -9,11 +9,12 @@ import sys
 import time
 from pathlib import Path
 
+import fsspec
 import pytest
 from apache_beam.metrics.metric import MetricsFilter
 from apache_beam.options.pipeline_options import PipelineOptions
 
-from alm_beam.core.config import JobConfig
+from alm_beam.core.config import JobConfig, OverlapConfig
 from alm_beam.core.losses import LossStats
 from alm_beam.job import build, launch, run
 from alm_beam.sample import write_sample
@@ -191,12 +192,22 @@ def test_a_message_of_a_failed_run_is_one_line_without_what_the_runner_adds(tmp_
         assert "while running" not in message
 
 
+def audio_seconds(folder: Path) -> float:
+    total = 0.0
+    for path in folder.iterdir():
+        with fsspec.open(path, compression="infer") as file:
+            for segments in (json.loads(line)["segments"] for line in file):
+                if segments:
+                    total += max(s["end"] for s in segments) - min(s["start"] for s in segments)
+    return total
+
+
 class TestStatistics:
     def run(self, tmp_path: Path, *flags: str) -> Path:
         write_sample(str(tmp_path / "in"), recordings=60, seed=3, hostile=True)
         write_sample(str(tmp_path / "in" / "more.jsonl.gz"), recordings=9, seed=4, hostile=True)
         out = tmp_path / "out"
-        assert job(out, tmp_path / "in", flags=("--target_window_duration=40", *flags)) == 0
+        assert job(out, tmp_path / "in", flags=("--target_window_duration=40", "--compare_selection", *flags)) == 0
         return out
 
     @pytest.mark.parametrize(
@@ -210,6 +221,10 @@ class TestStatistics:
         assert total["filtered_windows"] == sum(len(entry["filtered_windows"]) for entry in entries) > 0
         for name in ("total_dur_window", "filtered_dur", "truncation_events"):
             assert total[name] == pytest.approx(sum(entry[name] for entry in entries), rel=1e-9)
+        assert total["candidates"] == total["windows"]
+        assert total["covered_dur"] <= total["filtered_dur"] < total["most_audio_dur"]
+        assert total["covered_dur"] < total["candidate_dur"] < total["audio_dur"]
+        assert total["audio_dur"] == pytest.approx(audio_seconds(tmp_path / "in"))
         own = {"lost_win_full_data", "swift_path", "audio_sample_rate"}
         for name in entries[0]["stats"].keys() - own:
             assert total[name] == pytest.approx(sum(entry["stats"][name] for entry in entries), rel=1e-9), name
@@ -222,7 +237,7 @@ class TestStatistics:
         write(tmp_path / "bad.jsonl", b"{\n[]\n")
         inputs = (str(tmp_path / "in.jsonl"), str(tmp_path / "bad.jsonl"))
         out = str(tmp_path / "out")
-        config = JobConfig(inputs, out, max_reject_fraction=1)
+        config = JobConfig(inputs, out, overlap=OverlapConfig(compare_selection=True), max_reject_fraction=1)
         run_folder.clear(out)
         result = launch(build(config, find_manifests(inputs), out, PipelineOptions([])))
         assert (tmp_path / "out" / "_SUCCESS").exists(), "the graph itself writes the marker"

@@ -8,6 +8,12 @@ MAX_OVERLAP_PERCENTAGE = 100.0
 MOST = 1_000_000_000
 """No parameter may be greater: what is, is a slip of the pen, or a number that JSON cannot hold."""
 
+LONGEST, ALL = "longest", "all"
+"""Which windows of a start are candidates."""
+
+GREEDY, MOST_AUDIO = "greedy", "most_audio"
+"""How the windows that stay are chosen."""
+
 _SECONDS = f"a number of seconds above 0, at most {MOST}"
 
 
@@ -52,6 +58,7 @@ class WindowConfig:
         min_speakers: least number of distinct speakers in a window, >= 1.
         max_speakers: greatest number of distinct speakers in a window, >= min_speakers.
         truncation: cut a segment that crosses the maximum duration at a word end.
+        candidates: LONGEST, of each start the longest window, or ALL, every window.
     """
 
     target_window_duration: float = 120.0
@@ -61,6 +68,7 @@ class WindowConfig:
     min_speakers: int = 2
     max_speakers: int = 5
     truncation: bool = True
+    candidates: str = LONGEST
     min_duration: float = field(init=False)
     max_duration: float = field(init=False)
 
@@ -75,28 +83,37 @@ class WindowConfig:
         at_least = f"a whole number from min_speakers ({self.min_speakers}) to {MOST}"
         _check(_is_whole(self.max_speakers, self.min_speakers), "max_speakers", self.max_speakers, at_least)
         _check(type(self.truncation) is bool, "truncation", self.truncation, "true or false")
+        _check(self.candidates in (LONGEST, ALL), "candidates", self.candidates, f"{LONGEST} or {ALL}")
         width = target * self.tolerance
+        _check(target - width > 0, "target_window_duration", target, "greater: with its tolerance it reaches down to 0")
         object.__setattr__(self, "min_duration", target - width)
         object.__setattr__(self, "max_duration", target + width)
 
 
 @dataclass(frozen=True)
 class OverlapConfig:
-    """Which of two overlapping windows stays.
+    """Which of the overlapping windows stay.
 
     Attributes:
         overlap_percentage: 0 to 100; of a pair that overlaps by this share of the shorter window, or more, one goes.
         target_duration: seconds, > 0; the window whose duration is nearer to it stays.
+        selection: GREEDY, one pair after the other as the reference has it, or MOST_AUDIO, those that last longest
+            together.
+        compare_selection: state of a GREEDY run what MOST_AUDIO would have kept.
     """
 
     overlap_percentage: float = 50
     target_duration: float = 120.0
+    selection: str = GREEDY
+    compare_selection: bool = False
 
     def __post_init__(self) -> None:
         percentage, target = self.overlap_percentage, self.target_duration
         in_range = _is_number(percentage) and 0 <= percentage <= MAX_OVERLAP_PERCENTAGE
         _check(in_range, "overlap_percentage", percentage, "a number from 0 to 100")
         _check(_is_number(target) and target > 0, "target_duration", target, _SECONDS)
+        _check(self.selection in (GREEDY, MOST_AUDIO), "selection", self.selection, f"{GREEDY} or {MOST_AUDIO}")
+        _check(type(self.compare_selection) is bool, "compare_selection", self.compare_selection, "true or false")
 
     @property
     def threshold(self) -> float:

@@ -11,17 +11,20 @@ from typing import Any, TypeAlias
 
 import orjson
 
-from alm_beam.core.config import EntryConfig
+from alm_beam.core.config import GREEDY, LONGEST, EntryConfig
 from alm_beam.core.losses import left_to_right_sum
 from alm_beam.core.manifest import BadEntry, Segment, too_deep
 from alm_beam.core.overlap import Selection
+from alm_beam.core.slices import LostWindow, Windows
 from alm_beam.core.truncation import Cut
-from alm_beam.core.windows import Candidates, LostWindow, Windows
+from alm_beam.core.windows import Candidates
 
 _Pieces: TypeAlias = list[bytes | memoryview]
 """JSON, still to be joined."""
 
 _PIECES_OF_WINDOW = 6
+
+_REFERENCE = {"selection": GREEDY, "candidates": LONGEST}
 
 _WITHOUT_WINDOWS: dict[str, Any] = {
     "total_dur_window": 0.0,
@@ -48,15 +51,17 @@ def serialise_entry(selection: Selection, config: EntryConfig) -> bytes:
     try:
         segments = _SegmentJson(candidates.recording.segments, config.drop_fields)
         line: _Pieces = [orjson.dumps(_plain_fields(selection, config))[:-1]]
+        pieces: _Pieces = []
         if config.candidate_windows:
             pieces = segments.windows(windows)
-            kept: _Pieces = []
-            for index in selection.kept:
-                kept += pieces[index * _PIECES_OF_WINDOW : (index + 1) * _PIECES_OF_WINDOW]
             line += (b',"windows":', *_array(pieces))
-        else:
-            kept = segments.windows(windows.at(selection.kept))
-        if windows:
+        if candidates.choices:
+            if pieces and candidates.choices is windows:
+                kept: _Pieces = []
+                for index in selection.kept:
+                    kept += pieces[index * _PIECES_OF_WINDOW : (index + 1) * _PIECES_OF_WINDOW]
+            else:
+                kept = segments.windows(selection.windows())
             line += (b',"filtered_windows":', *_array(kept))
         line += (b',"stats":', orjson.dumps(_stats(candidates))[:-1])
         if config.candidate_windows:
@@ -159,11 +164,12 @@ class _SegmentJson:
 def _plain_fields(selection: Selection, config: EntryConfig) -> dict[str, Any]:
     """The entry's fields but for those that hold segments."""
     fields = _own_fields(selection.candidates, config)
-    if selection.candidates.windows:
+    if selection.candidates.choices:
         fields.update(_overlap_fields(selection))
         fields.pop("filtered_windows", None)
     else:
         fields = {**_WITHOUT_WINDOWS, **fields}
+    fields.update(_differences(selection))
     for name in ("windows", "stats", "truncation_events"):
         fields.pop(name, None)
     return fields
@@ -188,6 +194,12 @@ def _overlap_fields(selection: Selection) -> dict[str, Any]:
         "manifest_filepath": None,
         "swift_filepath": selection.candidates.recording.entry.get("swift_audio_filepath", ""),
     }
+
+
+def _differences(selection: Selection) -> dict[str, str]:
+    """What says that the reference would have chosen otherwise."""
+    how = {"selection": selection.config.selection, "candidates": selection.candidates.config.candidates}
+    return {} if how == _REFERENCE else how
 
 
 def _stats(candidates: Candidates) -> dict[str, Any]:

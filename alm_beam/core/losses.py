@@ -103,10 +103,16 @@ class LossStats:
     Attributes:
         recordings: entries that were used.
         rejected: entries that could not be used, by the code of the reason.
-        windows: candidate windows.
+        windows: candidate windows, the longest of each start.
         window_seconds: their duration, each counted whole however they overlap.
+        candidates: windows that the overlap filter chose from: the same, or every window of each start.
         filtered_windows: windows that the overlap filter kept.
         filtered_seconds: duration of those of different times.
+        audio_seconds: from the first start to the last end of each recording's segments.
+        candidate_seconds: of that, what is in any of the candidates.
+        covered_seconds: of that, what is in any of the windows that the overlap filter kept.
+        most_audio_seconds: what `filtered_seconds` would be by the selection of the most audio; None where that was not
+            asked.
         losses: segments that started no candidate window.
     """
 
@@ -114,8 +120,13 @@ class LossStats:
     rejected: Counter[str] = field(default_factory=Counter)
     windows: int = 0
     window_seconds: float = 0.0
+    candidates: int = 0
     filtered_windows: int = 0
     filtered_seconds: float = 0.0
+    audio_seconds: float = 0.0
+    candidate_seconds: float = 0.0
+    covered_seconds: float = 0.0
+    most_audio_seconds: float | None = None
     losses: Losses = field(default_factory=Losses)
 
     @classmethod
@@ -134,8 +145,14 @@ class LossStats:
         self.rejected += other.rejected
         self.windows += other.windows
         self.window_seconds += other.window_seconds
+        self.candidates += other.candidates
         self.filtered_windows += other.filtered_windows
         self.filtered_seconds += other.filtered_seconds
+        self.audio_seconds += other.audio_seconds
+        self.candidate_seconds += other.candidate_seconds
+        self.covered_seconds += other.covered_seconds
+        if other.most_audio_seconds is not None:
+            self.most_audio_seconds = (self.most_audio_seconds or 0.0) + other.most_audio_seconds
         self.losses += other.losses
         return self
 
@@ -152,6 +169,7 @@ class LossStats:
             "rejected": self.rejected.total(),
             "rejected_by_reason": dict(sorted(self.rejected.items())),
             "windows": self.windows,
+            "candidates": self.candidates,
             "filtered_windows": self.filtered_windows,
             "truncation_events": self.losses.truncations,
             **self.losses.to_dict(),
@@ -160,9 +178,14 @@ class LossStats:
 
     def durations(self) -> dict[str, float]:
         """Those of them that are durations, seconds."""
+        asked = {} if self.most_audio_seconds is None else {"most_audio_dur": self.most_audio_seconds}
         return {
             "total_dur_window": self.window_seconds,
             "filtered_dur": self.filtered_seconds,
+            "audio_dur": self.audio_seconds,
+            "candidate_dur": self.candidate_seconds,
+            "covered_dur": self.covered_seconds,
+            **asked,
             **self.losses.durations(),
         }
 
@@ -174,7 +197,12 @@ class LossStats:
             Counter(named.get("rejected_by_reason", {})),
             named.get("windows", 0),
             named.get("total_dur_window", 0.0),
+            named.get("candidates", 0),
             named.get("filtered_windows", 0),
             named.get("filtered_dur", 0.0),
+            named.get("audio_dur", 0.0),
+            named.get("candidate_dur", 0.0),
+            named.get("covered_dur", 0.0),
+            named.get("most_audio_dur"),
             Losses.from_dict(named, named.get("truncation_events", 0)),
         )

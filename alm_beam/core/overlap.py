@@ -1,15 +1,15 @@
 """Which of the overlapping candidate windows of one recording stay."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from alm_beam.core.config import OverlapConfig
+from alm_beam.core.config import GREEDY, OverlapConfig
 from alm_beam.core.losses import LossStats, left_to_right_sum
 from alm_beam.core.manifest import ManifestLine, Placed
+from alm_beam.core.most_audio import most_audio_positions
+from alm_beam.core.slices import Times, Windows
 from alm_beam.core.windows import Candidates
-
-Times = tuple[float, float]
-"""Start and end of a window, seconds."""
 
 _MATCHED_DIGITS = 6
 _CLOSE = 2 * 10**-_MATCHED_DIGITS
@@ -20,13 +20,17 @@ class Selection(Placed):
     """The windows of a recording that stay.
 
     Attributes:
-        candidates: all of them, and the recording.
-        times: those that stay, by (start, end).
-        kept: indices into `candidates.windows` of those whose times stay, ascending: more than `times` where windows of
-            identical times are among them.
+        candidates: those that they were chosen from, and the recording.
+        config: how they were chosen.
+        among: the times of `candidates.choices`, sorted.
+        times: the times that stay, sorted.
+        kept: indices into `candidates.choices` of the windows that stay, ascending: more than `times` where the greedy
+            selection met windows of identical times.
     """
 
     candidates: Candidates
+    config: OverlapConfig
+    among: list[Times]
     times: list[Times]
     kept: list[int]
 
@@ -35,30 +39,66 @@ class Selection(Placed):
         """Where the recording came from."""
         return self.candidates.line
 
+    def windows(self) -> Windows:
+        """The windows that stay."""
+        some = self.candidates.choices.at(self.kept)
+        return some if isinstance(some, Windows) else some.with_speakers(self.candidates.recording)
+
     def loss_stats(self) -> LossStats:
         """What became of the recording, as its part of the run's statistics."""
-        built = self.candidates.windows
+        built, recording = self.candidates.windows, self.candidates.recording
         return LossStats(
             recordings=1,
             windows=len(built),
             window_seconds=left_to_right_sum(built.durations),
+            candidates=len(self.among),
             filtered_windows=len(self.kept),
-            filtered_seconds=left_to_right_sum(end - start for start, end in self.times),
+            filtered_seconds=_seconds(self.times),
+            audio_seconds=max(recording.ends) - min(recording.starts) if recording.segments else 0.0,
+            candidate_seconds=covered_seconds(self.among),
+            covered_seconds=covered_seconds(self.times),
+            most_audio_seconds=self._most_audio_seconds(),
             losses=self.candidates.losses,
         )
 
+    def _most_audio_seconds(self) -> float | None:
+        if self.config.selection != GREEDY or not self.config.compare_selection:
+            return None
+        return _seconds(self.among[at] for at in most_audio_positions(self.among, self.config))
+
 
 def filter_overlaps(candidates: Candidates, config: OverlapConfig) -> Selection:
-    """The windows that stay when every pair that overlaps too much has lost one."""
-    windows = candidates.windows
-    times = list(zip(windows.starts, windows.ends))
-    ordered = sorted(times)
-    kept = kept_positions(ordered, config)
-    stay, indices = [ordered[at] for at in kept], sorted(_alike(ordered, kept))
-    if ordered != times:
+    """The windows that stay: of every pair that overlaps too much one goes at least."""
+    choices = candidates.choices
+    times = list(zip(choices.starts, choices.ends))
+    among = sorted(times)
+    if config.selection == GREEDY:
+        stay = kept_positions(among, config)
+        indices = sorted(_alike(among, stay))
+    else:
+        stay = indices = most_audio_positions(among, config)
+    if among != times:
         order = sorted(range(len(times)), key=times.__getitem__)
         indices = sorted([order[at] for at in indices])
-    return Selection(candidates, stay, indices)
+    return Selection(candidates, config, among, [among[at] for at in stay], indices)
+
+
+def covered_seconds(times: Iterable[Times]) -> float:
+    """How long at least one window lasts, seconds.
+
+    Args:
+        times: sorted.
+    """
+    total, covered = 0.0, -math.inf
+    for start, end in times:
+        if end > covered:
+            total += end - (start if start > covered else covered)
+            covered = end
+    return total
+
+
+def _seconds(times: Iterable[Times]) -> float:
+    return left_to_right_sum(end - start for start, end in times)
 
 
 def kept_positions(times: Sequence[Times], config: OverlapConfig) -> list[int]:

@@ -24,73 +24,18 @@ import math
 from collections import deque
 from dataclasses import dataclass, field
 from operator import sub
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
-from alm_beam.core.config import WindowConfig
+from alm_beam.core.config import ALL, WindowConfig
+from alm_beam.core.ends import find_all_windows
 from alm_beam.core.losses import Losses, LossReason
 from alm_beam.core.manifest import NO_SPEAKER, ManifestLine, Placed, Recording
+from alm_beam.core.slices import MIN_SEGMENTS_PER_WINDOW, SPEAKER_DURATIONS, LostWindow, Slices, Windows
 from alm_beam.core.stops import find_low_bandwidths, find_speaker_stops
 from alm_beam.core.truncation import Cut, Cuts
 
-MIN_SEGMENTS_PER_WINDOW = 2
-
-SPEAKER_DURATIONS = 5
-"""How many speakers' durations are stated of a window."""
-
-
 _Row: TypeAlias = tuple[int, int, Cut | None, float, float, list[float]]
 """A window as it is found: first, stop, cut, start, end, speaker_durations."""
-
-
-@dataclass(slots=True)
-class Windows:
-    """Candidate windows of one recording, as columns: each a slice of its segments.
-
-    Attributes:
-        firsts: index of the first segment, ascending.
-        stops: index after the last one.
-        cuts: what truncation made of the last segment; None where that is whole.
-        starts: seconds, where the first segment starts.
-        ends: seconds, where the last segment ends.
-        durations: seconds, ends - starts.
-        speaker_durations: for each window SPEAKER_DURATIONS numbers, seconds: its speakers' durations, the longest
-            first, filled up with zeros.
-    """
-
-    firsts: list[int]
-    stops: list[int]
-    cuts: list[Cut | None]
-    starts: list[float]
-    ends: list[float]
-    durations: list[float]
-    speaker_durations: list[list[float]]
-
-    def __len__(self) -> int:
-        return len(self.firsts)
-
-    def at(self, indices: list[int]) -> "Windows":
-        """Some of the windows."""
-        columns: tuple[list[Any], ...] = (
-            self.firsts, self.stops, self.cuts, self.starts, self.ends, self.durations, self.speaker_durations
-        )  # fmt: skip
-        return Windows(*([column[index] for index in indices] for column in columns))
-
-
-@dataclass(slots=True)
-class LostWindow:
-    """A candidate that failed on duration or on the number of segments: the slice that it had gathered.
-
-    Attributes:
-        first: index of its first segment.
-        stop: index after its last one; equal to `first` where it had none.
-        cut: what truncation made of its last segment; None where that is whole.
-        stopped_at: index of the segment at which growth stopped, or of the recording's last one.
-    """
-
-    first: int
-    stop: int
-    cut: Cut | None
-    stopped_at: int
 
 
 @dataclass(slots=True)
@@ -99,15 +44,19 @@ class Candidates(Placed):
 
     Attributes:
         recording: the recording.
+        config: the rules.
         low_sample_rate: its sample rate is too low for windows.
-        windows: candidate windows by start index.
+        windows: candidate windows by start index, the longest of each start.
+        choices: those of which some are kept: the same, or every window of each start.
         lost: candidates that failed on duration or on the number of segments, by start index.
         losses: segments that started no window, by reason.
     """
 
     recording: Recording
+    config: WindowConfig
     low_sample_rate: bool
     windows: Windows
+    choices: Slices
     lost: list[LostWindow]
     losses: Losses
 
@@ -118,7 +67,7 @@ class Candidates(Placed):
 
 
 def build_windows(recording: Recording, config: WindowConfig) -> Candidates:
-    """The candidate windows of a recording, one at most for each start, as the reference builds them.
+    """The candidate windows of a recording: the longest of each start, as the reference builds them.
 
     Raises:
         BadEntry: a segment has to be truncated and its words are malformed.
@@ -127,10 +76,13 @@ def build_windows(recording: Recording, config: WindowConfig) -> Candidates:
     losses = Losses(len(durations), recording.total_duration)
     if recording.sample_rate < config.min_sample_rate:
         losses.lose(LossReason.SAMPLE_RATE, durations)
-        return Candidates(recording, True, Windows([], [], [], [], [], [], []), [], losses)
+        none = Windows([], [], [], [], [], [], [])
+        return Candidates(recording, config, True, none, none, [], losses)
     growth = _grow(recording, config)
     _count_losses(losses, growth, recording, config.min_bandwidth)
-    return Candidates(recording, False, _of_rows(growth.windows), growth.lost, losses)
+    windows = _of_rows(growth.windows)
+    choices = find_all_windows(recording, config, windows, growth.lost) if config.candidates == ALL else windows
+    return Candidates(recording, config, False, windows, choices, growth.lost, losses)
 
 
 @dataclass(slots=True)

@@ -1,5 +1,6 @@
 """The summary of a run, as text for a terminal."""
 
+from alm_beam.core.config import GREEDY
 from alm_beam.core.losses import LossReason, LossStats
 
 _LOSSES = (
@@ -12,8 +13,14 @@ _LOSSES = (
 )
 
 
-def render_summary(stats: LossStats, output: str) -> str:
-    """Lines that tell what a run read, kept and lost, and where it is."""
+def render_summary(stats: LossStats, selection: str, output: str) -> str:
+    """Lines that tell what a run read, kept and lost, and where it is.
+
+    Args:
+        stats: the run's statistics.
+        selection: how the windows were chosen that stayed.
+        output: the run's folder.
+    """
     losses = stats.losses
     rows = [
         ("recordings", f"{stats.recordings:,}"),
@@ -26,6 +33,7 @@ def render_summary(stats: LossStats, output: str) -> str:
             f"{stats.filtered_seconds:,.1f} s kept",
         ),
         ("truncated segments", f"{losses.truncations:,}"),
+        *_yield_rows(stats, selection),
         ("segments that start no window", "", "of segments", "of duration"),
         *(
             (
@@ -40,6 +48,25 @@ def render_summary(stats: LossStats, output: str) -> str:
         *((f"  {reason}", f"{count:,}") for reason, count in stats.rejected.most_common()),
     ]
     return "\n".join([*map(_row, rows), f"output: {output}"])
+
+
+def _yield_rows(stats: LossStats, selection: str) -> list[tuple[str, ...]]:
+    """What became of the time of the recordings, pauses included, and what another selection would make of it."""
+    rows: list[tuple[str, ...]] = [("audio", "", _hours(stats.audio_seconds), "of audio")]
+    rows += [
+        (f"  {text}", f"{count:,}", _hours(seconds), _share(seconds, stats.audio_seconds))
+        for text, count, seconds in (
+            ("in any candidate", stats.candidates, stats.candidate_seconds),
+            ("in any window that stays", stats.filtered_windows, stats.covered_seconds),
+            ("windows that stay, overlaps included", stats.filtered_windows, stats.filtered_seconds),
+        )
+    ]
+    if stats.most_audio_seconds is not None:
+        most = stats.most_audio_seconds
+        rows.append(("  --selection=most_audio would keep", "", _hours(most), _share(most, stats.audio_seconds)))
+    elif selection == GREEDY:
+        rows.append(("  --selection=most_audio would keep", "", "see", "--compare_selection"))
+    return rows
 
 
 def _row(cells: tuple[str, ...]) -> str:

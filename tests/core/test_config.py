@@ -15,6 +15,9 @@ NAN, INFINITY = float("nan"), float("inf")
         (WindowConfig, "min_speakers", [0, -1, 1.5, "x"]),
         (WindowConfig, "max_speakers", [1, 2.5, "x"]),
         (WindowConfig, "truncation", ["maybe", 1]),
+        (WindowConfig, "candidates", ["most", "", "ALL", None]),
+        (OverlapConfig, "selection", ["best", "", None]),
+        (OverlapConfig, "compare_selection", ["maybe", 1]),
         (OverlapConfig, "overlap_percentage", [-1, 100.5, NAN, "x"]),
         (OverlapConfig, "target_duration", [0, -1, NAN, "x"]),
         (JobConfig, "repeat_factor", [0, -1, 1.5, 10**10]),
@@ -38,6 +41,11 @@ def test_a_value_out_of_range_is_refused_by_name_value_and_range(kind, name, val
 def test_the_least_above_the_greatest_names_both():
     with pytest.raises(ConfigError, match=r"max_speakers=3: must be a whole number from min_speakers \(4\) to"):
         WindowConfig(min_speakers=4, max_speakers=3)
+
+
+def test_windows_without_duration_are_refused():
+    with pytest.raises(ConfigError, match="reaches down to 0"):
+        WindowConfig(target_window_duration=5e-324, tolerance=0.9)
 
 
 def test_the_ends_of_the_ranges_are_allowed():

@@ -24,6 +24,11 @@ stats = st.builds(
     window_seconds=seconds,
     filtered_windows=counts,
     filtered_seconds=seconds,
+    candidates=counts,
+    audio_seconds=seconds,
+    candidate_seconds=seconds,
+    covered_seconds=seconds,
+    most_audio_seconds=st.none() | seconds,
     losses=losses,
 )
 

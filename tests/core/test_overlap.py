@@ -1,7 +1,7 @@
 import pytest
 
 from alm_beam.core.config import OverlapConfig
-from alm_beam.core.overlap import kept_positions
+from alm_beam.core.overlap import covered_seconds, kept_positions
 
 
 @pytest.mark.parametrize(
@@ -25,3 +25,17 @@ from alm_beam.core.overlap import kept_positions
 def test_which_of_two_stays(times, percentage, kept):
     config = OverlapConfig(overlap_percentage=percentage, target_duration=10)
     assert [times[at] for at in kept_positions(times, config)] == kept
+
+
+@pytest.mark.parametrize(
+    ("times", "seconds"),
+    [
+        ([], 0),
+        ([(0, 10), (20, 25)], 15),
+        ([(0, 10), (10, 12)], 12),
+        ([(0, 10), (2, 5), (4, 11)], 11),
+        ([(-3, 0), (-3, 2)], 5),
+    ],
+)
+def test_what_several_windows_hold_counts_once(times, seconds):
+    assert covered_seconds(times) == seconds

@@ -1,0 +1,122 @@
+"""The selection of the most audio, against all choices that there are."""
+
+from itertools import pairwise
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from alm_beam.core.config import OverlapConfig
+from alm_beam.core.manifest import ManifestLine, parse_recording
+from alm_beam.core.most_audio import most_audio_positions
+from alm_beam.core.overlap import filter_overlaps, kept_positions
+from alm_beam.core.windows import build_windows
+from alm_beam.flags import job_config, windows_parser
+from tests import obvious
+from tests.conformance import SHARED, all_cases, read_lines
+from tests.test_conformance import flags
+
+
+def times_of(starts: st.SearchStrategy, durations: st.SearchStrategy, most: int) -> st.SearchStrategy:
+    pairs = st.tuples(starts, durations).map(lambda pair: (pair[0], pair[0] + pair[1]))
+    return st.lists(pairs, max_size=most).map(sorted)
+
+
+whole = st.integers(0, 30), st.integers(1, 12)
+tenths = st.integers(0, 300).map(lambda n: n / 10), st.integers(40, 120).map(lambda n: n / 10)
+any_floats = st.floats(0, 30), st.floats(0.01, 12)
+percentages = st.sampled_from([0, 10, 30, 50, 80, 90, 100]) | st.floats(0, 100)
+targets = st.sampled_from([1, 6, 10, 12.5])
+
+
+def few(most: int) -> st.SearchStrategy:
+    return st.one_of(times_of(*kind, most) for kind in (whole, tenths, any_floats))
+
+
+@settings(max_examples=4000, deadline=None)
+@given(few(8), percentages, targets)
+def test_it_is_the_best_of_all_choices(times, percentage, target):
+    config = OverlapConfig(percentage, target)
+    assert most_audio_positions(times, config) == obvious.best_choice(times, config.threshold, target)
+
+
+@settings(max_examples=500, deadline=None)
+@given(few(60), percentages, targets)
+def test_no_pair_overlaps_too_much_and_none_keeps_less_than_greedy(times, percentage, target):
+    config = OverlapConfig(percentage, target)
+    kept = [times[at] for at in most_audio_positions(times, config)]
+    for at, one in enumerate(kept):
+        assert not any(obvious.too_much(one, other, config.threshold) for other in kept[at + 1 :])
+    greedy = [times[at] for at in kept_positions(times, config)]
+    assert sum(end - start for start, end in kept) >= sum(end - start for start, end in greedy) - 1e-6
+
+
+@pytest.mark.parametrize(
+    ("times", "percentage", "kept"),
+    [
+        pytest.param([(0, 10), (9, 20), (19, 30)], 0, [(0, 10), (19, 30)], id="the one between two goes"),
+        pytest.param([(0, 10), (9, 31), (30, 40)], 0, [(9, 31)], id="unless it is longer"),
+        pytest.param([(0, 10), (10, 20)], 0, [(0, 10), (10, 20)], id="two that only touch may stay"),
+        pytest.param([(0, 10), (5, 15)], 50, [(0, 10)], id="at the threshold they may not, and the earlier stays"),
+        pytest.param([(0, 10), (5.1, 15.1)], 50, [(0, 10), (5.1, 15.1)], id="below it they may"),
+        pytest.param([(0, 10), (0, 10)], 100, [(0, 10)], id="of identical ones one stays"),
+        pytest.param([(0, 8), (0, 10), (8, 20), (10, 20)], 0, [(0, 10), (10, 20)], id="a tie goes to the nearer"),
+        pytest.param(
+            [(0.1, 10.3), (10.3, 20.7), (0.1, 10.1), (10.1, 20.7)],
+            0,
+            [(0.1, 10.1), (10.1, 20.7)],
+            id="a tie is one whatever the rounding, here of 20.6 s",
+        ),
+        pytest.param([(0, 10), (2, 12), (4, 14)], 0, [(0, 10)], id="then to the earlier"),
+        pytest.param([], 50, [], id="nothing"),
+    ],
+)
+def test_which_stay(times, percentage, kept):
+    times = sorted(times)
+    assert [times[at] for at in most_audio_positions(times, OverlapConfig(percentage, 10))] == kept
+
+
+def test_a_crowd_is_no_trouble():
+    times = sorted((start, start + length) for start in range(300) for length in range(100, 130))
+    kept = [times[at] for at in most_audio_positions(times, OverlapConfig(50, 120))]
+    assert kept[0][0] == 0
+    assert kept[-1][1] == 299 + 129
+    assert not any(obvious.too_much(*pair, 0.5) for pair in pairwise(kept))
+
+
+def hours(line_files: list, *more: str, **params) -> float:
+    parser = windows_parser("test")
+    config = job_config(parser, parser.parse_args(["--input=x", "--output=y", *flags(params), *more]))
+    lines = [line for path in line_files for line in read_lines(path)]
+    built = (build_windows(parse_recording(ManifestLine("m", 0, line)), config.windows) for line in lines)
+    return sum(filter_overlaps(each, config.overlap).loss_stats().filtered_seconds for each in built) / 3600
+
+
+MOST = "--selection=most_audio"
+
+
+@pytest.mark.parametrize(("folder", "case"), all_cases())
+def test_never_below_greedy_nor_above_all_on_the_conformance_inputs(folder, case):
+    manifest, params = [folder / case["input"]], case["params"]
+    greedy = hours(manifest, **params)
+    most = hours(manifest, MOST, **params)
+    assert greedy == pytest.approx(case["filtered_dur"] / 3600)
+    assert greedy <= most + 1e-9
+    assert most <= hours(manifest, MOST, "--candidates=all", **params) + 1e-9
+
+
+@pytest.mark.skipif(not SHARED.is_dir(), reason=f"the fetched conformance data is not at {SHARED}")
+@pytest.mark.parametrize(
+    ("manifest", "percentage", "greedy", "longest", "every"),
+    [
+        ("sample_input.jsonl", 0, 0.367, 0.721, 0.853),
+        ("ami_dev.jsonl.xz", 0, 4.736, 6.929, 7.624),
+        ("sample_input.jsonl", 50, 0.843, 0.909, 0.909),
+        ("ami_dev.jsonl.xz", 50, 7.616, 11.313, 11.313),
+    ],
+)
+def test_hours_known_to_be_possible_are_reached(manifest, percentage, greedy, longest, every):
+    manifests, overlap = [SHARED / "fetched" / manifest], {"overlap_percentage": percentage}
+    assert round(hours(manifests, **overlap), 3) == greedy
+    assert round(hours(manifests, MOST, **overlap), 3) == longest
+    assert round(hours(manifests, MOST, "--candidates=all", **overlap), 3) >= every
