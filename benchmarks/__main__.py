@@ -7,7 +7,7 @@ from pathlib import Path
 
 import matplotlib
 
-from benchmarks import floor, job
+from benchmarks import floor, job, selection
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
@@ -17,7 +17,9 @@ def main(out: Path) -> None:
     out.mkdir(parents=True, exist_ok=True)
     jobs = list(_job_rows())
     lines = list(_kernel_rows())
-    results = {"kernel": [row._asdict() for row in lines], "job": [row._asdict() for row in jobs]}
+    selections = list(_selection_rows())
+    tables = {"kernel": lines, "job": jobs, "selection": selections}
+    results = {name: [row._asdict() for row in table] for name, table in tables.items()}
     (out / "results.json").write_text(json.dumps(results, indent=2) + "\n")
     _plot(lines, jobs, out / "growth.png")
     print(f"\n{out}/results.json, {out}/growth.png")
@@ -51,6 +53,20 @@ def _kernel_rows() -> Iterator[floor.Row]:
             f"{row.name:34}{row.recordings:>6}{row.segments:>10}{row.kernel / row.recordings * 1e3:>9.3f}"
             f"{row.bytes_in / row.kernel / 1e6:>9.1f}{row.bytes_out / row.kernel / 1e6:>9.1f}"
             f"{row.ratio:>7.2f}{row.spread:>8.2f}{row.peak_memory / 1e6:>9.0f}",
+            flush=True,
+        )
+        yield row
+
+
+def _selection_rows() -> Iterator[selection.Row]:
+    print("\nOne line in and out by other selections. Ratio: to the greedy one.")
+    print(
+        f"{'':30}{'selection':>12}{'candidates':>12}{'recs':>6}{'segments':>10}{'ms/rec':>9}{'ratio':>7}{'spread':>8}"
+    )
+    for row in selection.rows(seconds=2):
+        print(
+            f"{row.name:30}{row.selection:>12}{row.candidates:>12}{row.recordings:>6}{row.segments:>10}"
+            f"{row.seconds / row.recordings * 1e3:>9.3f}{row.ratio:>7.2f}{row.spread:>8.2f}",
             flush=True,
         )
         yield row

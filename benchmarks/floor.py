@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from alm_beam.core.config import EntryConfig, OverlapConfig, WindowConfig
+from alm_beam.core.config import GREEDY, LONGEST, EntryConfig, OverlapConfig, WindowConfig
 from alm_beam.core.entries import serialise_entry
 from alm_beam.core.manifest import ManifestLine, parse_recording
 from alm_beam.core.overlap import filter_overlaps
@@ -45,10 +45,10 @@ class Row(NamedTuple):
     peak_memory: int
 
 
-def kernel(window_duration: float) -> Callable[[bytes], bytes]:
+def kernel(window_duration: float, selection: str = GREEDY, candidates: str = LONGEST) -> Callable[[bytes], bytes]:
     """The whole way of one line."""
-    windows = WindowConfig(target_window_duration=window_duration)
-    overlap, entry = OverlapConfig(target_duration=window_duration), EntryConfig()
+    windows = WindowConfig(target_window_duration=window_duration, candidates=candidates)
+    overlap, entry = OverlapConfig(target_duration=window_duration, selection=selection), EntryConfig()
 
     def entry_of(line: bytes) -> bytes:
         candidates = build_windows(parse_recording(ManifestLine("bench", 0, line)), windows)
@@ -115,18 +115,23 @@ def long_recording(segments: int) -> bytes:
     return json.dumps({"audio_filepath": "long.wav", "audio_sample_rate": 16000, "segments": found[:segments]}).encode()
 
 
-def rows(seconds: float) -> Iterator[Row]:
-    """The measurements of all inputs that are at hand."""
-    inputs = {
+def inputs() -> dict[str, list[bytes]]:
+    """The lines of the manifests that are at hand."""
+    public = REPO / "tests" / "data" / "conformance" / "public"
+    paths = {
         "shipped sample": REPO / "alm_beam" / "sample_data" / "conversations.jsonl",
-        "plain": REPO / "tests" / "data" / "conformance" / "public" / "plain.jsonl.xz",
-        "hostile": REPO / "tests" / "data" / "conformance" / "public" / "hostile.jsonl.xz",
+        "plain": public / "plain.jsonl.xz",
+        "hostile": public / "hostile.jsonl.xz",
         "reference's sample": SHARED / "fetched" / "sample_input.jsonl",
         "AMI dev": SHARED / "fetched" / "ami_dev.jsonl.xz",
     }
-    for name, path in inputs.items():
-        if path.is_file():
-            yield measured(name, manifest_lines(path), 120.0, seconds)
+    return {name: manifest_lines(path) for name, path in paths.items() if path.is_file()}
+
+
+def rows(seconds: float) -> Iterator[Row]:
+    """The measurements of all inputs that are at hand, and of growing recordings."""
+    for name, lines in inputs().items():
+        yield measured(name, lines, 120.0, seconds)
     for duration in (120.0, 600.0):
         for segments in (1250, 2500, 5000, 10000, 20000):
             name = f"one recording, {duration:.0f} s windows"
