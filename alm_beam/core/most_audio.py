@@ -66,7 +66,7 @@ def most_audio_positions(times: Sequence[Times], config: OverlapConfig) -> list[
         reach = threshold * duration
 
         in_time = bisect_left(rising, start + reach)
-        while in_time < rank and (rising[in_time] - start) / duration < threshold:
+        while (rising[in_time] - start) / duration < threshold:
             in_time += 1
         while in_time and (rising[in_time - 1] - start) / duration >= threshold:
             in_time -= 1

@@ -76,6 +76,20 @@ def test_which_stay(times, percentage, kept):
     assert [times[at] for at in most_audio_positions(times, OverlapConfig(percentage, 10))] == kept
 
 
+@pytest.mark.parametrize(
+    ("times", "percentage"),
+    [
+        ([(6.9, 17.4), (16.7, 20.2)], 20),
+        ([(2.5, 7.9), (5.2, 16.3)], 50),
+        ([(1.53, 12.16), (2.5929999999999995, 34.483)], 90),
+        ([(-9.152, 0.8579999999999999), (0.0, 1.43)], 60),
+    ],
+)
+def test_rounding_at_the_threshold_is_that_of_the_filter(times, percentage):
+    config = OverlapConfig(percentage, 10)
+    assert most_audio_positions(times, config) == obvious.best_choice(times, config.threshold, 10)
+
+
 def test_a_crowd_is_no_trouble():
     times = sorted((start, start + length) for start in range(300) for length in range(100, 130))
     kept = [times[at] for at in most_audio_positions(times, OverlapConfig(50, 120))]
