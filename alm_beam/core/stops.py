@@ -47,11 +47,12 @@ def find_speaker_stops(speakers: Sequence[str | int | None], most: int) -> Speak
     who enters the run takes a free slot, and gives it back on leaving.
     """
     count = len(speakers)
-    distinct = set(speakers) - _NOBODY
+    labels = set(speakers)
+    distinct = labels - _NOBODY
     slot_of: dict[str | int | None, int] = dict.fromkeys(_NOBODY, 0)
     if len(distinct) <= min(most, _FEW_SPEAKERS):
         slot_of.update(zip(distinct, range(1, count + 1)))
-        stops = [index for index, speaker in enumerate(speakers) if speaker == NO_SPEAKER]
+        stops = [index for index, speaker in enumerate(speakers) if speaker == NO_SPEAKER] if NO_SPEAKER in labels else []
         return SpeakerStops(_nexts(stops, count), list(map(slot_of.__getitem__, speakers)), len(distinct) + 1)
     firsts: list[int] = []
     slots: list[int] = []

@@ -23,7 +23,6 @@ adds. Together: linear in segments and in what the windows hold, but for starts 
 import math
 from collections import deque
 from dataclasses import dataclass, field
-from operator import sub
 from typing import Any, TypeAlias
 
 from alm_beam.core.config import WindowConfig
@@ -38,8 +37,8 @@ SPEAKER_DURATIONS = 5
 """How many speakers' durations are stated of a window."""
 
 
-_Row: TypeAlias = tuple[int, int, Cut | None, float, float, list[float]]
-"""A window as it is found: first, stop, cut, start, end, speaker_durations."""
+_Row: TypeAlias = tuple[int, int, Cut | None, float, float, float, list[float]]
+"""A window as it is found: first, stop, cut, start, end, duration, speaker_durations."""
 
 
 @dataclass(slots=True)
@@ -164,7 +163,7 @@ def _grow(recording: Recording, config: WindowConfig) -> _Growth:
     windows, lost = growth.windows, growth.lost
     # The run, from `first` to before `stop`: durations and their sums by slot of the speaker, and distinct speakers.
     held: list[deque[float]] = [deque() for _ in range(slot_count)]
-    sums = [0.0] * slot_count
+    sums = [0.0] * max(slot_count, 1 + SPEAKER_DURATIONS)
     outdated: set[int] = set()
     speakers = stop = 0
     last, earlier = len(starts) - 1, -math.inf
@@ -197,7 +196,8 @@ def _grow(recording: Recording, config: WindowConfig) -> _Growth:
                 behind, cut = stop + 1, cuts.of(stop, start + most)
                 end = cut.end
 
-        if not least <= end - start <= most or behind - first < MIN_SEGMENTS_PER_WINDOW:
+        duration = end - start
+        if not least <= duration <= most or behind - first < MIN_SEGMENTS_PER_WINDOW:
             lost.append(LostWindow(first, behind, cut, stop if stop < last else last))
         elif speakers < min_speakers and (
             cut is None or not slots[stop] or held[slots[stop]] or speakers + 1 < min_speakers
@@ -213,11 +213,12 @@ def _grow(recording: Recording, config: WindowConfig) -> _Growth:
             speaker_durations = sums[1:]
             if cut is not None and slots[stop]:
                 speaker_durations[slots[stop] - 1] += end - starts[stop]
-            speaker_durations.sort(reverse=True)
+            speaker_durations.sort()
+            speaker_durations.reverse()
             if speaker_durations[-1] < 0:  # the cut segment's, whose words end before it starts
-                absent = slot_count - 1 - speakers - (not held[slots[stop]])
+                absent = len(speaker_durations) - speakers - (not held[slots[stop]])
                 _move_zeros_to_end(speaker_durations, absent)
-            windows.append((first, behind, cut, start, end, speaker_durations))
+            windows.append((first, behind, cut, start, end, duration, speaker_durations))
 
         if stop == first:
             stop += 1
@@ -242,11 +243,10 @@ def _move_zeros_to_end(durations: list[float], count: int) -> None:
 def _of_rows(rows: list[_Row]) -> Windows:
     if not rows:
         return Windows([], [], [], [], [], [], [])
-    firsts, stops, cuts, starts, ends, speaker_durations = map(list, zip(*rows))
-    if len(speaker_durations[0]) != SPEAKER_DURATIONS:
-        zeros = [0.0] * SPEAKER_DURATIONS
-        speaker_durations = [(longest + zeros)[:SPEAKER_DURATIONS] for longest in speaker_durations]
-    return Windows(firsts, stops, cuts, starts, ends, list(map(sub, ends, starts)), speaker_durations)
+    windows = Windows(*map(list, zip(*rows)))
+    if len(windows.speaker_durations[0]) > SPEAKER_DURATIONS:
+        windows.speaker_durations = [longest[:SPEAKER_DURATIONS] for longest in windows.speaker_durations]
+    return windows
 
 
 def _count_losses(losses: Losses, growth: _Growth, recording: Recording, min_bandwidth: float) -> None:
