@@ -47,12 +47,11 @@ def find_speaker_stops(speakers: Sequence[str | int | None], most: int) -> Speak
     who enters the run takes a free slot, and gives it back on leaving.
     """
     count = len(speakers)
-    labels = set(speakers)
-    distinct = labels - _NOBODY
+    distinct = set(speakers) - _NOBODY
     slot_of: dict[str | int | None, int] = dict.fromkeys(_NOBODY, 0)
     if len(distinct) <= min(most, _FEW_SPEAKERS):
         slot_of.update(zip(distinct, range(1, count + 1)))
-        stops = [index for index, speaker in enumerate(speakers) if speaker == NO_SPEAKER] if NO_SPEAKER in labels else []
+        stops = [index for index, speaker in enumerate(speakers) if speaker == NO_SPEAKER]
         return SpeakerStops(_nexts(stops, count), list(map(slot_of.__getitem__, speakers)), len(distinct) + 1)
     firsts: list[int] = []
     slots: list[int] = []

@@ -215,7 +215,7 @@ def _grow(recording: Recording, config: WindowConfig) -> _Growth:
                 speaker_durations[slots[stop] - 1] += end - starts[stop]
             speaker_durations.sort()
             speaker_durations.reverse()
-            if speaker_durations[-1] < 0:  # the cut segment's, whose words end before it starts
+            if cut is not None and speaker_durations[-1] < 0:  # its words end before it starts
                 absent = len(speaker_durations) - speakers - (not held[slots[stop]])
                 _move_zeros_to_end(speaker_durations, absent)
             windows.append((first, behind, cut, start, end, duration, speaker_durations))
