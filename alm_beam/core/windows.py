@@ -15,18 +15,19 @@ the last one, all that the last candidate held ends in time for this one too, so
 a start that goes back in time looks anew, at what it then holds.
 
 With the stop moves a run: the whole segments of the candidate, their durations in a queue for each speaker. Of a
-speaker of whom segments were only added the sum of the durations goes on; one of whom a segment left is added up anew,
-and only for a window, which holds as many segments anyway. So each sum is that from left to right, as the reference
-adds. Together: linear in segments and in what the windows hold, but for starts that go back in time.
+speaker of whom segments were only added the sum of the durations goes on. One of whom a segment left is added up anew:
+at once where the segment's own candidate is a window, else for the next window. Either window holds as many segments
+anyway. So each sum is that from left to right, as the reference adds. Together: linear in segments and in what the
+windows hold, but for starts that go back in time.
 """
 
 import math
 from collections import deque
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any
 
 from alm_beam.core.config import WindowConfig
-from alm_beam.core.losses import Losses, LossReason
+from alm_beam.core.losses import Losses, LossReason, left_to_right_sum
 from alm_beam.core.manifest import NO_SPEAKER, ManifestLine, Placed, Recording
 from alm_beam.core.stops import find_low_bandwidths, find_speaker_stops
 from alm_beam.core.truncation import Cut, Cuts
@@ -35,10 +36,6 @@ MIN_SEGMENTS_PER_WINDOW = 2
 
 SPEAKER_DURATIONS = 5
 """How many speakers' durations are stated of a window."""
-
-
-_Row: TypeAlias = tuple[int, int, Cut | None, float, float, float, list[float]]
-"""A window as it is found: first, stop, cut, start, end, duration, speaker_durations."""
 
 
 @dataclass(slots=True)
@@ -56,13 +53,13 @@ class Windows:
             first, filled up with zeros.
     """
 
-    firsts: list[int]
-    stops: list[int]
-    cuts: list[Cut | None]
-    starts: list[float]
-    ends: list[float]
-    durations: list[float]
-    speaker_durations: list[list[float]]
+    firsts: list[int] = field(default_factory=list)
+    stops: list[int] = field(default_factory=list)
+    cuts: list[Cut | None] = field(default_factory=list)
+    starts: list[float] = field(default_factory=list)
+    ends: list[float] = field(default_factory=list)
+    durations: list[float] = field(default_factory=list)
+    speaker_durations: list[list[float]] = field(default_factory=list)
 
     def __len__(self) -> int:
         return len(self.firsts)
@@ -126,10 +123,10 @@ def build_windows(recording: Recording, config: WindowConfig) -> Candidates:
     losses = Losses(len(durations), recording.total_duration)
     if recording.sample_rate < config.min_sample_rate:
         losses.lose(LossReason.SAMPLE_RATE, durations)
-        return Candidates(recording, True, Windows([], [], [], [], [], [], []), [], losses)
+        return Candidates(recording, True, Windows(), [], losses)
     growth = _grow(recording, config)
     _count_losses(losses, growth, recording, config.min_bandwidth)
-    return Candidates(recording, False, _of_rows(growth.windows), growth.lost, losses)
+    return Candidates(recording, False, growth.windows, growth.lost, losses)
 
 
 @dataclass(slots=True)
@@ -137,14 +134,14 @@ class _Growth:
     """What growth gives.
 
     Attributes:
-        windows: a row for each window.
+        windows: the windows.
         lost: candidates that failed on duration or on the number of segments.
         low_bandwidth: starts of low bandwidth.
         few_speakers: starts of candidates of too few speakers.
         truncations: segments cut at a word end, or that would have been but for a speaker too many.
     """
 
-    windows: list[_Row] = field(default_factory=list)
+    windows: Windows = field(default_factory=Windows)
     lost: list[LostWindow] = field(default_factory=list)
     low_bandwidth: list[int] = field(default_factory=list)
     few_speakers: list[int] = field(default_factory=list)
@@ -189,6 +186,7 @@ def _grow(recording: Recording, config: WindowConfig) -> _Growth:
             sums[slot] += seconds
             stop += 1
 
+        stated = False
         behind, cut, end = stop, None, ends[stop - 1 if stop > first else first]
         if stop < low and truncation and starts[stop] < start + most and (stop < extra or ends[stop] - start > most):
             growth.truncations += 1
@@ -204,12 +202,10 @@ def _grow(recording: Recording, config: WindowConfig) -> _Growth:
         ):
             growth.few_speakers.append(first)
         else:
-            for slot in outdated:
-                total = 0.0
-                for seconds in held[slot]:
-                    total += seconds
-                sums[slot] = total
-            outdated.clear()
+            if outdated:
+                for slot in outdated:
+                    sums[slot] = left_to_right_sum(held[slot])
+                outdated.clear()
             speaker_durations = sums[1:]
             if cut is not None and slots[stop]:
                 speaker_durations[slots[stop] - 1] += end - starts[stop]
@@ -218,7 +214,14 @@ def _grow(recording: Recording, config: WindowConfig) -> _Growth:
             if cut is not None and speaker_durations[-1] < 0:  # its words end before it starts
                 absent = len(speaker_durations) - speakers - (not held[slots[stop]])
                 _move_zeros_to_end(speaker_durations, absent)
-            windows.append((first, behind, cut, start, end, duration, speaker_durations))
+            windows.firsts.append(first)
+            windows.stops.append(behind)
+            windows.cuts.append(cut)
+            windows.starts.append(start)
+            windows.ends.append(end)
+            windows.durations.append(duration)
+            windows.speaker_durations.append(speaker_durations)
+            stated = True
 
         if stop == first:
             stop += 1
@@ -228,7 +231,16 @@ def _grow(recording: Recording, config: WindowConfig) -> _Growth:
             queue.popleft()
             if not queue:
                 speakers -= slot > 0
-            outdated.add(slot)
+            if stated:
+                total = 0.0
+                for seconds in queue:
+                    total += seconds
+                sums[slot] = total
+            else:
+                outdated.add(slot)
+    if len(sums) > 1 + SPEAKER_DURATIONS:
+        for longest in windows.speaker_durations:
+            del longest[SPEAKER_DURATIONS:]
     return growth
 
 
@@ -238,15 +250,6 @@ def _move_zeros_to_end(durations: list[float], count: int) -> None:
         first = durations.index(0.0)
         del durations[first : first + count]
         durations += [0.0] * count
-
-
-def _of_rows(rows: list[_Row]) -> Windows:
-    if not rows:
-        return Windows([], [], [], [], [], [], [])
-    windows = Windows(*map(list, zip(*rows)))
-    if len(windows.speaker_durations[0]) > SPEAKER_DURATIONS:
-        windows.speaker_durations = [longest[:SPEAKER_DURATIONS] for longest in windows.speaker_durations]
-    return windows
 
 
 def _count_losses(losses: Losses, growth: _Growth, recording: Recording, min_bandwidth: float) -> None:
