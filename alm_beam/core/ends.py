@@ -35,7 +35,7 @@ def find_all_windows(
     least, most = config.min_duration, config.max_duration
     enough = list(_stops_of_enough_speakers(recording.speakers, config.min_speakers))
     latest = list(accumulate(ends, max))
-    found = Slices([], [], [], [], [], [])
+    found = Slices()
     grown = [(first, stop, cut, True) for first, stop, cut in zip(longest.firsts, longest.stops, longest.cuts)]
     grown += [(each.first, each.stop, each.cut, False) for each in lost]
     grown.sort(key=itemgetter(0))

@@ -5,6 +5,7 @@ serialised once, all into one text, and of that text a window is a slice too: it
 was cut for it, and its speakers' durations. So the work is linear in segments, windows and the bytes of the output.
 """
 
+from collections.abc import Iterable
 from itertools import accumulate, repeat
 from operator import contains
 from typing import Any, TypeAlias
@@ -22,7 +23,14 @@ from alm_beam.core.windows import Candidates
 _Pieces: TypeAlias = list[bytes | memoryview]
 """JSON, still to be joined."""
 
-_PIECES_OF_WINDOW = 6
+_PIECES_OF_WINDOW = 5
+_FIRST_WINDOW, _SPEAKERS, _NEXT_WINDOW, _LAST = (
+    b'[{"segments":[',
+    b'],"speaker_durations":[',
+    b']},{"segments":[',
+    b"]}]",
+)
+"""What stands before, in, between and behind the windows of an array."""
 
 _REFERENCE = {"selection": GREEDY, "candidates": LONGEST}
 
@@ -54,7 +62,8 @@ def serialise_entry(selection: Selection, config: EntryConfig) -> bytes:
         pieces: _Pieces = []
         if config.candidate_windows:
             pieces = segments.windows(windows)
-            line += (b',"windows":', *_array(pieces))
+            line.append(b',"windows":')
+            line += _windows_array(pieces)
         if candidates.choices:
             if pieces and candidates.choices is windows:
                 kept: _Pieces = []
@@ -62,7 +71,8 @@ def serialise_entry(selection: Selection, config: EntryConfig) -> bytes:
                     kept += pieces[index * _PIECES_OF_WINDOW : (index + 1) * _PIECES_OF_WINDOW]
             else:
                 kept = segments.windows(selection.windows())
-            line += (b',"filtered_windows":', *_array(kept))
+            line.append(b',"filtered_windows":')
+            line += _windows_array(kept)
         line += (b',"stats":', orjson.dumps(_stats(candidates))[:-1])
         if config.candidate_windows:
             line += (b',"lost_win_full_data":', *_array(segments.lost_windows(candidates.lost)))
@@ -76,6 +86,11 @@ def _unwritable(error: TypeError) -> BadEntry:
     if "ecursion" in str(error):
         return too_deep()
     raise error
+
+
+def _windows_array(pieces: _Pieces) -> _Pieces:
+    """A JSON array of windows: each of them _PIECES_OF_WINDOW pieces, the last of which begins the next one."""
+    return [_FIRST_WINDOW, *pieces[:-1], _LAST] if pieces else [b"[]"]
 
 
 def _array(items: _Pieces) -> _Pieces:
@@ -100,16 +115,16 @@ class _SegmentJson:
     def _read(self) -> tuple[memoryview, list[int], list[bytes]]:
         """The text, where in it each segment begins, and the JSON of each."""
         if self._text is None:
-            whole = self._segments
-            if any(True in map(contains, whole, repeat(name)) for name in self._dropped):
-                whole = [self._without_dropped(segment) for segment in whole]
-            self._each = list(map(orjson.dumps, whole))
+            segments: Iterable[Segment] = self._segments
+            if any(True in map(contains, segments, repeat(name)) for name in self._dropped):
+                segments = map(self._without_dropped, segments)
+            self._each = list(map(orjson.dumps, segments))
             self._text = memoryview(b",".join(self._each))
             self._begins = list(accumulate([len(one) + 1 for one in self._each], initial=0))
         return self._text, self._begins, self._each
 
     def windows(self, windows: Windows) -> _Pieces:
-        """For each window _PIECES_OF_WINDOW pieces, the first of which begins with a comma."""
+        """For each window _PIECES_OF_WINDOW pieces, as `_windows_array` takes them."""
         if not windows:
             return []
         text, begins, _ = self._read()
@@ -117,10 +132,10 @@ class _SegmentJson:
         pieces: _Pieces = []
         for first, stop, cut, row in zip(windows.firsts, windows.stops, windows.cuts, rows):
             if cut is None:
-                whole, shortened = text[begins[first] : begins[stop] - 1], b""
+                pieces += (text[begins[first] : begins[stop] - 1], b"", _SPEAKERS, row, _NEXT_WINDOW)
             else:
                 whole, shortened = text[begins[first] : begins[stop - 1]], self._cut(stop - 1, cut)
-            pieces += (b',{"segments":[', whole, shortened, b'],"speaker_durations":[', row, b"]}")
+                pieces += (whole, shortened, _SPEAKERS, row, _NEXT_WINDOW)
         return pieces
 
     def lost_windows(self, lost_windows: list[LostWindow]) -> _Pieces:

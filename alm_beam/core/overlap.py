@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import compress
 
 from alm_beam.core.config import GREEDY, OverlapConfig
 from alm_beam.core.losses import LossStats, left_to_right_sum
@@ -120,13 +121,13 @@ def kept_positions(times: Sequence[Times], config: OverlapConfig) -> list[int]:
     distances = [abs(duration - target) for duration in durations]
     shortest = min(durations, default=0.0)
     count = len(times)
-    gone = bytearray(count)
-    for index in range(count):
-        if gone[index]:
+    stays = [True] * count
+    for index, (_, end) in enumerate(times):
+        if not stays[index]:
             continue
-        end, duration, distance = times[index][1], durations[index], distances[index]
+        duration, distance = durations[index], distances[index]
         for other in range(index + 1, count):
-            if gone[other]:
+            if not stays[other]:
                 continue
             other_start, other_end = times[other]
             if other_start >= end:
@@ -140,11 +141,11 @@ def kept_positions(times: Sequence[Times], config: OverlapConfig) -> list[int]:
                 continue
             other_distance = distances[other]
             if distance < other_distance or (distance == other_distance and duration >= other_duration):
-                gone[other] = 1
+                stays[other] = False
             else:
-                gone[index] = 1
+                stays[index] = False
                 break
-    return [index for index, has_gone in enumerate(gone) if not has_gone]
+    return list(compress(range(count), stays))
 
 
 def _alike(times: Sequence[Times], kept: list[int]) -> set[int]:

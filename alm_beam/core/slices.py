@@ -1,7 +1,7 @@
 """What a window is: a slice of its recording's segments, of which the last may be cut."""
 
 from collections import defaultdict
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import TypeAlias, TypeVar
 
 from alm_beam.core.manifest import Recording
@@ -31,12 +31,12 @@ class Slices:
         durations: seconds, ends - starts.
     """
 
-    firsts: list[int]
-    stops: list[int]
-    cuts: list[Cut | None]
-    starts: list[float]
-    ends: list[float]
-    durations: list[float]
+    firsts: list[int] = field(default_factory=list)
+    stops: list[int] = field(default_factory=list)
+    cuts: list[Cut | None] = field(default_factory=list)
+    starts: list[float] = field(default_factory=list)
+    ends: list[float] = field(default_factory=list)
+    durations: list[float] = field(default_factory=list)
 
     def __len__(self) -> int:
         return len(self.firsts)
@@ -61,7 +61,7 @@ class Windows(Slices):
             first, filled up with zeros.
     """
 
-    speaker_durations: list[list[float]]
+    speaker_durations: list[list[float]] = field(default_factory=list)
 
 
 @dataclass(slots=True)

@@ -15,27 +15,23 @@ the last one, all that the last candidate held ends in time for this one too, so
 a start that goes back in time looks anew, at what it then holds.
 
 With the stop moves a run: the whole segments of the candidate, their durations in a queue for each speaker. Of a
-speaker of whom segments were only added the sum of the durations goes on; one of whom a segment left is added up anew,
-and only for a window, which holds as many segments anyway. So each sum is that from left to right, as the reference
-adds. Together: linear in segments and in what the windows hold, but for starts that go back in time.
+speaker of whom segments were only added the sum of the durations goes on. One of whom a segment left is added up anew:
+at once where the segment's own candidate is a window, else for the next window. Either window holds as many segments
+anyway. So each sum is that from left to right, as the reference adds. Together: linear in segments and in what the
+windows hold, but for starts that go back in time.
 """
 
 import math
 from collections import deque
 from dataclasses import dataclass, field
-from operator import sub
-from typing import TypeAlias
 
 from alm_beam.core.config import ALL, WindowConfig
 from alm_beam.core.ends import find_all_windows
-from alm_beam.core.losses import Losses, LossReason
+from alm_beam.core.losses import Losses, LossReason, left_to_right_sum
 from alm_beam.core.manifest import NO_SPEAKER, ManifestLine, Placed, Recording
 from alm_beam.core.slices import MIN_SEGMENTS_PER_WINDOW, SPEAKER_DURATIONS, LostWindow, Slices, Windows
 from alm_beam.core.stops import find_low_bandwidths, find_speaker_stops
-from alm_beam.core.truncation import Cut, Cuts
-
-_Row: TypeAlias = tuple[int, int, Cut | None, float, float, list[float]]
-"""A window as it is found: first, stop, cut, start, end, speaker_durations."""
+from alm_beam.core.truncation import Cuts
 
 
 @dataclass(slots=True)
@@ -76,13 +72,13 @@ def build_windows(recording: Recording, config: WindowConfig) -> Candidates:
     losses = Losses(len(durations), recording.total_duration)
     if recording.sample_rate < config.min_sample_rate:
         losses.lose(LossReason.SAMPLE_RATE, durations)
-        none = Windows([], [], [], [], [], [], [])
+        none = Windows()
         return Candidates(recording, config, True, none, none, [], losses)
     growth = _grow(recording, config)
     _count_losses(losses, growth, recording, config.min_bandwidth)
-    windows = _of_rows(growth.windows)
-    choices = find_all_windows(recording, config, windows, growth.lost) if config.candidates == ALL else windows
-    return Candidates(recording, config, False, windows, choices, growth.lost, losses)
+    windows, lost = growth.windows, growth.lost
+    choices = find_all_windows(recording, config, windows, lost) if config.candidates == ALL else windows
+    return Candidates(recording, config, False, windows, choices, lost, losses)
 
 
 @dataclass(slots=True)
@@ -90,14 +86,14 @@ class _Growth:
     """What growth gives.
 
     Attributes:
-        windows: a row for each window.
+        windows: the windows.
         lost: candidates that failed on duration or on the number of segments.
         low_bandwidth: starts of low bandwidth.
         few_speakers: starts of candidates of too few speakers.
         truncations: segments cut at a word end, or that would have been but for a speaker too many.
     """
 
-    windows: list[_Row] = field(default_factory=list)
+    windows: Windows = field(default_factory=Windows)
     lost: list[LostWindow] = field(default_factory=list)
     low_bandwidth: list[int] = field(default_factory=list)
     few_speakers: list[int] = field(default_factory=list)
@@ -116,7 +112,7 @@ def _grow(recording: Recording, config: WindowConfig) -> _Growth:
     windows, lost = growth.windows, growth.lost
     # The run, from `first` to before `stop`: durations and their sums by slot of the speaker, and distinct speakers.
     held: list[deque[float]] = [deque() for _ in range(slot_count)]
-    sums = [0.0] * slot_count
+    sums = [0.0] * max(slot_count, 1 + SPEAKER_DURATIONS)
     outdated: set[int] = set()
     speakers = stop = 0
     last, earlier = len(starts) - 1, -math.inf
@@ -142,6 +138,7 @@ def _grow(recording: Recording, config: WindowConfig) -> _Growth:
             sums[slot] += seconds
             stop += 1
 
+        stated = False
         behind, cut, end = stop, None, ends[stop - 1 if stop > first else first]
         if stop < low and truncation and starts[stop] < start + most and (stop < extra or ends[stop] - start > most):
             growth.truncations += 1
@@ -149,27 +146,34 @@ def _grow(recording: Recording, config: WindowConfig) -> _Growth:
                 behind, cut = stop + 1, cuts.of(stop, start + most)
                 end = cut.end
 
-        if not least <= end - start <= most or behind - first < MIN_SEGMENTS_PER_WINDOW:
+        duration = end - start
+        if not least <= duration <= most or behind - first < MIN_SEGMENTS_PER_WINDOW:
             lost.append(LostWindow(first, behind, cut, stop if stop < last else last))
         elif speakers < min_speakers and (
             cut is None or not slots[stop] or held[slots[stop]] or speakers + 1 < min_speakers
         ):
             growth.few_speakers.append(first)
         else:
-            for slot in outdated:
-                total = 0.0
-                for seconds in held[slot]:
-                    total += seconds
-                sums[slot] = total
-            outdated.clear()
+            if outdated:
+                for slot in outdated:
+                    sums[slot] = left_to_right_sum(held[slot])
+                outdated.clear()
             speaker_durations = sums[1:]
             if cut is not None and slots[stop]:
                 speaker_durations[slots[stop] - 1] += end - starts[stop]
-            speaker_durations.sort(reverse=True)
-            if speaker_durations[-1] < 0:  # the cut segment's, whose words end before it starts
-                absent = slot_count - 1 - speakers - (not held[slots[stop]])
+            speaker_durations.sort()
+            speaker_durations.reverse()
+            if cut is not None and speaker_durations[-1] < 0:  # its words end before it starts
+                absent = len(speaker_durations) - speakers - (not held[slots[stop]])
                 _move_zeros_to_end(speaker_durations, absent)
-            windows.append((first, behind, cut, start, end, speaker_durations))
+            windows.firsts.append(first)
+            windows.stops.append(behind)
+            windows.cuts.append(cut)
+            windows.starts.append(start)
+            windows.ends.append(end)
+            windows.durations.append(duration)
+            windows.speaker_durations.append(speaker_durations)
+            stated = True
 
         if stop == first:
             stop += 1
@@ -179,7 +183,16 @@ def _grow(recording: Recording, config: WindowConfig) -> _Growth:
             queue.popleft()
             if not queue:
                 speakers -= slot > 0
-            outdated.add(slot)
+            if stated:
+                total = 0.0
+                for seconds in queue:
+                    total += seconds
+                sums[slot] = total
+            else:
+                outdated.add(slot)
+    if len(sums) > 1 + SPEAKER_DURATIONS:
+        for longest in windows.speaker_durations:
+            del longest[SPEAKER_DURATIONS:]
     return growth
 
 
@@ -189,16 +202,6 @@ def _move_zeros_to_end(durations: list[float], count: int) -> None:
         first = durations.index(0.0)
         del durations[first : first + count]
         durations += [0.0] * count
-
-
-def _of_rows(rows: list[_Row]) -> Windows:
-    if not rows:
-        return Windows([], [], [], [], [], [], [])
-    firsts, stops, cuts, starts, ends, speaker_durations = map(list, zip(*rows))
-    if len(speaker_durations[0]) != SPEAKER_DURATIONS:
-        zeros = [0.0] * SPEAKER_DURATIONS
-        speaker_durations = [(longest + zeros)[:SPEAKER_DURATIONS] for longest in speaker_durations]
-    return Windows(firsts, stops, cuts, starts, ends, list(map(sub, ends, starts)), speaker_durations)
 
 
 def _count_losses(losses: Losses, growth: _Growth, recording: Recording, min_bandwidth: float) -> None:
