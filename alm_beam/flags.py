@@ -135,7 +135,7 @@ def windows_parser(prog: str) -> FlagParser:
         "--compare_selection",
         action=_Switch,
         default=defaults["compare_selection"],
-        help=f"state in the statistics of a {GREEDY} run what {MOST_AUDIO} would have kept",
+        help=f"state in the statistics of a {GREEDY} run what {MOST_AUDIO} would have kept; takes time",
     )
     add(
         choice,

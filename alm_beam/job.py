@@ -68,7 +68,7 @@ def run(argv: Sequence[str] | None = None, prog: str = "build_windows.py") -> in
         _LOG.debug("the run failed", exc_info=True)
         print(f"{prog}: error: the run failed, {config.output} is not complete: {_cause(error)}", file=sys.stderr)
         return 1
-    _print(render_summary(_loss_stats(output), config.overlap.selection, config.output))
+    _print(render_summary(_loss_stats(output), config.overlap, config.output))
     return 0
 
 

@@ -35,6 +35,15 @@ def rows(seconds: float) -> Iterator[Row]:
     for segments in (1250, 5000, 20000):
         yield from measured("one recording, 120 s windows", [long_recording(segments)], 120.0, seconds)
     yield from measured("one recording, 600 s windows", [long_recording(20000)], 600.0, seconds)
+    yield from measured("one recording of 1 s segments", [_short_segments(20000)], 120.0, seconds)
+
+
+def _short_segments(count: int) -> bytes:
+    """A recording without pauses, in segments of a second: one that has very many windows."""
+    segments = [
+        {"start": at, "end": at + 1, "speaker": "abc"[at % 3], "metrics": {"bandwidth": 8000}} for at in range(count)
+    ]
+    return orjson.dumps({"audio_filepath": "short.wav", "audio_sample_rate": 16000, "segments": segments})
 
 
 def measured(name: str, lines: list[bytes], window_duration: float, seconds: float) -> Iterator[Row]:

@@ -69,11 +69,11 @@ def candidates(entry: dict[str, Any], config: WindowConfig) -> dict[str, Any]:
 
 
 def all_windows(entry: dict[str, Any], config: WindowConfig) -> list[tuple[list[dict[str, Any]], list[float]]]:
-    """Every window, as (segments, speaker durations), by start and number of segments; a cut one comes last."""
+    """Every window, as (segments, speaker durations), by start; of those of one end that of the most whole segments."""
     segments = entry["segments"]
     found: list[tuple[list[dict[str, Any]], list[float]]] = []
     for first in range(len(segments) if entry["audio_sample_rate"] >= config.min_sample_rate else 0):
-        start, cut_ones = segments[first]["start"], []
+        start, by_end = segments[first]["start"], {}
         for stop in range(first + 1, len(segments) + 1):
             gathered = segments[first:stop]
             if any(_bandwidth(segment) < config.min_bandwidth for segment in gathered):
@@ -94,8 +94,9 @@ def all_windows(entry: dict[str, Any], config: WindowConfig) -> list[tuple[list[
                 and "no-speaker" not in seconds
             ):
                 longest = sorted(seconds.values(), reverse=True)
-                (cut_ones if is_cut else found).append((gathered, (longest + [0.0] * 5)[:5]))
-        found += cut_ones
+                if not is_cut or gathered[-1]["end"] not in by_end:
+                    by_end[gathered[-1]["end"]] = (gathered, (longest + [0.0] * 5)[:5])
+        found += by_end.values()
     return found
 
 

@@ -99,7 +99,7 @@ class OverlapConfig:
         target_duration: seconds, > 0; the window whose duration is nearer to it stays.
         selection: GREEDY, one pair after the other as the reference has it, or MOST_AUDIO, those that last longest
             together.
-        compare_selection: state of a GREEDY run what MOST_AUDIO would have kept.
+        compare_selection: state in the statistics what MOST_AUDIO keeps.
     """
 
     overlap_percentage: float = 50

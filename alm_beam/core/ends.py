@@ -6,14 +6,16 @@ it crosses the maximum duration, so of the ends of a start at most one is a cut 
 
 For each start the segments are passed over that are too few for the least number of speakers (found for all starts by
 two pointers), and those before the first at which any segment of the recording ends late enough (found by bisection).
-The others are looked at one by one: nearly all of them are windows.
+The others are looked at one by one: nearly all of them are windows. Of those of one start that end at the same time
+the one counts that holds the most segments whole: two of the same time cannot both stay, and a crowd of segments that
+end together would give as many windows as it has pairs.
 """
 
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import accumulate
-from operator import itemgetter, sub
+from operator import itemgetter
 
 from alm_beam.core.config import WindowConfig
 from alm_beam.core.manifest import Recording
@@ -23,7 +25,7 @@ from alm_beam.core.slices import MIN_SEGMENTS_PER_WINDOW, LostWindow, Slices, Wi
 def find_all_windows(
     recording: Recording, config: WindowConfig, longest: Windows, lost: Sequence[LostWindow]
 ) -> Slices:
-    """All windows of a recording, by start index; those of one start by their number of segments.
+    """All windows of a recording, by start index, no two of one start with the same end.
 
     Args:
         recording: the recording.
@@ -46,20 +48,21 @@ def find_all_windows(
             late -= 1
         shortest = max(first + MIN_SEGMENTS_PER_WINDOW, enough[first], late + 1)
         whole = stop if cut is None else stop - 1
-        stops = [
-            behind for behind, end in enumerate(ends[shortest - 1 : whole], shortest) if least <= end - start <= most
-        ]
-        found.stops += stops
-        found.ends += [ends[behind - 1] for behind in stops]
-        found.cuts += [None] * len(stops)
-        if cut is not None and is_window:
-            found.stops.append(stop)
+        stop_of = {
+            end: behind
+            for behind, end in enumerate(ends[shortest - 1 : whole], shortest)
+            if least <= end - start <= most
+        }
+        found.ends += stop_of
+        found.stops += stop_of.values()
+        found.cuts += [None] * len(stop_of)
+        if cut is not None and is_window and cut.end not in stop_of:
             found.ends.append(cut.end)
+            found.stops.append(stop)
             found.cuts.append(cut)
-        more = len(found.stops) - len(found.starts)
+        more = len(found.ends) - len(found.starts)
         found.firsts += [first] * more
         found.starts += [start] * more
-    found.durations = list(map(sub, found.ends, found.starts))
     return found
 
 

@@ -18,9 +18,9 @@ and by less than that of j's:
 * The second is so for all ends of i up to some time, which depends on j alone: j enters the staircase when the ends
   have come down to that time.
 
-Bisection finds both times, and the very test that pairs are filtered by moves them where rounding wants it. Together
-O(n log n) for n windows. (A list is the staircase, so entering moves what stands behind; windows mostly enter at its
-end.)
+Bisection finds both times, and the very test that pairs are filtered by moves them where rounding wants it: by a step
+or two, as no two starts or ends that it looks at are alike. Together O(n log n) for n windows. (The staircase is a
+list: a window that enters elsewhere than at its end, as few do, moves what stands behind.)
 """
 
 import math
@@ -54,35 +54,38 @@ def most_audio_positions(times: Sequence[Times], config: OverlapConfig) -> list[
     durations = list(map(sub, ends, starts))
     best = _values(durations, config.target_duration)
     successors = [count] * count
-    by_end = sorted(range(count), key=ends.__getitem__)
-    rising = [ends[at] for at in by_end]
-    entering: list[list[int]] = [[] for _ in by_end]
+    rising = sorted(set(ends))
+    ending: dict[float, list[int]] = {end: [] for end in rising}
+    for at, end in enumerate(ends):
+        ending[end].append(at)
+    entering: list[list[int]] = [[] for _ in rising]
     stairs = _Staircase([], [])
-    for rank in range(count - 1, -1, -1):
+    back_to, steps = stairs
+    for rank in range(len(rising) - 1, -1, -1):
         for at in entering[rank]:
             stairs.enter(-starts[at], (best[at], -at))
-        at = by_end[rank]
-        start, end, duration = starts[at], ends[at], durations[at]
-        reach = threshold * duration
+        end = rising[rank]
+        for at in ending[end]:
+            start, duration = starts[at], durations[at]
+            reach = threshold * duration
 
-        in_time = bisect_left(rising, start + reach)
-        while (rising[in_time] - start) / duration < threshold:
-            in_time += 1
-        while in_time and (rising[in_time - 1] - start) / duration >= threshold:
-            in_time -= 1
-        if in_time:
-            entering[in_time - 1].append(at)
+            in_time = bisect_left(rising, start + reach)
+            while (rising[in_time] - start) / duration < threshold:
+                in_time += 1
+            while in_time and (rising[in_time - 1] - start) / duration >= threshold:
+                in_time -= 1
+            if in_time:
+                entering[in_time - 1].append(at)
 
-        back_to, steps = stairs
-        late = bisect_right(back_to, reach - end)
-        while late < len(steps) and (end + back_to[late]) / duration < threshold:
-            late += 1
-        while late and (end + back_to[late - 1]) / duration >= threshold:
-            late -= 1
-        if late:
-            value, position = steps[late - 1]
-            best[at] += value
-            successors[at] = -position
+            late = bisect_right(back_to, reach - end)
+            while late < len(steps) and (end + back_to[late]) / duration < threshold:
+                late += 1
+            while late and (end + back_to[late - 1]) / duration >= threshold:
+                late -= 1
+            if late:
+                value, position = steps[late - 1]
+                best[at] += value
+                successors[at] = -position
     kept = [-max(zip(best, range(0, -count, -1)))[1]]
     while successors[kept[-1]] < count:
         kept.append(successors[kept[-1]])
@@ -102,7 +105,7 @@ class _Staircase(NamedTuple):
     """Windows of which each is better than all that start later.
 
     Attributes:
-        back_to: their starts with the sign changed, rising.
+        back_to: their starts with the sign changed, rising, no two alike.
         steps: their values and their positions with the sign changed, rising: of equal values the first is better.
     """
 
@@ -110,12 +113,17 @@ class _Staircase(NamedTuple):
     steps: list[tuple[int, int]]
 
     def enter(self, key: float, step: tuple[int, int]) -> None:
-        """Enters a window in place of those that it betters; not at all if one that starts later is better."""
-        first = bisect_right(self.back_to, key)
-        if first and self.steps[first - 1] > step:
+        """Enters a window in place of those that it betters; not at all if one that starts no earlier is better."""
+        back_to, steps = self
+        if not steps or (key > back_to[-1] and step > steps[-1]):  # nearly always
+            back_to.append(key)
+            steps.append(step)
             return
-        stop = first
-        while stop < len(self.steps) and self.steps[stop] < step:
+        stop = bisect_right(back_to, key)
+        if stop and steps[stop - 1] > step:
+            return
+        first = stop - 1 if stop and back_to[stop - 1] == key else stop
+        while stop < len(steps) and steps[stop] < step:
             stop += 1
-        self.back_to[first:stop] = [key]
-        self.steps[first:stop] = [step]
+        back_to[first:stop] = [key]
+        steps[first:stop] = [step]

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import compress
 
-from alm_beam.core.config import GREEDY, OverlapConfig
+from alm_beam.core.config import GREEDY, MOST_AUDIO, OverlapConfig
 from alm_beam.core.losses import LossStats, left_to_right_sum
 from alm_beam.core.manifest import ManifestLine, Placed
 from alm_beam.core.most_audio import most_audio_positions
@@ -63,8 +63,10 @@ class Selection(Placed):
         )
 
     def _most_audio_seconds(self) -> float | None:
-        if self.config.selection != GREEDY or not self.config.compare_selection:
+        if not self.config.compare_selection:
             return None
+        if self.config.selection == MOST_AUDIO:
+            return _seconds(self.times)
         return _seconds(self.among[at] for at in most_audio_positions(self.among, self.config))
 
 

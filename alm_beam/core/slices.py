@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from dataclasses import dataclass, field, fields
+from operator import sub
 from typing import TypeAlias, TypeVar
 
 from alm_beam.core.manifest import Recording
@@ -28,7 +29,6 @@ class Slices:
         cuts: what truncation made of the last segment; None where that is whole.
         starts: seconds, where the first segment starts.
         ends: seconds, where the last segment ends.
-        durations: seconds, ends - starts.
     """
 
     firsts: list[int] = field(default_factory=list)
@@ -36,7 +36,6 @@ class Slices:
     cuts: list[Cut | None] = field(default_factory=list)
     starts: list[float] = field(default_factory=list)
     ends: list[float] = field(default_factory=list)
-    durations: list[float] = field(default_factory=list)
 
     def __len__(self) -> int:
         return len(self.firsts)
@@ -48,8 +47,10 @@ class Slices:
 
     def with_speakers(self, recording: Recording) -> "Windows":
         """The same windows of that recording, and how long their speakers speak, added up from left to right."""
-        columns = (self.firsts, self.stops, self.cuts, self.starts, self.ends, self.durations)
-        return Windows(*columns, [_speaker_durations(recording, *each) for each in zip(*columns[:3])])
+        slices = (self.firsts, self.stops, self.cuts)
+        durations = list(map(sub, self.ends, self.starts))
+        speaker_durations = [_speaker_durations(recording, *each) for each in zip(*slices)]
+        return Windows(*slices, self.starts, self.ends, durations, speaker_durations)
 
 
 @dataclass(slots=True)
@@ -57,10 +58,12 @@ class Windows(Slices):
     """Windows of one recording that are to be written.
 
     Attributes:
+        durations: seconds, ends - starts.
         speaker_durations: for each window SPEAKER_DURATIONS numbers, seconds: its speakers' durations, the longest
             first, filled up with zeros.
     """
 
+    durations: list[float] = field(default_factory=list)
     speaker_durations: list[list[float]] = field(default_factory=list)
 
 

@@ -1,6 +1,6 @@
 """The summary of a run, as text for a terminal."""
 
-from alm_beam.core.config import GREEDY
+from alm_beam.core.config import GREEDY, OverlapConfig
 from alm_beam.core.losses import LossReason, LossStats
 
 _LOSSES = (
@@ -13,12 +13,12 @@ _LOSSES = (
 )
 
 
-def render_summary(stats: LossStats, selection: str, output: str) -> str:
+def render_summary(stats: LossStats, overlap: OverlapConfig, output: str) -> str:
     """Lines that tell what a run read, kept and lost, and where it is.
 
     Args:
         stats: the run's statistics.
-        selection: how the windows were chosen that stayed.
+        overlap: how the windows were chosen that stayed.
         output: the run's folder.
     """
     losses = stats.losses
@@ -33,7 +33,7 @@ def render_summary(stats: LossStats, selection: str, output: str) -> str:
             f"{stats.filtered_seconds:,.1f} s kept",
         ),
         ("truncated segments", f"{losses.truncations:,}"),
-        *_yield_rows(stats, selection),
+        *_yield_rows(stats, overlap),
         ("segments that start no window", "", "of segments", "of duration"),
         *(
             (
@@ -50,7 +50,7 @@ def render_summary(stats: LossStats, selection: str, output: str) -> str:
     return "\n".join([*map(_row, rows), f"output: {output}"])
 
 
-def _yield_rows(stats: LossStats, selection: str) -> list[tuple[str, ...]]:
+def _yield_rows(stats: LossStats, overlap: OverlapConfig) -> list[tuple[str, ...]]:
     """What became of the time of the recordings, pauses included, and what another selection would make of it."""
     rows: list[tuple[str, ...]] = [("audio", "", _hours(stats.audio_seconds), "of audio")]
     rows += [
@@ -61,11 +61,14 @@ def _yield_rows(stats: LossStats, selection: str) -> list[tuple[str, ...]]:
             ("windows that stay, overlaps included", stats.filtered_windows, stats.filtered_seconds),
         )
     ]
-    if stats.most_audio_seconds is not None:
-        most = stats.most_audio_seconds
-        rows.append(("  --selection=most_audio would keep", "", _hours(most), _share(most, stats.audio_seconds)))
-    elif selection == GREEDY:
-        rows.append(("  --selection=most_audio would keep", "", "see", "--compare_selection"))
+    if overlap.selection == GREEDY:
+        most = stats.most_audio_seconds or 0.0
+        found = (
+            (_hours(most), _share(most, stats.audio_seconds))
+            if overlap.compare_selection
+            else ("see", "--compare_selection")
+        )
+        rows.append(("  --selection=most_audio would keep", "", *found))
     return rows
 
 

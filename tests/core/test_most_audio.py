@@ -90,12 +90,37 @@ def test_rounding_at_the_threshold_is_that_of_the_filter(times, percentage):
     assert most_audio_positions(times, config) == obvious.best_choice(times, config.threshold, 10)
 
 
-def test_a_crowd_is_no_trouble():
-    times = sorted((start, start + length) for start in range(300) for length in range(100, 130))
-    kept = [times[at] for at in most_audio_positions(times, OverlapConfig(50, 120))]
-    assert kept[0][0] == 0
-    assert kept[-1][1] == 299 + 129
-    assert not any(obvious.too_much(*pair, 0.5) for pair in pairwise(kept))
+CROWDS = {
+    "many lengths": [(start, start + length) for start in range(300) for length in range(100, 130)],
+    "all touch": [(at / 5000, 120.0) for at in range(5000)] + [(120.0, 240.0 + at / 5000) for at in range(5000)],
+    "rounding": [(0.1, 120.1)] * 5000 + [(60.1, 180.1)] * 5000,
+    "one start": [(0, 100 + at / 1000) for at in range(10000)],
+}
+
+
+@pytest.mark.parametrize("percentage", [0, 50])
+@pytest.mark.parametrize("crowd", CROWDS)
+def test_in_a_crowd_a_window_looks_at_few_others(crowd, percentage):
+    """Few: the square of their number would be more than the looks that the test allows."""
+    times = [(Counted(start), Counted(end)) for start, end in sorted(CROWDS[crowd])]
+    Counted.subtractions = 0
+    kept = [times[at] for at in most_audio_positions(times, OverlapConfig(percentage, 120))]
+    assert not any(obvious.too_much(*pair, percentage / 100) for pair in pairwise(kept))
+    assert Counted.subtractions < 20 * len(times)
+
+
+class Counted(float):
+    """A time that counts how often one is subtracted from another, or added, as each look at a window does."""
+
+    subtractions = 0
+
+    def __sub__(self, other: float) -> float:
+        Counted.subtractions += 1
+        return float(self) - other
+
+    def __add__(self, other: float) -> float:
+        Counted.subtractions += 1
+        return float(self) + other
 
 
 def hours(line_files: list, *more: str, **params) -> float:
