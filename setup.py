@@ -23,6 +23,7 @@ setup(
         "apache-beam>=2.77,<2.78",  # the job; the source for manifests overrides parts of it that no version promises
         "fsspec>=2024.2",  # any storage by URL
         "orjson>=3.10",  # JSON in and out, at the speed that the figures need
+        "msgspec>=0.19",  # passes over the words of a line, most of many a manifest, that nobody looks at
         "backports.zstd>=1.0",  # the standard library's zstd reader: it notices a cut file
     ],
     extras_require={

@@ -14,7 +14,7 @@ import orjson
 
 from alm_beam.core.config import GREEDY, LONGEST, EntryConfig
 from alm_beam.core.losses import left_to_right_sum
-from alm_beam.core.manifest import BadEntry, Segment, too_deep
+from alm_beam.core.manifest import BadEntry, Recording, Segment, too_deep, whole_segments
 from alm_beam.core.overlap import Selection
 from alm_beam.core.slices import LostWindow, Windows
 from alm_beam.core.truncation import Cut
@@ -57,7 +57,7 @@ def serialise_entry(selection: Selection, config: EntryConfig) -> bytes:
     candidates = selection.candidates
     windows = candidates.windows
     try:
-        segments = _SegmentJson(candidates.recording.segments, config.drop_fields)
+        segments = _SegmentJson(candidates.recording, config.drop_fields)
         line: _Pieces = [orjson.dumps(_plain_fields(selection, config))[:-1]]
         pieces: _Pieces = []
         if config.candidate_windows:
@@ -106,10 +106,10 @@ class _SegmentJson:
 
     __slots__ = ("_begins", "_dropped", "_each", "_keeps_words", "_segments", "_text")
 
-    def __init__(self, segments: list[Segment], dropped: frozenset[str]):
-        self._segments = segments
+    def __init__(self, recording: Recording, dropped: frozenset[str]):
         self._dropped = dropped
         self._keeps_words = "words" not in dropped
+        self._segments = whole_segments(recording) if self._keeps_words else recording.segments
         self._text: memoryview | None = None
 
     def _read(self) -> tuple[memoryview, list[int], list[bytes]]:
@@ -164,7 +164,7 @@ class _SegmentJson:
         segment["end"] = cut.end
         segment["text"] = cut.text
         if self._keeps_words:
-            segment["words"] = cut.words
+            segment["words"] = [word for word in segment.get("words", []) if word["end"] <= cut.limit]
         for name in self._dropped:
             segment.pop(name, None)
         return orjson.dumps(segment)
@@ -193,7 +193,10 @@ def _plain_fields(selection: Selection, config: EntryConfig) -> dict[str, Any]:
 def _own_fields(candidates: Candidates, config: EntryConfig) -> dict[str, Any]:
     entry = candidates.recording.entry
     own = {"audio_filepath": entry.get("audio_filepath")} if candidates.low_sample_rate else entry
-    return {name: value for name, value in own.items() if name not in config.drop_fields_top_level}
+    kept = {name: value for name, value in own.items() if name not in config.drop_fields_top_level}
+    if "segments" in kept:
+        kept["segments"] = whole_segments(candidates.recording)
+    return kept
 
 
 def _overlap_fields(selection: Selection) -> dict[str, Any]:

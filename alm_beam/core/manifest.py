@@ -5,12 +5,14 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
-from operator import itemgetter, sub
+from itertools import repeat
+from operator import contains, itemgetter, sub
 from typing import Any, NamedTuple
 
 import orjson
 
 from alm_beam.core.losses import left_to_right_sum
+from alm_beam.core.words import lift_words
 
 NO_SPEAKER = "no-speaker"
 """The label of a segment that diarization gave to nobody: it ends every window before it."""
@@ -111,7 +113,8 @@ class Recording(Placed):
         line: where it came from.
         entry: the entry as read. Nothing changes it.
         sample_rate: Hz.
-        segments: the entry's segments, in the manifest's order.
+        segments: the entry's segments, in the manifest's order. Where one has words, null stands in their place.
+        words: the words of each segment, as JSON; empty where it has none.
         starts, ends: seconds, finite, starts[i] <= ends[i].
         durations: seconds, ends[i] - starts[i].
         total_duration: seconds, their sum.
@@ -123,6 +126,7 @@ class Recording(Placed):
     entry: dict[str, Any]
     sample_rate: float
     segments: list[Segment]
+    words: list[bytes]
     starts: list[float]
     ends: list[float]
     durations: list[float]
@@ -143,7 +147,8 @@ def parse_recording(line: ManifestLine) -> Recording:
     Raises:
         BadEntry: the line is not a JSON object with usable `segments` and `audio_sample_rate`.
     """
-    entry = _parsed_json(_without_bom(line))
+    text = _without_bom(line)
+    entry, words = lift_words(text) or (_parsed_json(text), None)
     if type(entry) is not dict:
         raise BadEntry(RejectReason.NOT_OBJECT, f"expected a JSON object, found {described(entry)}")
     if "segments" not in entry:
@@ -157,7 +162,40 @@ def parse_recording(line: ManifestLine) -> Recording:
     if total > _MOST_SECONDS:
         raise BadEntry(RejectReason.TIME_NOT_FINITE, "the segments' durations are too large to sum")
     speakers, bandwidths = _checked_speakers(segments), _checked_bandwidths(segments)
-    return Recording(line, entry, sample_rate, segments, starts, ends, durations, total, speakers, bandwidths)
+    if words is None:
+        has_words = True in map(contains, segments, repeat("words"))
+        words = list(map(_taken_words, segments)) if has_words else [b""] * len(segments)
+    return Recording(line, entry, sample_rate, segments, words, starts, ends, durations, total, speakers, bandwidths)
+
+
+def parsed_words(words: bytes, index: int) -> Any:
+    """What the words of a segment are.
+
+    Args:
+        words: their JSON, as a recording has it.
+        index: the segment's.
+
+    Raises:
+        BadEntry: they hold a number that is too large, or are nested too deep.
+    """
+    try:
+        return orjson.loads(words)
+    except orjson.JSONDecodeError as error:
+        if "depth" in error.msg:
+            raise too_deep() from None
+        raise BadEntry(RejectReason.NOT_JSON, f"segments[{index}].words: {error.msg}") from None
+
+
+def whole_segments(recording: Recording) -> list[Segment]:
+    """The recording's segments with their words.
+
+    Raises:
+        BadEntry: see `parsed_words`.
+    """
+    return [
+        {**segment, "words": parsed_words(words, index)} if words else segment
+        for index, (segment, words) in enumerate(zip(recording.segments, recording.words))
+    ]
 
 
 def serialise_reject(reject: Reject) -> bytes:
@@ -177,6 +215,17 @@ def serialise_reject(reject: Reject) -> bytes:
 
 def _without_bom(line: ManifestLine) -> bytes:
     return line.text[len(_BOM) :] if line.offset == 0 and line.text.startswith(_BOM) else line.text
+
+
+def _taken_words(segment: Segment) -> bytes:
+    if "words" not in segment:
+        return b""
+    try:
+        words = orjson.dumps(segment["words"])
+    except TypeError:
+        raise too_deep() from None
+    segment["words"] = None
+    return words
 
 
 def _parsed_json(text: bytes) -> Any:

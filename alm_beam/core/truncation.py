@@ -2,15 +2,14 @@
 
 from bisect import bisect_right
 from dataclasses import dataclass
-from operator import itemgetter
-from typing import Any, TypeAlias
+from operator import attrgetter
+from typing import Any
 
-from alm_beam.core.manifest import NUMBER, BadEntry, RejectReason, Segment, described
+import msgspec
 
-Word: TypeAlias = dict[str, Any]
+from alm_beam.core.manifest import NUMBER, BadEntry, Recording, RejectReason, described, parsed_words
 
-_END = itemgetter("end")
-_WORD = itemgetter("word")
+_WORD = attrgetter("word")
 
 
 @dataclass(slots=True)
@@ -20,27 +19,31 @@ class Cut:
     Attributes:
         end: seconds, the end of the last of the kept words, in their order; the segment's own start if none is kept.
         text: the kept words, joined by spaces.
-        among, count: the kept words are the first so many of these.
+        limit: seconds; the kept words are those that end by then.
     """
 
     end: float
     text: str
-    among: list[Word]
-    count: int
+    limit: float
 
-    @property
-    def words(self) -> list[Word]:
-        """The kept words."""
-        return self.among[: self.count]
+
+class _Word(msgspec.Struct, gc=False):
+    """What truncation has to know of a word."""
+
+    end: Any
+    word: Any = None
+
+
+_words = msgspec.json.Decoder(list[_Word])
 
 
 class Cuts:
     """The segments of a recording, cut."""
 
-    __slots__ = ("_cut_points", "_segments")
+    __slots__ = ("_cut_points", "_starts", "_words")
 
-    def __init__(self, segments: list[Segment]):
-        self._segments = segments
+    def __init__(self, recording: Recording):
+        self._starts, self._words = recording.starts, recording.words
         self._cut_points: dict[int, _CutPoints] = {}
 
     def of(self, index: int, limit: float) -> Cut:
@@ -50,13 +53,12 @@ class Cuts:
             BadEntry: its words are not a list of objects with an end in seconds, or the `word` of a kept one is no
                 string.
         """
-        segment = self._segments[index]
-        if "words" not in segment:
-            return Cut(segment["start"], "", [], 0)
+        words = self._words[index]
+        if not words:
+            return Cut(self._starts[index], "", limit)
         points = self._cut_points.get(index)
         if points is None:
-            at = f"segments[{index}].words"
-            points = self._cut_points[index] = _CutPoints(segment["start"], segment["words"], at)
+            points = self._cut_points[index] = _CutPoints(self._starts[index], words, index)
         return points.cut(limit)
 
 
@@ -68,25 +70,25 @@ class _CutPoints:
     through again for each cut.
     """
 
-    __slots__ = ("_at", "_count", "_ends", "_rising", "_start", "_text", "_words")
+    __slots__ = ("_count", "_ends", "_index", "_json", "_rising", "_start", "_text", "_words")
 
-    def __init__(self, start: float, words: Any, at: str):
-        self._start, self._words, self._at = start, words, at
+    def __init__(self, start: float, words: bytes, index: int):
+        self._start, self._json, self._index = start, words, index
         self._count, self._text = 0, ""
-        if type(words) is not list:
-            raise BadEntry(RejectReason.WORDS_MALFORMED, f"{at}: expected a list, found {described(words)}")
         try:
-            self._ends = ends = list(map(_END, words))
-        except (KeyError, TypeError):
+            self._words = _words.decode(words)
+        except msgspec.MsgspecError:
             raise self._first_fault() from None
+        self._ends = ends = [word.end for word in self._words]
         if not NUMBER.issuperset(map(type, ends)):
             raise self._first_fault()
         self._rising = ends == sorted(ends)
 
     def cut(self, limit: float) -> Cut:
         if not self._rising:
-            words = [word for word, end in zip(self._words, self._ends) if end <= limit]
-            return Cut(words[-1]["end"] if words else self._start, self._text_of(words), words, len(words))
+            kept = [at for at, end in enumerate(self._ends) if end <= limit]
+            end = self._ends[kept[-1]] if kept else self._start
+            return Cut(end, self._text_of([self._words[at] for at in kept]), limit)
         count = bisect_right(self._ends, limit)
         if count < self._count:
             self._count, self._text = 0, ""
@@ -94,22 +96,23 @@ class _CutPoints:
             more = self._text_of(self._words[self._count : count])
             self._text = f"{self._text} {more}" if self._text and more else self._text or more
             self._count = count
-        return Cut(self._ends[count - 1] if count else self._start, self._text, self._words, count)
+        return Cut(self._ends[count - 1] if count else self._start, self._text, limit)
 
-    def _text_of(self, words: list[Word]) -> str:
+    def _text_of(self, words: list[_Word]) -> str:
         try:
             return " ".join(filter(None, map(_WORD, words)))
-        except KeyError:
-            return self._text_of([word for word in words if "word" in word])
         except TypeError:
             raise self._first_fault() from None
 
     def _first_fault(self) -> BadEntry:
-        for index, word in enumerate(self._words):
+        at, words = f"segments[{self._index}].words", parsed_words(self._json, self._index)
+        if type(words) is not list:
+            return BadEntry(RejectReason.WORDS_MALFORMED, f"{at}: expected a list, found {described(words)}")
+        for index, word in enumerate(words):
             if type(word) is not dict or type(word.get("end")) not in NUMBER:
                 detail = f"[{index}]: expected an object with an end in seconds, found {described(word)}"
-                return BadEntry(RejectReason.WORDS_MALFORMED, self._at + detail)
+                return BadEntry(RejectReason.WORDS_MALFORMED, at + detail)
             if type(word.get("word") or "") is not str:
                 detail = f"[{index}].word: expected a string, found {described(word['word'])}"
-                return BadEntry(RejectReason.WORDS_MALFORMED, self._at + detail)
+                return BadEntry(RejectReason.WORDS_MALFORMED, at + detail)
         raise AssertionError("the words were refused, yet each of them was accepted")

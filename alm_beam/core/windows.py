@@ -107,7 +107,7 @@ def _grow(recording: Recording, config: WindowConfig) -> _Growth:
     truncation, min_speakers = config.truncation, config.min_speakers
     low_bandwidths = find_low_bandwidths(recording.bandwidths, config.min_bandwidth)
     speaker_stops, slots, slot_count = find_speaker_stops(recording.speakers, config.max_speakers)
-    cuts = Cuts(recording.segments)
+    cuts = Cuts(recording)
     growth = _Growth()
     windows, lost = growth.windows, growth.lost
     # The run, from `first` to before `stop`: durations and their sums by slot of the speaker, and distinct speakers.
