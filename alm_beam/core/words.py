@@ -52,7 +52,7 @@ def _without(words: list[bytes], text: bytes) -> list[bytes]:
     """The text in pieces, null in place of the words.
 
     Raises:
-        LookupError: words do not stand behind their key.
+        LookupError: words do not stand behind the next key of that name.
     """
     pieces: list[bytes] = []
     done = 0
@@ -62,18 +62,10 @@ def _without(words: list[bytes], text: bytes) -> list[bytes]:
             key = text.find(_KEY, key)
             start = key + _TO_VALUE
             if not text.startswith(lifted, start):
-                start = _place(lifted, text, key)
+                start -= 1  # no space behind the colon
+                if key < 0 or not text.startswith(lifted, start):
+                    raise LookupError
             pieces += (text[done:start], b"null")
             key = done = start + len(lifted)
     pieces.append(text[done:])
     return pieces
-
-
-def _place(words: bytes, text: bytes, key: int) -> int:
-    """Where words stand behind their key, which is this one or a later one."""
-    while key >= 0:
-        for start in (key + _TO_VALUE, key + _TO_VALUE - 1):
-            if text.startswith(words, start):
-                return start
-        key = text.find(_KEY, key + 1)
-    raise LookupError

@@ -45,6 +45,10 @@ def test_words_of_an_ordinary_line_become_no_objects(layout):
     assert entry == {**PLAIN, "segments": [{**s, "words": None} if "words" in s else s for s in PLAIN["segments"]]}
 
 
+def test_words_of_the_entry_itself_are_no_hindrance():
+    assert lift_words(line({"words": WORDS, **PLAIN})) is not None
+
+
 ODD = {
     "no words": line({**PLAIN, "segments": [segment(0, 4)]}),
     "words of the entry": line({"words": [], **PLAIN}),
@@ -65,6 +69,7 @@ ODD = {
 def test_odd_lines_hold_what_they_hold(text):
     expected = orjson.loads(text)
     assert whole_segments(recording(text)) == expected["segments"]
+    assert all(segment.get("words") is None for segment in recording(text).segments)
     kept = {name: value for name, value in recording(text).entry.items() if name != "segments"}
     assert kept == {name: value for name, value in expected.items() if name != "segments"}
 
