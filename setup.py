@@ -26,7 +26,20 @@ setup(
         "backports.zstd>=1.0",  # the standard library's zstd reader: it notices a cut file
     ],
     extras_require={
-        "test": ["pytest>=8", "pytest-xdist>=3.6", "hypothesis>=6.100"],
+        "aws": ["s3fs>=2024.2"],  # s3://
+        "gcp": [
+            "gcsfs>=2024.2",  # gs://
+            "apache-beam[gcp]",  # to launch on Dataflow, where Beam's own filesystem serves gs://
+        ],
+        "test": [
+            "pytest>=8",
+            "pytest-xdist>=3.6",
+            "hypothesis>=6.100",
+            "s3fs>=2024.2",  # what `aws` brings
+            "gcsfs>=2024.2",  # what `gcp` brings, less what only Dataflow needs
+            "moto[s3,server]>=5",  # an S3 server, to test against
+            "gcp-storage-emulator>=2024.6",  # a GCS server, to test against
+        ],
         "bench": ["matplotlib>=3.9"],
         "dev": ["ruff==0.17.*", "mypy==2.4.*"],  # pinned: a new release may refuse what this one accepts
     },
