@@ -7,7 +7,7 @@ import contextlib
 import io
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
-from typing import IO, Any, TypeVar
+from typing import IO, Any
 
 import fsspec
 from apache_beam.io import filesystems  # noqa: F401 (brings Beam's own filesystems, which have to be there first)
@@ -32,10 +32,6 @@ from alm_beam.storage.secrets import shown
 _NO_SCHEME = "-"
 """What no URL begins with."""
 
-_LOCAL = ("file", "local")
-
-_Result = TypeVar("_Result")
-
 
 class FsspecFileSystem(FileSystem):
     """A Beam filesystem on fsspec's; each scheme has a subclass. Every error is an OSError that names the URL."""
@@ -59,7 +55,7 @@ class FsspecFileSystem(FileSystem):
 
     def mkdirs(self, path: str) -> None:
         with errors_that_name(path):
-            place = located(path)
+            place = _located(path)
             make_folder(place.fs, place.path)
 
     def has_dirs(self) -> bool:
@@ -68,7 +64,7 @@ class FsspecFileSystem(FileSystem):
     def _list(self, dir_or_prefix: str) -> Iterator[FileMetadata]:
         folder, _, stem = dir_or_prefix.rpartition("/")
         with errors_that_name(dir_or_prefix):
-            place = located(folder)
+            place = _located(folder)
             found = _below(place, stem)
         for path, info in found:
             url = place.url(path)
@@ -95,8 +91,10 @@ class FsspecFileSystem(FileSystem):
 
     def _opened(self, path: str, mode: str, compression_type: str) -> Any:
         with errors_that_name(path):
-            place = located(path)
-            file = _File(place.fs.open(place.path, mode, block_size=BLOCK_BYTES), path, mode)
+            place = _located(path)
+            # gcsfs would make a request for each read, however small.
+            file = place.fs.open(place.path, mode, block_size=BLOCK_BYTES, cache_type="readahead")
+        file = _File(file, path, mode)
         compression_type = self._get_compression_type(path, compression_type)
         return file if compression_type == CompressionTypes.UNCOMPRESSED else CompressedFile(file, compression_type)
 
@@ -117,7 +115,7 @@ class FsspecFileSystem(FileSystem):
             raise BeamIOError(f"{what} needs as many destinations as sources")
         if not sources:
             return
-        first = located(sources[0])
+        first = _located(sources[0])
         try:
             with errors_that_name(self.split(destinations[0])[0]):
                 do(first.fs, [*map(_path, sources)], [*map(_path, destinations)])
@@ -145,7 +143,7 @@ class FsspecFileSystem(FileSystem):
         for path in paths:
             try:
                 with errors_that_name(path):
-                    _delete(located(path))
+                    _delete(_located(path))
             except FileNotFoundError:
                 continue  # Beam deletes again what an earlier attempt has deleted
             except OSError as error:
@@ -283,13 +281,18 @@ def _below(place: Located, stem: str) -> list[tuple[str, dict[str, Any]]]:
     return [(path, info) for path, info in found.items() if not path.endswith("/")]
 
 
+def _located(url: str) -> Located:
+    place = located(url)
+    return place if place.root else place._replace(root=f"{url.partition('://')[0]}://")  # `file` is a scheme here
+
+
 def _path(url: str) -> str:
-    return located(url).path
+    return _located(url).path
 
 
 def _info(url: str) -> dict[str, Any] | None:
     with errors_that_name(url):
-        place = located(url)
+        place = _located(url)
         return info_of(place.fs, place.path)
 
 
