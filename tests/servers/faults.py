@@ -4,9 +4,8 @@ import http.client
 import socket
 import struct
 import threading
-import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -123,10 +122,8 @@ def proxy(target: int, fault: Fault = lambda _: None) -> Iterator[Proxy]:
             self.close_connection = True
 
         def finish(self) -> None:
-            try:
+            with suppress(OSError):
                 super().finish()
-            except OSError:
-                pass
 
         def log_message(self, *_: Any) -> None:
             pass
@@ -147,4 +144,3 @@ def proxy(target: int, fault: Fault = lambda _: None) -> Iterator[Proxy]:
         ended.set()
         server.shutdown()
         server.server_close()
-        time.sleep(0)
