@@ -135,7 +135,11 @@ def _beam_options(parser: FlagParser, others: list[str]) -> PipelineOptions:
     """Beam's options, from the flags that are not ours. Ends the process if some are not Beam's either."""
     options = PipelineOptions(others)
     beams: list[FlagParser] = []
-    options.get_all_options(add_extra_args_fn=beams.append)
+    logging.disable(logging.WARNING)  # Beam would show what it does not know, and a misspelt flag may hold a secret
+    try:
+        options.get_all_options(add_extra_args_fn=beams.append)
+    finally:
+        logging.disable(logging.NOTSET)
     _, unknown = beams[0].parse_known_args(others)
     parser.refuse_unknown(unknown, beams[0]._option_string_actions)
     return options

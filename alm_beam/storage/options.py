@@ -26,7 +26,7 @@ _NO_SECRETS = frozenset(
 
 _BY_PROTOCOL = 'write {"<protocol>": {"<option>": value}}'
 
-_LOGS_REQUESTS = ("aiobotocore", "botocore", "google.auth", "urllib3")
+_LOGS_REQUESTS = ("aiobotocore", "azure", "botocore", "fsspec", "gcsfs", "google.auth", "s3fs", "urllib3")
 """Loggers that show, at DEBUG, what authorises a request."""
 
 _before: dict[str, dict[str, Any] | None] = {}

@@ -9,8 +9,9 @@ _LEAST_LENGTH = 6
 """A shorter secret is not looked for in messages: it would be found in words that have nothing to do with it."""
 
 _USER = re.compile(r"\b([a-zA-Z][-a-zA-Z0-9+.]*)://([^/?#\s@'\"]*)@")
-_HTTP_QUERY = re.compile(r"\b(https?://[^\s?'\"]*)\?[^\s'\")]*", re.IGNORECASE)
-_QUERY = re.compile(r"\b([a-zA-Z][-a-zA-Z0-9+.]*://[^\s?'\"]*)\?[^\s'\")?/]*=[^\s'\")]*")
+_END = r"(?=[:,;.]?(?:[\s'\")]|$))"
+_HTTP_QUERY = re.compile(rf"\b(https?://[^\s?'\"]*)\?[^\s'\")]*?{_END}", re.IGNORECASE)
+_QUERY = re.compile(rf"\b([a-zA-Z][-a-zA-Z0-9+.]*://[^\s?'\"]*)\?[^\s'\")?/]*=[^\s'\")]*?{_END}")
 _CONTAINER_BEFORE_HOST = ("abfs", "abfss", "wasb", "wasbs")
 """Schemes whose URLs name the container where others name the user."""
 
