@@ -5,13 +5,17 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 DEMO_OUTPUT ?= demo_output
 
-.PHONY: demo test lint test-lowest bench clean
+.PHONY: demo test test-storage lint test-lowest bench clean
 
 demo: $(READY)
 	$(BIN)/alm-beam windows --input=alm_beam/sample_data --output=$(DEMO_OUTPUT) --overwrite
 
 test: $(READY)
 	$(BIN)/pytest -n auto
+
+# 200 MB through a server of S3 and one of GCS.
+test-storage: $(READY)
+	$(BIN)/pytest -m big
 
 lint: $(READY)
 	$(BIN)/ruff check .

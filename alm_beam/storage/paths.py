@@ -22,8 +22,13 @@ BLOCK_BYTES = 8 << 20
 
 _CONNECT_SECONDS = 10
 _READ_SECONDS = 60
-_TIMEOUT_OPTION = {"gs": "session_kwargs", "gcs": "session_kwargs", "http": "client_kwargs", "https": "client_kwargs"}
-"""Where a filesystem takes time-outs that, of itself, waits five minutes for a server and does not try again."""
+_TIMEOUT_OPTION = {
+    "gs": "requests_timeout",
+    "gcs": "requests_timeout",
+    "http": "client_kwargs",
+    "https": "client_kwargs",
+}
+"""Where a filesystem takes time-outs that, of itself, would wait for a server for ever, or five minutes in all."""
 
 
 class Located(NamedTuple):
@@ -148,7 +153,7 @@ def errors_that_name(url: str) -> Iterator[None]:
 
 def reason(error: BaseException) -> str:
     """What the error says, without secrets; its kind where that is not clear from it."""
-    text = redacted(str(error)).strip()
+    text = redacted(" ".join(str(error).split()))
     if isinstance(error, FileNotFoundError):
         return f"does not exist ({text})" if " " in text else "does not exist"
     if isinstance(error, PermissionError):
@@ -169,4 +174,5 @@ def _timeouts(url: str) -> dict[str, Any]:
         return {}
     from aiohttp import ClientTimeout
 
-    return {option: {"timeout": ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS, sock_read=_READ_SECONDS)}}
+    timeout = ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS, sock_read=_READ_SECONDS)
+    return {option: {"timeout": timeout} if option == "client_kwargs" else timeout}

@@ -23,11 +23,18 @@ class Request:
         number: of the request, from 1, among all that the proxy took.
         method: of HTTP.
         path: with the query string, as on the wire.
+        body: its first bytes.
     """
 
     number: int
     method: str
     path: str
+    body: bytes
+
+    def names(self, name: str) -> bool:
+        """Whether it is about an object of such a name."""
+        is_multipart = "uploadType=multipart" in self.path
+        return name in self.path.replace("%2F", "/") or (is_multipart and name.encode() in self.body)
 
 
 Fault = Callable[[Request], str | None]
@@ -64,7 +71,7 @@ def proxy(target: int, fault: Fault = lambda _: None) -> Iterator[Proxy]:
         def do(self) -> None:
             body = self._body()
             with lock:
-                request = Request(len(state.requests) + 1, self.command, self.path)
+                request = Request(len(state.requests) + 1, self.command, self.path, body[:1000])
                 state.requests.append(request)
                 kind = state.fault(request)
                 state.faults += kind is not None
