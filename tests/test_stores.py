@@ -7,7 +7,10 @@ import sys
 import pytest
 
 from alm_beam.job import run
+from alm_beam.runners.filesystem import StorageSetup
 from alm_beam.sample import sample_entries
+from alm_beam.storage.discovery import Manifest
+from alm_beam.transforms.read import ReadManifests
 from tests.manifests import lines, output_entries, write
 from tests.runners.test_local import TWO_WORKERS, started
 from tests.servers.faults import proxy
@@ -116,6 +119,20 @@ def test_publishing_copies_each_shard_once_and_the_marker_comes_last(store, fill
     assert len(between.requests) < 100, "a small job makes few requests"
 
 
+def test_a_large_manifest_is_read_by_few_requests(store):
+    """gcsfs of itself would make one for each read."""
+    content = b"x" * 99 + b"\n"
+    url = store.write(f"{store.bucket()}/m.jsonl", content * 200_000)
+    with proxy(store.port) as between:
+        behind = store.behind(between.port)
+        StorageSetup({store.scheme: behind.options})
+        bundles = list(ReadManifests([Manifest(url, 20_000_000)])._source.split(4 << 20))
+        trackers = [bundle.source.get_range_tracker(bundle.start_position, bundle.stop_position) for bundle in bundles]
+        assert sum(1 for bundle, each in zip(bundles, trackers) for _ in bundle.source.read(each)) == 200_000
+    assert len(between.requests) <= 4 * len(bundles)
+    StorageSetup({})
+
+
 def test_several_workers_that_are_forks(store, filled, expected):
     """fsspec's thread and its connections do not survive a fork: each worker has to have its own."""
     out = f"{filled}/out"
@@ -137,6 +154,19 @@ def test_several_workers_that_are_no_forks(store, filled, expected):
     assert done.returncode == 0, done.stderr
     assert SECRET not in done.stderr
     assert entries_in(store, f"{filled}/out") == expected
+
+
+def test_an_output_that_the_input_would_find_or_that_the_run_would_replace_is_refused(store, filled, capfd):
+    shard = store.write(f"{filled}/old/alm_output-00000-of-00001.jsonl", lines(ENTRIES[:1]))
+    for source, out, why in (
+        (f"{filled}/in", f"{filled}/in/out", "is inside an input"),
+        (f"{filled}/*/*.jsonl", f"{filled}/out", "is inside an input"),
+        (shard, f"{filled}/old/", "is a file of an earlier run"),
+    ):
+        with pytest.raises(SystemExit):
+            job(store, source, out)
+        assert why in capfd.readouterr().err.splitlines()[-1]
+    assert store.read(shard) == lines(ENTRIES[:1])
 
 
 def test_memory_takes_one_process(capfd):

@@ -223,7 +223,7 @@ class StorageSetup:
             native: the schemes that Beam's own filesystems serve; fsspec serves all others.
 
         Raises:
-            ValueError: Beam has no filesystem for a scheme, or it lacks a package.
+            ValueError: Beam has no filesystem for a scheme, or none that can do what a run needs.
         """
         self._options = options
         self._native = tuple(native)
@@ -267,10 +267,7 @@ def _check_native(scheme: str) -> None:
         known = ", ".join(sorted(_beams_own)) or "none"
         raise ValueError(f"Beam has no filesystem of its own for {scheme} here, only for {known}")
     if scheme == "s3":
-        from apache_beam.io.aws.clients.s3 import boto3_client
-
-        if boto3_client.boto3 is None:
-            raise ValueError("Beam's own filesystem for s3 needs apache-beam[aws]")
+        raise ValueError("Beam's own filesystem for s3 cannot write an empty file, which _SUCCESS is")
 
 
 def _below(place: Located, stem: str) -> list[tuple[str, dict[str, Any]]]:
