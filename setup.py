@@ -38,7 +38,7 @@ setup(
             "s3fs>=2026.9",  # what `aws` brings
             "gcsfs>=2026.10",  # what `gcp` brings, less what only Dataflow needs
             "moto[s3,server]>=5.1",  # an S3 server, to test against
-            "gcp-storage-emulator>=2024.8",  # a GCS server, to test against
+            "gcp-storage-emulator>=2026.7.19",  # a GCS server, to test against
         ],
         "bench": ["matplotlib>=3.9"],
         "dev": ["ruff==0.17.*", "mypy==2.4.*"],  # pinned: a new release may refuse what this one accepts

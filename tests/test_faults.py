@@ -1,5 +1,7 @@
 """A store in trouble: the run ends with all of the result, or with an error that names the URL, and no marker."""
 
+import re
+
 import pytest
 
 from alm_beam.job import run
@@ -90,6 +92,19 @@ def test_a_folder_that_may_not_be_listed_is_refused_by_its_url(store, filled, ca
 
     assert run_behind(store, fault, f"{filled}/{pattern}", f"{filled}/out")[0] == 2
     assert f"--input={filled}/{pattern}: cannot be read" in capfd.readouterr().err.splitlines()[-1]
+
+
+@pytest.mark.parametrize("kind", ["status:403:AccessDenied", "status:404:NoSuchKey"])
+def test_one_folder_of_several_that_cannot_be_listed_is_not_passed_over(store, filled, capfd, kind):  # noqa: F811
+    store.write(f"{filled}/in/other/z.jsonl", lines())
+
+    def fault(request: Request) -> str | None:
+        is_listed = re.search(r"[?&]prefix=in(/|%2F)sub(/|%2F)?(&|$)", request.path)
+        return kind if is_listed else None
+
+    pattern = f"{filled}/in/*/*.jsonl*"
+    assert run_behind(store, fault, pattern, f"{filled}/out")[0] == 2
+    assert f"--input={pattern}: cannot be read" in capfd.readouterr().err.splitlines()[-1]
 
 
 def test_a_manifest_that_vanishes_after_it_was_listed_fails_the_run_by_its_url(store, filled, capfd):  # noqa: F811

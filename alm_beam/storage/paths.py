@@ -108,17 +108,29 @@ def info_of(fs: fsspec.AbstractFileSystem, path: str) -> dict[str, Any] | None:
 def files_below(fs: fsspec.AbstractFileSystem, root: str, depth: int | None) -> Iterator[tuple[str, dict[str, Any]]]:
     """The files of a folder, so many levels deep, with what the filesystem tells of each; none where it is missing.
 
-    fsspec's own `find` passes over folders that it could not list.
+    fsspec's own `find` and `walk` pass over folders that they could not list, even where told to raise.
     """
     try:
         if depth is None and is_object_store(fs):
             yield from ((path, info) for path, info in fs.find(root, detail=True).items() if not path.endswith("/"))
             return
-        for folder, _, files in fs.walk(root, maxdepth=depth, detail=True, on_error="raise"):
-            yield from ((f"{folder.rstrip('/')}/{name}", info) for name, info in files.items() if name)
+        yield from _files_within(fs, root, depth)
     except FileNotFoundError:
         if info_of(fs, root) is not None:
             raise
+
+
+def _files_within(
+    fs: fsspec.AbstractFileSystem, folder: str, depth: int | None
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    for info in fs.ls(folder, detail=True):
+        path = info["name"].rstrip("/")
+        if path == folder or (info["name"].endswith("/") and info["type"] != "directory"):
+            continue  # what marks an empty folder in an object store
+        if info["type"] != "directory":
+            yield path, info
+        elif depth is None or depth > 1:
+            yield from _files_within(fs, path, None if depth is None else depth - 1)
 
 
 def make_folder(fs: fsspec.AbstractFileSystem, path: str) -> None:
