@@ -154,7 +154,9 @@ def _storage_setup(
         native = ["gs"] if str(options.view_as(StandardOptions).runner).endswith("DataflowRunner") else []
     try:
         given = parse_storage_options(flags.storage_options or "{}", [*config.input, config.output])
-        overlooked = next((each for each in native if not {*protocols_of(each + "://")}.isdisjoint(given)), None)
+        overlooked = next(
+            (each for each in native if given and not given.keys().isdisjoint(protocols_of(f"{each}://"))), ""
+        )
         if overlooked:
             raise StorageOptionsError(
                 f"Beam's own filesystem, which serves {overlooked} here, takes none; give --native_filesystems= as well"
@@ -203,11 +205,12 @@ def _checked_manifests(parser: FlagParser, config: JobConfig) -> list[Manifest]:
         manifests = find_manifests(config.input)
         for path in {manifest.path.partition("://")[0]: manifest.path for manifest in manifests}.values():
             FileSystems.get_filesystem(path)
+        is_inside = run_folder.is_inside_input(config.output, config.input)
     except InputError as error:
         parser.refuse("input", error.pattern, error.why)
-    except ValueError as error:
+    except (ValueError, OSError) as error:
         parser.refuse("input", ",".join(config.input), f"cannot be read ({error})")
-    if run_folder.is_inside_input(config.output, config.input):
+    if is_inside:
         parser.refuse("output", config.output, "is inside an input folder or glob; a run would read what it writes")
     if run_folder.holds_any(config.output, manifests):
         why = "holds an input that is a file of an earlier run; the new run would replace it"

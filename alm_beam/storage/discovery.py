@@ -12,6 +12,7 @@ from alm_beam.storage.compression import is_compressed
 from alm_beam.storage.paths import (
     Located,
     canonical,
+    errors_that_name,
     files_below,
     info_of,
     is_local,
@@ -90,7 +91,8 @@ def is_manifest_name(path: str) -> bool:
 def would_find(pattern: str, path: str) -> bool:
     """Whether the input, a folder or a glob, would find a manifest of this path (local or URL), if it were there."""
     place = located(pattern)
-    search = _search(place.fs, place.path)
+    with errors_that_name(pattern):
+        search = _search(place.fs, place.path)
     root = canonical(place.url(search.root))
     path = canonical(path)
     return path.startswith(f"{root}/") and search.matches.fullmatch(path[len(root) + 1 :]) is not None

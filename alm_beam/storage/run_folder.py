@@ -26,8 +26,8 @@ _OF_A_RUN = re.compile(
 
 def is_finished(output: str) -> bool:
     """Whether the folder holds a run that ended well."""
-    fs, folder, _ = located(output)
     with errors_that_name(f"{output}/{SUCCESS}"):
+        fs, folder, _ = located(output)
         return info_of(fs, f"{folder}/{SUCCESS}") is not None
 
 
