@@ -5,13 +5,17 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 DEMO_OUTPUT ?= demo_output
 
-.PHONY: demo test lint test-lowest bench clean
+.PHONY: demo test test-storage lint test-lowest bench clean
 
 demo: $(READY)
 	$(BIN)/alm-beam windows --input=alm_beam/sample_data --output=$(DEMO_OUTPUT) --overwrite
 
 test: $(READY)
 	$(BIN)/pytest -n auto
+
+# 200 MB through a server of S3 and one of GCS.
+test-storage: $(READY)
+	$(BIN)/pytest -m big
 
 lint: $(READY)
 	$(BIN)/ruff check .
@@ -36,7 +40,7 @@ $(READY): setup.py requirements.txt
 		|| { echo "alm_beam needs Python 3.10 to 3.12; name one: make PYTHON=python3.11 $(MAKECMDGOALS)"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check --requirement requirements.txt
-	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[test,dev]'
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint requirements.txt --editable '.[test,dev]'
 	@touch $(READY)
 
 clean:

@@ -21,13 +21,26 @@ setup(
     entry_points={"console_scripts": ["alm-beam=alm_beam.cli:main"]},
     install_requires=[
         "apache-beam>=2.77,<2.78",  # the job; the source for manifests overrides parts of it that no version promises
-        "fsspec>=2024.2",  # any storage by URL
+        "fsspec>=2026.9",  # any storage by URL; what s3fs and gcsfs are tested with
         "orjson>=3.10",  # JSON in and out, at the speed that the figures need
         "msgspec>=0.19",  # passes over the words of a line, most of many a manifest, that nobody looks at
         "backports.zstd>=1.0",  # the standard library's zstd reader: it notices a cut file
     ],
     extras_require={
-        "test": ["pytest>=8", "pytest-xdist>=3.6", "hypothesis>=6.100"],
+        "aws": ["s3fs>=2026.9"],  # s3://; an older one may take half of a listing for the whole when the store fails
+        "gcp": [
+            "gcsfs>=2026.10",  # gs://
+            "apache-beam[gcp]",  # to launch on Dataflow, where Beam's own filesystem serves gs://
+        ],
+        "test": [
+            "pytest>=8",
+            "pytest-xdist>=3.6",
+            "hypothesis>=6.100",
+            "s3fs>=2026.9",  # what `aws` brings
+            "gcsfs>=2026.10",  # what `gcp` brings, less what only Dataflow needs
+            "moto[s3,server]>=5.1",  # an S3 server, to test against
+            "gcp-storage-emulator>=2026.7.19",  # a GCS server, to test against
+        ],
         "bench": ["matplotlib>=3.9"],
         "dev": ["ruff==0.17.*", "mypy==2.4.*"],  # pinned: a new release may refuse what this one accepts
     },

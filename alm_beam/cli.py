@@ -48,11 +48,13 @@ def _sample(arguments: list[str]) -> int:
     flags, unknown = parser.parse_known_args(arguments)
     parser.refuse_unknown(unknown, ())
     from alm_beam.sample import write_sample
+    from alm_beam.storage.paths import reason
+    from alm_beam.storage.secrets import shown
 
     try:
         paths = write_sample(flags.out, recordings=flags.recordings, seed=flags.seed, hostile=flags.hostile)
     except (OSError, ValueError, ImportError) as error:
-        print(f"{parser.prog}: error: cannot write {flags.out} ({error})", file=sys.stderr)
+        print(f"{parser.prog}: error: cannot write {shown(flags.out)} ({reason(error)})", file=sys.stderr)
         return 1
     print("\n".join(paths))
     return 0

@@ -17,6 +17,9 @@ from alm_beam.core.config import (
     OverlapConfig,
     WindowConfig,
 )
+from alm_beam.storage.secrets import redacted
+
+_SECRET_FLAG = "storage_options"
 
 _EPILOG = """\
 Any flag of Apache Beam may follow: --runner (without it the job runs here, on all cores if the input is large enough),
@@ -50,7 +53,7 @@ class FlagParser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Ends the process with the message, without the list of all flags that would hide it."""
-        self.exit(2, f"{self.prog}: error: {message} (see {self.prog} --help)\n")
+        self.exit(2, f"{self.prog}: error: {redacted(message)} (see {self.prog} --help)\n")
 
     def refuse(self, flag: str, value: object, why: str) -> NoReturn:
         """Ends the process with a message that names the flag and what it was given."""
@@ -61,7 +64,8 @@ class FlagParser(argparse.ArgumentParser):
         if unknown:
             flag = unknown[0].partition("=")[0]
             nearest = difflib.get_close_matches(flag, [*self._option_string_actions, *known], n=1)
-            self.error(f"unknown argument {unknown[0]}" + (f" (did you mean {nearest[0]}?)" if nearest else ""))
+            argument = flag if f"--{_SECRET_FLAG}" in nearest else unknown[0]
+            self.error(f"unknown argument {argument}" + (f" (did you mean {nearest[0]}?)" if nearest else ""))
 
 
 def windows_parser(prog: str) -> FlagParser:
@@ -82,11 +86,11 @@ def windows_parser(prog: str) -> FlagParser:
         "input",
         "PATH",
         "manifest, folder (searched recursively for .jsonl and .json, also with .gz .zst .bz2) or glob; "
-        "repeatable, or comma-separated; one that is named twice is read twice",
+        "repeatable, or comma-separated; a path or any fsspec URL; one that is named twice is read twice",
         action="append",
         required=True,
     )
-    add(files, "output", "DIR", "folder to write", required=True)
+    add(files, "output", "DIR", "folder to write; a path or any fsspec URL", required=True)
     files.add_argument("--overwrite", action=_Switch, default=False, help="replace a finished run in --output")
     add(
         files,
@@ -103,6 +107,19 @@ def windows_parser(prog: str) -> FlagParser:
         "FRACTION",
         "fail the run when a greater share of the entries cannot be used",
         type=_number,
+    )
+    add(
+        files,
+        _SECRET_FLAG,
+        "JSON",
+        'fsspec\'s options for the URLs, {"<option>": value}, or {"<protocol>": {"<option>": value}}; never shown',
+    )
+    add(
+        files,
+        "native_filesystems",
+        "SCHEMES",
+        "URL schemes that Beam's own filesystems serve instead of fsspec's, comma-separated (default: gs on Dataflow)",
+        type=_names,
     )
     rules = parser.add_argument_group("windows")
     add(rules, "target_window_duration", "SECONDS", "how long a window should last", type=_number)

@@ -1,5 +1,6 @@
 """The main job: manifests in, training windows out."""
 
+import argparse
 import logging
 import os
 import sys
@@ -8,7 +9,7 @@ from collections.abc import Sequence
 import apache_beam as beam
 import orjson
 from apache_beam.io.filesystems import FileSystems
-from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
+from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions, StandardOptions
 from apache_beam.runners.runner import PipelineResult, PipelineState
 
 from alm_beam import __version__
@@ -16,10 +17,13 @@ from alm_beam.core.config import JobConfig
 from alm_beam.core.losses import LossStats
 from alm_beam.flags import FlagParser, job_config, windows_parser
 from alm_beam.report.summary import render_summary
+from alm_beam.runners.filesystem import StorageSetup
 from alm_beam.runners.local import LocalRunner, use_all_cores
 from alm_beam.storage import run_folder
 from alm_beam.storage.discovery import InputError, Manifest, find_manifests
-from alm_beam.storage.paths import beam_path, located
+from alm_beam.storage.options import StorageOptionsError, parse_storage_options
+from alm_beam.storage.paths import beam_path, protocols_of
+from alm_beam.storage.secrets import redacted, shown
 from alm_beam.transforms.losses import CombineLosses
 from alm_beam.transforms.read import ReadManifests
 from alm_beam.transforms.recordings import (
@@ -52,12 +56,14 @@ def run(argv: Sequence[str] | None = None, prog: str = "build_windows.py") -> in
     flags, others = parser.parse_known_args(argv)
     config = job_config(parser, flags)
     options = _beam_options(parser, others)
+    storage = _storage_setup(parser, flags, config, options)
     output = _checked_output(parser, config)
     manifests = _checked_manifests(parser, config)
-    if _is_local(options) and not any(other.startswith("--direct_") for other in others):
+    _check_memory(parser, config, options)
+    if _is_local(options) and not _uses_memory(config) and not any(other.startswith("--direct_") for other in others):
         use_all_cores(options, sum(manifest.size for manifest in manifests) * config.repeat_factor)
     try:
-        pipeline = build(config, manifests, output, options)
+        pipeline = build(config, manifests, output, options, storage)
     except (ValueError, ImportError) as error:
         parser.error(f"Beam refuses its flags: {error}")
     logging.getLogger("apache_beam.io.filebasedsink").setLevel(logging.ERROR)  # it warns when there are no rejects
@@ -66,9 +72,10 @@ def run(argv: Sequence[str] | None = None, prog: str = "build_windows.py") -> in
         launch(pipeline)
     except Exception as error:
         _LOG.debug("the run failed", exc_info=True)
-        print(f"{prog}: error: the run failed, {config.output} is not complete: {_cause(error)}", file=sys.stderr)
+        message = f"{prog}: error: the run failed, {config.output} is not complete: {_cause(error)}"
+        print(redacted(message), file=sys.stderr)
         return 1
-    _print(render_summary(_loss_stats(output), config.overlap, config.output))
+    _print(render_summary(_loss_stats(output), config.overlap, shown(config.output)))
     return 0
 
 
@@ -85,7 +92,13 @@ def launch(pipeline: beam.Pipeline) -> PipelineResult:
     return result
 
 
-def build(config: JobConfig, manifests: Sequence[Manifest], output: str, options: PipelineOptions) -> beam.Pipeline:
+def build(
+    config: JobConfig,
+    manifests: Sequence[Manifest],
+    output: str,
+    options: PipelineOptions,
+    storage: StorageSetup | None = None,
+) -> beam.Pipeline:
     """The graph, for the runner that the options name, or else the local one. Nothing is read or written yet.
 
     Everything from the read to the writes fuses into one stage: no shuffle carries windows.
@@ -93,20 +106,23 @@ def build(config: JobConfig, manifests: Sequence[Manifest], output: str, options
     Raises:
         ValueError: Beam does not know the runner, or the runner refuses its options.
     """
+    storage = storage or StorageSetup({})
     pipeline = beam.Pipeline(runner=LocalRunner() if _is_local(options) else None, options=options)
-    lines = pipeline | "ReadFromText" >> ReadManifests([*manifests] * config.repeat_factor)
+    lines = pipeline | "ReadFromText" >> ReadManifests([*manifests] * config.repeat_factor, storage)
     selections = lines | ParseRecording() | BuildWindows(config.windows) | FilterOverlaps(config.overlap)
     written = selections | SerialiseEntry(config.entry)
     stats = written[STATS] | CombineLosses()
     shards = [
-        written.lines | "WriteEntries" >> write_shards(output, run_folder.ENTRIES, num_shards=config.num_shards),
-        written[REJECTED] | "WriteRejects" >> write_shards(output, run_folder.REJECTS, skip_if_empty=True),
+        written.lines
+        | "WriteEntries" >> write_shards(output, run_folder.ENTRIES, storage, num_shards=config.num_shards),
+        written[REJECTED] | "WriteRejects" >> write_shards(output, run_folder.REJECTS, storage, skip_if_empty=True),
     ]
     parameters = {
         name: sorted(value) if isinstance(value, frozenset) else value for name, value in config.parameters().items()
     }
+    parameters |= {"input": [*map(shown, config.input)], "output": shown(config.output)}
     facts = {"parameters": parameters, "version": __version__}
-    stats | FinishRun(output, facts, config.max_reject_fraction, shards)
+    stats | FinishRun(output, storage, facts, config.max_reject_fraction, shards)
     return pipeline
 
 
@@ -119,10 +135,49 @@ def _beam_options(parser: FlagParser, others: list[str]) -> PipelineOptions:
     """Beam's options, from the flags that are not ours. Ends the process if some are not Beam's either."""
     options = PipelineOptions(others)
     beams: list[FlagParser] = []
-    options.get_all_options(add_extra_args_fn=beams.append)
+    logging.disable(logging.WARNING)  # Beam would show what it does not know, and a misspelt flag may hold a secret
+    try:
+        options.get_all_options(add_extra_args_fn=beams.append)
+    finally:
+        logging.disable(logging.NOTSET)
     _, unknown = beams[0].parse_known_args(others)
     parser.refuse_unknown(unknown, beams[0]._option_string_actions)
     return options
+
+
+def _storage_setup(
+    parser: FlagParser, flags: argparse.Namespace, config: JobConfig, options: PipelineOptions
+) -> StorageSetup:
+    """How this run reaches its URLs. Ends the process if the flags do not state it."""
+    native = flags.native_filesystems
+    if native is None:
+        native = ["gs"] if str(options.view_as(StandardOptions).runner).endswith("DataflowRunner") else []
+    try:
+        given = parse_storage_options(flags.storage_options or "{}", [*config.input, config.output])
+        overlooked = next(
+            (each for each in native if given and not given.keys().isdisjoint(protocols_of(f"{each}://"))), ""
+        )
+        if overlooked:
+            raise StorageOptionsError(
+                f"Beam's own filesystem, which serves {overlooked} here, takes none; give --native_filesystems= as well"
+            )
+    except (ValueError, ImportError) as error:
+        parser.error(f"--storage_options: {error}")
+    try:
+        return StorageSetup(given, native)
+    except ValueError as error:
+        parser.refuse("native_filesystems", ",".join(native), str(error))
+
+
+def _uses_memory(config: JobConfig) -> bool:
+    return any(url.startswith("memory://") for url in (*config.input, config.output))
+
+
+def _check_memory(parser: FlagParser, config: JobConfig, options: PipelineOptions) -> None:
+    """Ends the process if the run would look into the memory of a process that has not what is named there."""
+    is_elsewhere = not _is_local(options) or options.view_as(DirectOptions).direct_running_mode == "multi_processing"
+    if _uses_memory(config) and is_elsewhere:
+        parser.error("memory:// is within one process; leave out --runner and --direct_running_mode=multi_processing")
 
 
 def _checked_output(parser: FlagParser, config: JobConfig) -> str:
@@ -131,12 +186,14 @@ def _checked_output(parser: FlagParser, config: JobConfig) -> str:
     try:
         if run_folder.is_finished(output) and not config.overwrite:
             parser.refuse("output", output, "holds a finished run; name another folder, or give --overwrite")
-        folder = beam_path(*located(output))
+        folder = beam_path(output)
         FileSystems.get_filesystem(folder)
     except (ValueError, ImportError, OSError) as error:
         parser.refuse("output", output, f"cannot be used ({error})")
     if set("*?[]") & set(folder):
         parser.refuse("output", folder, "must be a folder without any of * ? [ ] in its path")
+    if shown(folder) != folder:
+        parser.refuse("output", output, "holds a user or a query string; give what it says by --storage_options")
     if os.path.isfile(folder):
         parser.refuse("output", output, "is a file; it must be a folder")
     return folder
@@ -148,11 +205,12 @@ def _checked_manifests(parser: FlagParser, config: JobConfig) -> list[Manifest]:
         manifests = find_manifests(config.input)
         for path in {manifest.path.partition("://")[0]: manifest.path for manifest in manifests}.values():
             FileSystems.get_filesystem(path)
+        is_inside = run_folder.is_inside_input(config.output, config.input)
     except InputError as error:
         parser.refuse("input", error.pattern, error.why)
-    except ValueError as error:
+    except (ValueError, OSError) as error:
         parser.refuse("input", ",".join(config.input), f"cannot be read ({error})")
-    if run_folder.is_inside_input(config.output, config.input):
+    if is_inside:
         parser.refuse("output", config.output, "is inside an input folder or glob; a run would read what it writes")
     if run_folder.holds_any(config.output, manifests):
         why = "holds an input that is a file of an earlier run; the new run would replace it"

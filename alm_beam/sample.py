@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import orjson
-from fsspec.core import url_to_fs
 from fsspec.utils import infer_compression
 
 from alm_beam.storage.discovery import is_manifest_name
+from alm_beam.storage.paths import errors_that_name, located, make_folder, move
 
 RECORDINGS_PER_MANIFEST = 10_000
 
@@ -54,19 +54,25 @@ def sample_entries(*, recordings: int, seed: int, hostile: bool = False) -> Iter
 
 
 def _remove_earlier(folder: str) -> None:
-    fs, path = url_to_fs(folder)
-    for found in fs.glob(f"{path}/sample-[0-9][0-9][0-9][0-9][0-9].jsonl"):
-        fs.rm_file(found)
+    with errors_that_name(folder):
+        fs, path, _ = located(folder)
+        for found in fs.glob(f"{path}/sample-[0-9][0-9][0-9][0-9][0-9].jsonl"):
+            fs.rm_file(found)
 
 
 def _write(url: str, entries: Iterator[dict[str, Any]], count: int) -> None:
-    fs, path = url_to_fs(url)
-    fs.makedirs(path.rpartition("/")[0], exist_ok=True)
-    unfinished = f"{path}.part"
-    with fs.open(unfinished, "wb", compression=infer_compression(path)) as file:
-        for _ in range(count):
-            file.write(orjson.dumps(next(entries)) + b"\n")
-    fs.mv(unfinished, path)
+    with errors_that_name(url):
+        fs, path, _ = located(url)
+        make_folder(fs, path.rpartition("/")[0])
+        unfinished = f"{path}.part"
+        file = fs.open(unfinished, "wb", compression=infer_compression(path))
+    for _ in range(count):
+        line = orjson.dumps(next(entries)) + b"\n"
+        with errors_that_name(url):
+            file.write(line)
+    with errors_that_name(url):
+        file.close()
+        move(fs, [unfinished], [path])
 
 
 def _entry(rng: random.Random, number: int) -> dict[str, Any]:

@@ -90,8 +90,7 @@ def test_an_input_that_the_run_would_replace_is_refused(tmp_path, capfd):
 def test_an_output_that_cannot_be_a_folder_is_refused(tmp_path, capfd, monkeypatch):
     source = write(tmp_path / "in.jsonl")
     assert "is a file" in refused(capfd, f"--input={source}", f"--output={source}")
-    for url in ("nosuch://out", "memory://out"):
-        assert f"--output={url}: cannot be used" in refused(capfd, f"--input={source}", f"--output={url}")
+    assert "--output=nosuch://out: cannot be used" in refused(capfd, f"--input={source}", "--output=nosuch://out")
     assert "without any of * ? [ ]" in refused(capfd, f"--input={source}", f"--output={tmp_path}/out*")
     (tmp_path / "a[1]").mkdir()
     monkeypatch.chdir(tmp_path / "a[1]")
@@ -140,7 +139,8 @@ def test_parameters_name_every_flag():
     flags = {
         option for option in windows_parser("test")._option_string_actions if not re.match("--no_|--help|-h", option)
     }
-    assert {f"--{name}" for name in config().parameters()} == flags
+    how_to_reach_the_data = {"--storage_options", "--native_filesystems"}
+    assert {f"--{name}" for name in config().parameters()} == flags - how_to_reach_the_data
 
 
 def test_the_readme_lists_every_flag_with_its_default():
@@ -148,9 +148,9 @@ def test_the_readme_lists_every_flag_with_its_default():
     actions = {a.option_strings[0]: a for a in windows_parser("test")._actions if a.dest != "help"}
     assert rows.keys() == actions.keys()
     for flag, action in actions.items():
-        stated = {"required": None, "on": True, "off": False, "the target window duration": None}.get(
-            rows[flag], rows[flag]
-        )
+        words = {"on": True, "off": False}
+        words |= dict.fromkeys(("required", "the target window duration", "none", "`gs` on Dataflow"))
+        stated = words.get(rows[flag], rows[flag])
         assert str(stated).strip("`") == str(action.default), flag
 
 

@@ -15,7 +15,7 @@ FLOORS = {
     "transforms": {"transforms", "core", "storage", "runners"},
     "report": {"report", "core", "storage"},
     "sample": {"storage"},
-    "flags": {"core"},
+    "flags": {"core", "storage"},
     "job": {"core", "storage", "runners", "transforms", "report", "flags"},
     "__main__": {"cli"},
     "cli": {"flags", "sample", "job", "core", "storage", "report"},

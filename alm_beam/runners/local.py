@@ -11,6 +11,7 @@ from apache_beam.runners.portability.portable_runner import JobServiceHandle
 from apache_beam.runners.runner import PipelineResult
 
 from alm_beam.runners import forked
+from alm_beam.storage.connections import close_connections
 
 _BYTES_PER_WORKER = 8 << 20
 """Of manifests: with less for each, starting another worker takes longer than it saves."""
@@ -18,6 +19,7 @@ _BYTES_PER_WORKER = 8 << 20
 
 def use_all_cores(options: PipelineOptions, input_bytes: int) -> None:
     """Sets the options to as many worker processes as there are cores, if the input is large enough for several."""
+    close_connections()
     workers = min(len(os.sched_getaffinity(0)), input_bytes // _BYTES_PER_WORKER) if forked.can_fork() else 1
     if workers > 1:
         direct = options.view_as(DirectOptions)
@@ -41,6 +43,7 @@ class LocalRunner(fn_runner.FnApiRunner):
     def run_via_runner_api(
         self, pipeline_proto: beam_runner_api_pb2.Pipeline, options: PipelineOptions
     ) -> PipelineResult:
+        close_connections()
         environments = pipeline_proto.components.environments.values()
         if forked.can_fork() and any(environment.urn == python_urns.SUBPROCESS_SDK for environment in environments):
             for environment in environments:

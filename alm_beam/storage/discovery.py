@@ -3,13 +3,24 @@
 import os
 import re
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import fsspec
 from fsspec.utils import glob_translate
 
 from alm_beam.storage.compression import is_compressed
-from alm_beam.storage.paths import beam_path, canonical, is_local, located
+from alm_beam.storage.paths import (
+    Located,
+    canonical,
+    errors_that_name,
+    files_below,
+    info_of,
+    is_local,
+    is_object_store,
+    located,
+    reason,
+)
+from alm_beam.storage.secrets import shown
 
 MANIFEST_SUFFIXES = (".jsonl", ".json")
 COMPRESSED_SUFFIXES = (".gz", ".zst", ".bz2")
@@ -53,7 +64,6 @@ class InputError(ValueError):
 class _Search(NamedTuple):
     """What a folder or a glob asks for: the files below `root`, so many levels deep, whose path from there matches."""
 
-    fs: fsspec.AbstractFileSystem
     root: str
     matches: re.Pattern[str]
     depth: int | None
@@ -80,38 +90,45 @@ def is_manifest_name(path: str) -> bool:
 
 def would_find(pattern: str, path: str) -> bool:
     """Whether the input, a folder or a glob, would find a manifest of this path (local or URL), if it were there."""
-    search = _search(*located(pattern))
-    root = canonical(beam_path(search.fs, search.root))
+    place = located(pattern)
+    with errors_that_name(pattern):
+        search = _search(place.fs, place.path)
+    root = canonical(place.url(search.root))
     path = canonical(path)
     return path.startswith(f"{root}/") and search.matches.fullmatch(path[len(root) + 1 :]) is not None
 
 
 def _named_by(pattern: str) -> Iterator[Manifest]:
     try:
-        for fs, path in _found(pattern):
+        place = located(pattern)
+        for path, size in _found(pattern, place):
             if not _is_utf8(path):
                 raise InputError(pattern, f"the name of {path!a} is not UTF-8; rename the file")
-            size = fs.size(path)
+            url = place.url(path)
             if size is None:
-                raise InputError(pattern, f"{path} has no known size")
+                raise InputError(pattern, f"{shown(url)} has no known size")
             if size == 0 and is_compressed(path):
-                raise InputError(pattern, f"{path} is cut off: it is empty, which no compressed file is")
-            yield Manifest(beam_path(fs, path), size)
+                raise InputError(pattern, f"{shown(url)} is cut off: it is empty, which no compressed file is")
+            yield Manifest(url, size)
     except InputError:
         raise
-    except (OSError, ValueError, ImportError) as error:
-        raise InputError(pattern, f"cannot be read ({error})") from error
+    except Exception as error:  # filesystems raise all kinds, and some messages hold what no log may show
+        raise InputError(pattern, f"cannot be read ({reason(error)})") from None
 
 
-def _found(pattern: str) -> list[tuple[fsspec.AbstractFileSystem, str]]:
-    fs, path = located(pattern)
-    if fs.isfile(path):
-        return [(fs, path)]
+def _found(pattern: str, place: Located) -> list[tuple[str, int | None]]:
+    """Paths and sizes."""
+    fs, path, _ = place
+    if _kind(fs, path) == "file":
+        return [(path, fs.size(path))]
     search = _search(fs, path)
-    found = sorted(below for below in _files(search) if search.matches.fullmatch(below))
+    found = sorted((below, size) for below, size in _files(fs, search) if search.matches.fullmatch(below))
     if not found:
-        raise InputError(pattern, search.nothing_found)
-    return [(fs, f"{search.root}/{below}") for below in found]
+        bucket = path.partition("/")[0]
+        is_gone = is_object_store(fs) and info_of(fs, bucket) is None
+        raise InputError(pattern, f"there is no bucket {bucket}" if is_gone else search.nothing_found)
+    paths = ((f"{search.root}/{below}", size) for below, size in found)
+    return [(path, fs.size(path) if size is None else size) for path, size in paths]
 
 
 def _is_utf8(path: str) -> bool:
@@ -123,13 +140,13 @@ def _is_utf8(path: str) -> bool:
 
 
 def _search(fs: fsspec.AbstractFileSystem, path: str) -> _Search:
-    if fs.isdir(path):
-        return _Search(fs, path, _IN_FOLDER, None, "the folder holds no .jsonl or .json (.gz, .zst, .bz2 may follow)")
+    if _kind(fs, path) == "directory":
+        return _Search(path, _IN_FOLDER, None, "the folder holds no .jsonl or .json (.gz, .zst, .bz2 may follow)")
     root, glob = _parted(fs, path)
     depth = None if "**" in glob else glob.count("/") + 1
     is_glob = _GLOB_CHARACTERS.search(glob) is not None
     return _Search(
-        fs, root, re.compile(glob_translate(glob)), depth, "no file matches" if is_glob else "no such file or folder"
+        root, re.compile(glob_translate(glob)), depth, "no file matches" if is_glob else "no such file or folder"
     )
 
 
@@ -137,19 +154,29 @@ def _parted(fs: fsspec.AbstractFileSystem, path: str) -> tuple[str, str]:
     """The folder to search, and the glob from there. A folder that exists is itself, whatever is in its name."""
     parts = path.split("/")
     at = 1
-    while at < len(parts) - 1 and (not _GLOB_CHARACTERS.search(parts[at]) or fs.isdir("/".join(parts[: at + 1]))):
+    while at < len(parts) - 1 and (
+        not _GLOB_CHARACTERS.search(parts[at]) or _kind(fs, "/".join(parts[: at + 1])) == "directory"
+    ):
         at += 1
     return "/".join(parts[:at]), "/".join(parts[at:])
 
 
-def _files(search: _Search) -> Iterator[str]:
-    """Paths from the root, of all files that are not temporary."""
-    if is_local(search.fs):
-        below = _local_files(search.root, search.depth)
+def _kind(fs: fsspec.AbstractFileSystem, path: str) -> str | None:
+    if is_local(fs):
+        return "file" if fs.isfile(path) else "directory" if fs.isdir(path) else None
+    info = info_of(fs, path)
+    return None if info is None else info["type"]
+
+
+def _files(fs: fsspec.AbstractFileSystem, search: _Search) -> Iterator[tuple[str, int | None]]:
+    """Paths from the root, and sizes, of all files that are not temporary."""
+    below: Iterator[tuple[str, Any]]
+    if is_local(fs):
+        below = ((path, None) for path in _local_files(search.root, search.depth))
     else:
-        found = search.fs.find(search.root, maxdepth=search.depth)
-        below = (path[len(search.root) + 1 :] for path in found)
-    return (path for path in below if not any(part.startswith(BEAM_TEMPORARY) for part in path.split("/")))
+        found = files_below(fs, search.root, search.depth)
+        below = ((path[len(search.root) + 1 :], info["size"]) for path, info in found)
+    return (each for each in below if not any(part.startswith(BEAM_TEMPORARY) for part in each[0].split("/")))
 
 
 def _local_files(root: str, depth: int | None) -> Iterator[str]:

@@ -1,29 +1,190 @@
 """Paths and URLs as fsspec and as Beam want them."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
 
 import fsspec
-from fsspec.core import url_to_fs
+import fsspec.config
+from fsspec.core import split_protocol, url_to_fs
+
+from alm_beam.storage.secrets import redacted, shown
+
+os.environ.setdefault("GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT", "false")
+# gcsfs asks by gRPC, for up to a minute, what kind each bucket is: not every server answers, and gRPC survives no fork.
+
+OBJECT_STORES = frozenset(("s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "oss", "oci", "obs"))
+"""Protocols of stores that have no folders, only names with slashes."""
+
+BLOCK_BYTES = 8 << 20
+"""Read ahead, and written, at a time; s3fs's own is 50 MiB for each open file."""
+
+_CONNECT_SECONDS = 10
+_READ_SECONDS = 60
+_TIMEOUT_OPTION = {
+    "gs": "requests_timeout",
+    "gcs": "requests_timeout",
+    "http": "client_kwargs",
+    "https": "client_kwargs",
+}
+"""Where a filesystem takes time-outs that, of itself, would wait for a server for ever, or five minutes in all."""
 
 
-def located(url: str) -> tuple[fsspec.AbstractFileSystem, str]:
-    """The filesystem of a path or URL, with nothing remembered of earlier listings, and the path on it, absolute."""
-    fs, path = url_to_fs(url)
+class Located(NamedTuple):
+    """A place.
+
+    Attributes:
+        fs: its filesystem.
+        path: on the filesystem; absolute.
+        root: what stands before a path in the URLs of this filesystem; empty for the local one, as Beam knows no
+            `file://`.
+    """
+
+    fs: fsspec.AbstractFileSystem
+    path: str
+    root: str
+
+    def url(self, path: str) -> str:
+        """What Beam is given for a path on the same filesystem: a URL, or a local path."""
+        return self.root + path
+
+
+def located(url: str) -> Located:
+    """The place that a path or URL names, with nothing remembered of earlier listings."""
+    fs, path = url_to_fs(url, **_timeouts(url))
     fs.invalidate_cache()
-    return fs, os.path.abspath(path) if is_local(fs) else path.rstrip("/")
+    if is_local(fs):
+        return Located(fs, os.path.abspath(path), "")
+    path, given = path.rstrip("/"), url.rstrip("/")
+    whole = given if given.endswith(path) else fs.unstrip_protocol(path)
+    return Located(fs, path, whole.removesuffix(path))
 
 
 def canonical(url: str) -> str:
     """A name that is the same for every spelling of one place: of a local path, without links and `..`."""
-    fs, path = located(url)
+    fs, path, _ = located(url)
     return os.path.realpath(path) if is_local(fs) else fs.unstrip_protocol(path)
 
 
-def beam_path(fs: fsspec.AbstractFileSystem, path: str) -> str:
-    """A path on `fs` for Beam, whose filesystems know no `file://`."""
-    return path if is_local(fs) else fs.unstrip_protocol(path)
+def beam_path(url: str) -> str:
+    """The path or URL for Beam, whose own local filesystem knows no `file://`; absolute."""
+    place = located(url)
+    return place.url(place.path)
+
+
+def protocols_of(url: str) -> tuple[str, ...]:
+    """The names by which the filesystem of a path or URL goes.
+
+    Raises:
+        ValueError: there is none.
+        ImportError: a package that it needs is not installed.
+    """
+    return _names(fsspec.get_filesystem_class(split_protocol(url)[0] or "file"))
 
 
 def is_local(fs: fsspec.AbstractFileSystem) -> bool:
     """Whether the filesystem is this machine's own."""
-    return "file" in fs.protocol
+    return "file" in _names(fs)
+
+
+def is_object_store(fs: fsspec.AbstractFileSystem) -> bool:
+    """Whether the filesystem has no folders that could be made, or files that could be renamed."""
+    return not OBJECT_STORES.isdisjoint(_names(fs))
+
+
+def info_of(fs: fsspec.AbstractFileSystem, path: str) -> dict[str, Any] | None:
+    """What the filesystem tells of a file or folder; None where there is nothing.
+
+    fsspec's own `exists`, `isfile` and `isdir` say so, too, of what they could not find out.
+    """
+    try:
+        info: dict[str, Any] = fs.info(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    return info
+
+
+def files_below(fs: fsspec.AbstractFileSystem, root: str, depth: int | None) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The files of a folder, so many levels deep, with what the filesystem tells of each; none where it is missing.
+
+    fsspec's own `find` and `walk` pass over folders that they could not list, even where told to raise.
+    """
+    try:
+        if depth is None and is_object_store(fs):
+            yield from ((path, info) for path, info in fs.find(root, detail=True).items() if not path.endswith("/"))
+            return
+        yield from _files_within(fs, root, depth)
+    except FileNotFoundError:
+        if info_of(fs, root) is not None:
+            raise
+
+
+def _files_within(
+    fs: fsspec.AbstractFileSystem, folder: str, depth: int | None
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    for info in fs.ls(folder, detail=True):
+        path = info["name"].rstrip("/")
+        if path == folder or (info["name"].endswith("/") and info["type"] != "directory"):
+            continue  # what marks an empty folder in an object store
+        if info["type"] != "directory":
+            yield path, info
+        elif depth is None or depth > 1:
+            yield from _files_within(fs, path, None if depth is None else depth - 1)
+
+
+def make_folder(fs: fsspec.AbstractFileSystem, path: str) -> None:
+    """Makes the folder and those above it, unless they exist; in an object store, nothing: there, a bucket would be."""
+    if not is_object_store(fs):
+        fs.makedirs(path, exist_ok=True)
+
+
+def move(fs: fsspec.AbstractFileSystem, sources: list[str], destinations: list[str]) -> None:
+    """Renames files; in an object store, which cannot, the server copies each once, and the sources are deleted."""
+    if is_object_store(fs):
+        fs.copy(sources, destinations, on_error="raise")
+        fs.rm(sources)
+    else:
+        for source, destination in zip(sources, destinations):
+            fs.mv(source, destination)
+
+
+@contextmanager
+def errors_that_name(url: str) -> Iterator[None]:
+    """Turns whatever a filesystem raises into an OSError that says where, and no secret.
+
+    It is of the same kind where that is FileNotFoundError or PermissionError.
+    """
+    try:
+        yield
+    except Exception as error:
+        kind = next((kind for kind in (FileNotFoundError, PermissionError) if isinstance(error, kind)), OSError)
+        # Without the error itself: a log would show it, and what it says may hold a query string or a credential.
+        raise kind(f"{shown(url)}: {reason(error)}") from None
+
+
+def reason(error: BaseException) -> str:
+    """What the error says, without secrets; its kind where that is not clear from it."""
+    text = redacted(" ".join(str(error).split()))
+    if isinstance(error, FileNotFoundError):
+        return f"does not exist ({text})" if " " in text else "does not exist"
+    if isinstance(error, PermissionError):
+        return f"access is denied ({text})"
+    if isinstance(error, OSError) and text:
+        return text
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def _names(fs: Any) -> tuple[str, ...]:
+    return (fs.protocol,) if isinstance(fs.protocol, str) else tuple(fs.protocol)
+
+
+def _timeouts(url: str) -> dict[str, Any]:
+    protocol = split_protocol(url)[0]
+    option = _TIMEOUT_OPTION.get(protocol or "")
+    if option is None or any(option in fsspec.config.conf.get(name, {}) for name in protocols_of(url)):
+        return {}
+    from aiohttp import ClientTimeout
+
+    timeout = ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS, sock_read=_READ_SECONDS)
+    return {option: {"timeout": timeout} if option == "client_kwargs" else timeout}

@@ -2,9 +2,12 @@
 
 import re
 from collections.abc import Iterable, Sequence
+from contextlib import nullcontext
+
+import fsspec
 
 from alm_beam.storage.discovery import BEAM_TEMPORARY, Manifest, would_find
-from alm_beam.storage.paths import canonical, located
+from alm_beam.storage.paths import canonical, errors_that_name, info_of, is_local, located, make_folder
 
 ENTRIES = "alm_output"
 REJECTS = "rejects"
@@ -23,8 +26,9 @@ _OF_A_RUN = re.compile(
 
 def is_finished(output: str) -> bool:
     """Whether the folder holds a run that ended well."""
-    fs, folder = located(output)
-    return bool(fs.exists(f"{folder}/{SUCCESS}"))
+    with errors_that_name(f"{output}/{SUCCESS}"):
+        fs, folder, _ = located(output)
+        return info_of(fs, f"{folder}/{SUCCESS}") is not None
 
 
 def is_inside_input(output: str, inputs: Sequence[str]) -> bool:
@@ -48,13 +52,24 @@ def clear(output: str) -> None:
     Raises:
         OSError: the folder cannot be made or written.
     """
-    fs, folder = located(output)
-    fs.makedirs(folder, exist_ok=True)
-    if fs.exists(f"{folder}/{SUCCESS}"):
-        fs.rm_file(f"{folder}/{SUCCESS}")
-    for found in fs.ls(folder, detail=False):
-        if _OF_A_RUN.fullmatch(found.rstrip("/").rpartition("/")[2]):
-            fs.rm(found, recursive=True)
-    probe = f"{folder}/{BEAM_TEMPORARY}{ENTRIES}-probe"
-    fs.pipe_file(probe, b"")
-    fs.rm_file(probe)
+    fs, folder, _ = located(output)
+    with nullcontext() if is_local(fs) else errors_that_name(output):
+        make_folder(fs, folder)
+        marker, probe = f"{folder}/{SUCCESS}", f"{folder}/{BEAM_TEMPORARY}{ENTRIES}-probe"
+        if info_of(fs, marker) is not None:
+            fs.rm_file(marker)
+        for path in _of_a_run(fs, folder):
+            fs.rm(path, recursive=True)
+        fs.invalidate_cache()
+        for path in _of_a_run(fs, folder):
+            raise OSError(f"{path} could not be removed")  # which s3fs does not say of itself
+        fs.pipe_file(probe, b"")
+        fs.rm_file(probe)
+
+
+def _of_a_run(fs: fsspec.AbstractFileSystem, folder: str) -> list[str]:
+    try:
+        found = fs.ls(folder, detail=False)
+    except FileNotFoundError:
+        return []  # an object store has no empty folder; that there is no bucket shows when it is written to
+    return [path for path in found if _OF_A_RUN.fullmatch(path.rstrip("/").rpartition("/")[2])]

@@ -11,8 +11,10 @@ from apache_beam.io.filesystem import CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 from apache_beam.typehints import Tuple
 
+from alm_beam.runners.filesystem import StorageSetup
 from alm_beam.storage.compression import DecompressionError, decompressed, is_compressed
 from alm_beam.storage.discovery import Manifest
+from alm_beam.storage.secrets import shown
 
 _READ_BYTES = 1 << 20
 """Beam reads 8 KiB at a time and joins them, which is quadratic in the length of a line."""
@@ -75,6 +77,7 @@ class _ManifestSource(textio._TextSource):
     """A text source over a list of files that yields (file, byte offset, line)."""
 
     manifests: Sequence[Manifest] = ()
+    storage: StorageSetup | None = None
     _concat_source: concat_source.ConcatSource | None
 
     def __init__(self, *args: Any, **kwargs: Any):
@@ -113,13 +116,17 @@ class _ManifestSource(textio._TextSource):
     def read_records(self, file_name: str, range_tracker: iobase.RangeTracker) -> Iterator[tuple[str, int, bytes]]:
         position = _ClaimedPosition(range_tracker)
         lines = super().read_records(file_name, position)
+        name = shown(file_name)
         try:
             for line in lines:
-                yield file_name, position.offset, line
+                yield name, position.offset, line
         except DecompressionError as error:
-            raise ManifestReadError(f"{file_name}: the compressed data is cut off or corrupt ({error})") from error
+            raise ManifestReadError(f"{name}: the compressed data is cut off or corrupt ({error})") from error
         except OSError as error:
-            raise ManifestReadError(f"{file_name}: cannot be read ({error})") from error
+            raise ManifestReadError(f"{name}: cannot be read ({str(error).removeprefix(f'{name}: ')})") from error
+
+    def display_data(self) -> dict[str, Any]:
+        return {"compression": "by name"}  # not the file: its URL may hold credentials
 
     def output_type_hint(self) -> Any:
         return Tuple[str, int, bytes]
@@ -134,10 +141,12 @@ class ReadManifests(ReadFromText):
 
     _source_class = _ManifestSource
 
-    def __init__(self, manifests: Sequence[Manifest]):
+    def __init__(self, manifests: Sequence[Manifest], storage: StorageSetup | None = None):
         """
         Args:
             manifests: the files, one or more; one that is named twice is read twice.
+            storage: how workers reach them; as this process does with nothing but fsspec's configuration, if None.
         """
         super().__init__(manifests[0].path, coder=BytesCoder(), validate=False)
         self._source.manifests = manifests
+        self._source.storage = storage

@@ -13,6 +13,7 @@ from apache_beam.io.filesystems import FileSystems
 from apache_beam.pvalue import AsIter
 
 from alm_beam.core.losses import LossStats
+from alm_beam.runners.filesystem import StorageSetup
 from alm_beam.storage import run_folder
 
 
@@ -20,16 +21,19 @@ class RejectLimitError(RuntimeError):
     """More entries were rejected than the run allows."""
 
 
-def write_shards(output: str, prefix: str, *, num_shards: int = 0, skip_if_empty: bool = False) -> WriteToText:
+def write_shards(
+    output: str, prefix: str, storage: StorageSetup, *, num_shards: int = 0, skip_if_empty: bool = False
+) -> WriteToText:
     """Lines, as bytes, to the shards of one kind of file; gives the shards' names when all of them are in place.
 
     Args:
         output: the run's folder.
         prefix: what the shards' names begin with.
+        storage: how workers reach the folder.
         num_shards: how many; 0 leaves it to the runner. Any other number makes a local runner hold all lines.
         skip_if_empty: write no shard when there is no line.
     """
-    return WriteToText(
+    shards = WriteToText(
         FileSystems.join(output, prefix),
         file_name_suffix=run_folder.SHARD_SUFFIX,
         num_shards=num_shards,
@@ -38,11 +42,14 @@ def write_shards(output: str, prefix: str, *, num_shards: int = 0, skip_if_empty
         compression_type=CompressionTypes.UNCOMPRESSED,
         skip_if_empty=skip_if_empty,
     )
+    shards._sink.storage = storage
+    return shards
 
 
 class _FinishRun(beam.DoFn):
-    def __init__(self, output: str, facts: dict[str, Any], max_reject_fraction: float):
+    def __init__(self, output: str, storage: StorageSetup, facts: dict[str, Any], max_reject_fraction: float):
         self._output = output
+        self._storage = storage
         self._facts = facts
         self._max_reject_fraction = max_reject_fraction
 
@@ -78,16 +85,24 @@ class FinishRun(beam.PTransform):
     written whole, so a runner may do it again.
     """
 
-    def __init__(self, output: str, facts: dict[str, Any], max_reject_fraction: float, shards: list[PCollection[str]]):
+    def __init__(
+        self,
+        output: str,
+        storage: StorageSetup,
+        facts: dict[str, Any],
+        max_reject_fraction: float,
+        shards: list[PCollection[str]],
+    ):
         """
         Args:
             output: the run's folder.
+            storage: how workers reach it.
             facts: what `loss_stats.json` states beside the statistics.
             max_reject_fraction: the run fails above it.
             shards: the names that `write_shards` gave: what has to be in place before the run is complete.
         """
         super().__init__()
-        self._do_fn = _FinishRun(output, facts, max_reject_fraction)
+        self._do_fn = _FinishRun(output, storage, facts, max_reject_fraction)
         self._shards = shards
 
     def expand(self, stats: PCollection[LossStats]) -> PCollection[LossStats]:

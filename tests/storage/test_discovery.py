@@ -117,7 +117,7 @@ def test_local_paths_are_absolute_and_sizes_are_known(tree, monkeypatch):
 def test_urls_of_other_filesystems_stay_urls():
     with fsspec.open("memory://discovery/a.jsonl", "wb") as file:
         file.write(b"{}")
-    assert find_manifests(["memory://discovery"]) == [("memory:///discovery/a.jsonl", 2)]
+    assert find_manifests(["memory://discovery"]) == [("memory://discovery/a.jsonl", 2)]
 
 
 def test_a_link_keeps_its_own_name(tree):

@@ -4,12 +4,13 @@ from collections import Counter
 import pytest
 
 from alm_beam.core.losses import LossStats
+from alm_beam.runners.filesystem import StorageSetup
 from alm_beam.transforms.write import RejectLimitError, _FinishRun
 
 
 def test_statistics_then_the_marker(tmp_path):
     stats = LossStats(recordings=9, rejected=Counter(not_json=1))
-    assert list(_FinishRun(str(tmp_path), {"version": "1"}, 0.1).process(stats)) == [stats]
+    assert list(_FinishRun(str(tmp_path), StorageSetup({}), {"version": "1"}, 0.1).process(stats)) == [stats]
     assert json.loads((tmp_path / "loss_stats.json").read_text()) == {**stats.to_dict(), "version": "1"}
     assert (tmp_path / "_SUCCESS").exists()
 
@@ -17,13 +18,13 @@ def test_statistics_then_the_marker(tmp_path):
 def test_no_marker_where_the_statistics_cannot_be_written(tmp_path):
     (tmp_path / "loss_stats.json").mkdir()
     with pytest.raises(OSError, match="loss_stats"):
-        list(_FinishRun(str(tmp_path), {}, 1).process(LossStats()))
+        list(_FinishRun(str(tmp_path), StorageSetup({}), {}, 1).process(LossStats()))
     assert not (tmp_path / "_SUCCESS").exists()
 
 
 def test_statistics_but_no_marker_above_the_reject_limit(tmp_path):
     stats = LossStats(recordings=8, rejected=Counter(not_json=1, cut_off=1))
     with pytest.raises(RejectLimitError, match="2 of 10 entries were rejected"):
-        list(_FinishRun(str(tmp_path), {}, 0.1).process(stats))
+        list(_FinishRun(str(tmp_path), StorageSetup({}), {}, 0.1).process(stats))
     assert (tmp_path / "loss_stats.json").exists()
     assert not (tmp_path / "_SUCCESS").exists()

@@ -1,0 +1,180 @@
+"""The whole job on object stores: what holds on disk holds there."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from alm_beam.job import run
+from alm_beam.runners.filesystem import StorageSetup
+from alm_beam.sample import sample_entries
+from alm_beam.storage.discovery import Manifest
+from alm_beam.transforms.read import ReadManifests
+from tests.manifests import lines, output_entries, write
+from tests.runners.test_local import TWO_WORKERS, started
+from tests.servers.faults import proxy
+from tests.servers.stores import SECRET, Store
+from tests.storage.test_compression import COMPRESS
+
+ENTRIES = list(sample_entries(recordings=12, seed=2))
+
+
+def job(store: Store, source: str, out: str, *flags: str) -> int:
+    return run([f"--input={source}", f"--output={out}", store.flag(), *flags])
+
+
+def entries_in(store: Store, out: str) -> list[dict]:
+    shards = [name for name in store.names(out) if name.startswith("alm_output-")]
+    found = [json.loads(line) for name in shards for line in store.read(f"{out}/{name}").splitlines()]
+    return sorted(found, key=lambda entry: json.dumps(entry, sort_keys=True))
+
+
+def stats_in(store: Store, out: str) -> dict:
+    return json.loads(store.read(f"{out}/loss_stats.json"))
+
+
+@pytest.fixture(scope="module")
+def expected(tmp_path_factory) -> list[dict]:
+    """The output for ENTRIES, from a run on disk."""
+    folder = tmp_path_factory.mktemp("expected")
+    assert run([f"--input={write(folder / 'in.jsonl', lines(ENTRIES))}", f"--output={folder / 'out'}"]) == 0
+    return output_entries(folder / "out")
+
+
+@pytest.fixture
+def filled(store) -> str:
+    """The URL of a bucket with ENTRIES in manifests of several kinds, below `in`."""
+    bucket = store.bucket()
+    store.write(f"{bucket}/in/a.jsonl", lines(ENTRIES[:3]).replace(b"\n", b"\r\n"))
+    store.write(f"{bucket}/in/sub/b.json", lines(ENTRIES[3:6]).rstrip(b"\n"))
+    store.write(f"{bucket}/in/sub/c.jsonl.gz", COMPRESS[".gz"](lines(ENTRIES[6:9])))
+    store.write(f"{bucket}/in/sub/deep/d.jsonl.zst", COMPRESS[".zst"](lines(ENTRIES[9:])))
+    store.write(f"{bucket}/in/notes.txt", b"no manifest")
+    store.write(f"{bucket}/in/beam-temp-alm_output-1/x.jsonl", b"of a crashed run")
+    return bucket
+
+
+COMPLETE = {"alm_output-00000-of-00001.jsonl", "loss_stats.json", "_SUCCESS"}
+
+
+def test_a_run_from_store_to_store_is_one_on_disk(store, filled, expected, capfd):
+    assert job(store, f"{filled}/in", f"{filled}/out") == 0
+    assert store.names(f"{filled}/out") == COMPLETE
+    assert entries_in(store, f"{filled}/out") == expected
+    assert f"output: {filled}/out" in capfd.readouterr().out
+    assert stats_in(store, f"{filled}/out")["parameters"]["input"] == [f"{filled}/in"]
+    assert stats_in(store, f"{filled}/out")["recordings"] == 12
+
+
+@pytest.mark.parametrize("pattern", ["in/**/*.json*", "in/a.jsonl,{}/in/sub", "in/*.jsonl,{}/in/s?b/**"])
+def test_folders_files_and_globs(store, filled, expected, pattern):
+    assert job(store, f"{filled}/{pattern.format(filled)}", f"{filled}/out") == 0
+    assert entries_in(store, f"{filled}/out") == expected
+
+
+def test_from_disk_to_a_store_and_back(store, tmp_path, expected):
+    bucket = store.bucket()
+    source = write(tmp_path / "in.jsonl", lines(ENTRIES))
+    assert job(store, f"file://{source}", f"{bucket}/out", f"--storage_options={json.dumps(store.options)}") == 0
+    store.write(f"{bucket}/in.jsonl", lines(ENTRIES))
+    assert job(store, f"{bucket}/in.jsonl", f"file://{tmp_path}/out") == 0
+    assert entries_in(store, f"{bucket}/out") == output_entries(tmp_path / "out") == expected
+
+
+def test_bad_entries_are_kept_with_their_url(store, filled):
+    url = store.write(f"{filled}/bad.jsonl", lines(ENTRIES[:1]) + b"{\n")
+    assert job(store, url, f"{filled}/out", "--max_reject_fraction=0.9") == 0
+    [reject] = map(json.loads, store.read(f"{filled}/out/rejects-00000-of-00001.jsonl").splitlines())
+    assert (reject["file"], reject["offset"], reject["reason"]) == (url, len(lines(ENTRIES[:1])), "cut_off")
+
+
+def test_overwriting_leaves_nothing_of_the_old_run_and_all_else(store, filled, expected, capfd):
+    out = f"{filled}/out"
+    store.write(f"{filled}/bad.jsonl", lines(ENTRIES) + b"{\n")
+    assert job(store, f"{filled}/bad.jsonl", out, "--num_shards=5", "--max_reject_fraction=0.9") == 0
+    assert sum(name.startswith(("alm_output", "rejects")) for name in store.names(out)) == 6
+    store.write(f"{out}/beam-temp-alm_output-crashed/part", b"x")
+    store.write(f"{out}/notes.txt", b"mine")
+    with pytest.raises(SystemExit):
+        job(store, f"{filled}/in", out)
+    assert f"--output={out}: holds a finished run" in capfd.readouterr().err
+    assert job(store, f"{filled}/in", out, "--overwrite") == 0
+    assert store.names(out) == {*COMPLETE, "notes.txt"}
+    assert entries_in(store, out) == expected
+
+
+def test_publishing_copies_each_shard_once_and_the_marker_comes_last(store, filled):
+    with proxy(store.port) as between:
+        assert job(store.behind(between.port), f"{filled}/in", f"{filled}/out", "--num_shards=3") == 0
+    writes = [request for request in between.requests if request.method in ("PUT", "POST") and "out" in request.path]
+    if store.scheme == "s3":
+        copies = [each for each in writes if "/alm_output-" in each.path and "beam-temp" not in each.path]
+        last = [each.path for each in writes if each.method == "PUT"][-1]
+    else:
+        copies = [each for each in writes if "/rewriteTo/" in each.path]
+        last = next(each.path for each in reversed(writes) if "/upload/" in each.path)
+    assert len(copies) == 3
+    assert "_SUCCESS" in last
+    assert len(between.requests) < 100, "a small job makes few requests"
+
+
+def test_a_large_manifest_is_read_by_few_requests(store):
+    """gcsfs of itself would make one for each read."""
+    content = b"x" * 99 + b"\n"
+    url = store.write(f"{store.bucket()}/m.jsonl", content * 200_000)
+    with proxy(store.port) as between:
+        behind = store.behind(between.port)
+        StorageSetup({store.scheme: behind.options})
+        bundles = list(ReadManifests([Manifest(url, 20_000_000)])._source.split(4 << 20))
+        trackers = [bundle.source.get_range_tracker(bundle.start_position, bundle.stop_position) for bundle in bundles]
+        assert sum(1 for bundle, each in zip(bundles, trackers) for _ in bundle.source.read(each)) == 200_000
+    assert len(between.requests) <= 4 * len(bundles)
+    StorageSetup({})
+
+
+def test_several_workers_that_are_forks(store, filled, expected):
+    """fsspec's thread and its connections do not survive a fork: each worker has to have its own."""
+    out = f"{filled}/out"
+    process = started(f"--input={filled}/in", f"--output={out}", store.flag(), "--repeat_factor=4", *TWO_WORKERS)
+    printed, errors = process.communicate(timeout=120)
+    assert (process.returncode, printed.splitlines()[-1]) == (0, "2"), errors
+    assert "Unclosed" not in errors
+    assert stats_in(store, out)["recordings"] == 48
+    assert entries_in(store, out) == sorted(expected * 4, key=lambda entry: json.dumps(entry, sort_keys=True))
+
+
+def test_several_workers_that_are_no_forks(store, filled, expected):
+    code = (
+        "import sys, threading, time; threading.Thread(target=time.sleep, args=(999,), daemon=True).start()\n"
+        "from alm_beam.job import run; sys.exit(run(sys.argv[1:]))"
+    )
+    flags = [f"--input={filled}/in", f"--output={filled}/out", store.flag(), *TWO_WORKERS]
+    done = subprocess.run([sys.executable, "-c", code, *flags], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert SECRET not in done.stderr
+    assert entries_in(store, f"{filled}/out") == expected
+
+
+def test_an_output_that_the_input_would_find_or_that_the_run_would_replace_is_refused(store, filled, capfd):
+    shard = store.write(f"{filled}/old/alm_output-00000-of-00001.jsonl", lines(ENTRIES[:1]))
+    for source, out, why in (
+        (f"{filled}/in", f"{filled}/in/out", "is inside an input"),
+        (f"{filled}/*/*.jsonl", f"{filled}/out", "is inside an input"),
+        (shard, f"{filled}/old/", "is a file of an earlier run"),
+    ):
+        with pytest.raises(SystemExit):
+            job(store, source, out)
+        assert why in capfd.readouterr().err.splitlines()[-1]
+    assert store.read(shard) == lines(ENTRIES[:1])
+
+
+def test_memory_takes_one_process(capfd):
+    memory = Store("memory", 0, {})
+    memory.write("memory://job/in/m.jsonl", lines(ENTRIES))
+    assert run(["--input=memory://job/in", "--output=memory://job/out", "--repeat_factor=2"]) == 0
+    assert len(memory.fs.find("/job/out")) == 3
+    for flags in (TWO_WORKERS, ("--runner=FlinkRunner",)):
+        with pytest.raises(SystemExit):
+            run(["--input=memory://job/in", "--output=memory://job/out2", *flags])
+        assert "memory:// is within one process" in capfd.readouterr().err
