@@ -75,7 +75,11 @@ def run(argv: Sequence[str] | None = None, prog: str = "build_windows.py") -> in
         message = f"{prog}: error: the run failed, {config.output} is not complete: {_cause(error)}"
         print(redacted(message), file=sys.stderr)
         return 1
-    _print(render_summary(_loss_stats(output), config.overlap, shown(config.output)))
+    try:
+        summary = render_summary(_loss_stats(output), config.overlap, shown(config.output))
+    except OSError as error:
+        summary = f"the run is complete, but its statistics cannot be shown: {redacted(str(error))}"
+    _print(summary)
     return 0
 
 

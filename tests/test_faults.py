@@ -107,6 +107,17 @@ def test_one_folder_of_several_that_cannot_be_listed_is_not_passed_over(store, f
     assert f"--input={pattern}: cannot be read" in capfd.readouterr().err.splitlines()[-1]
 
 
+def test_a_run_is_complete_even_if_its_statistics_cannot_be_read_back(store, filled, capfd):  # noqa: F811
+    def fault(request: Request) -> str | None:
+        is_read = request.method == "GET" and request.names("loss_stats.json")
+        return "status:403:AccessDenied" if is_read else None
+
+    code, faults = run_behind(store, fault, f"{filled}/in", f"{filled}/out")
+    assert (code, faults > 0) == (0, True)
+    assert f"statistics cannot be shown: {filled}/out/loss_stats.json: " in capfd.readouterr().out
+    assert store.names(f"{filled}/out") == COMPLETE
+
+
 def test_a_manifest_that_vanishes_after_it_was_listed_fails_the_run_by_its_url(store, filled, capfd):  # noqa: F811
     url = f"{filled}/in/sub/b.json"
 
