@@ -4,6 +4,7 @@ The floor is what any tool must do: parse the input with orjson and copy the out
 turns within one run, as the machines are shared and noisy; ratios are of neighbours.
 """
 
+import gc
 import json
 import lzma
 import multiprocessing
@@ -64,6 +65,7 @@ def measured(name: str, lines: list[bytes], window_duration: float, seconds: flo
 
 
 def _measured(name: str, lines: list[bytes], window_duration: float, seconds: float) -> Row:
+    gc.freeze()  # as in the job's forks; else what Python looks through now and then falls on either, by chance
     entry_of = kernel(window_duration)
     written = [entry_of(line) for line in lines]
     kernels: list[float] = []

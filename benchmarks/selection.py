@@ -1,5 +1,6 @@
 """What the other selections cost: time of one line in and out, in multiples of the greedy one, in turns."""
 
+import gc
 import multiprocessing
 import statistics
 import time
@@ -58,6 +59,7 @@ def measured(name: str, lines: list[bytes], window_duration: float, seconds: flo
 
 def _times(lines: list[bytes], window_duration: float, seconds: float) -> list[list[float]]:
     """For each turn the seconds that each of the SELECTIONS took for all lines."""
+    gc.freeze()  # as in the job's forks
     kernels = [kernel(window_duration, *how) for how in SELECTIONS]
     turns: list[list[float]] = []
     until = time.perf_counter() + seconds
