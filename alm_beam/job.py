@@ -42,6 +42,9 @@ _LOG = logging.getLogger(__name__)
 def run(argv: Sequence[str] | None = None, prog: str = "build_windows.py") -> int:
     """Runs the job and prints its summary.
 
+    On the local runner it closes the connections of fsspec's filesystems in this process, which no fork could use: an
+    instance that the caller holds is of no use afterwards.
+
     Args:
         argv: flags, of this job and of Beam; the process's own when None.
         prog: the command's name in messages.
@@ -196,6 +199,8 @@ def _checked_output(parser: FlagParser, config: JobConfig) -> str:
         parser.refuse("output", output, f"cannot be used ({error})")
     if set("*?[]") & set(folder):
         parser.refuse("output", folder, "must be a folder without any of * ? [ ] in its path")
+    if "//" in folder.partition("://")[2]:
+        parser.refuse("output", output, "has a slash too many: two of them stand together")
     if shown(folder) != folder:
         parser.refuse("output", output, "holds a user or a query string; give what it says by --storage_options")
     if os.path.isfile(folder):

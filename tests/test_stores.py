@@ -9,6 +9,7 @@ import pytest
 from alm_beam.job import run
 from alm_beam.runners.filesystem import StorageSetup
 from alm_beam.sample import sample_entries
+from alm_beam.storage import run_folder
 from alm_beam.storage.discovery import Manifest
 from alm_beam.transforms.read import ReadManifests
 from tests.manifests import lines, output_entries, write
@@ -178,3 +179,32 @@ def test_memory_takes_one_process(capfd):
         with pytest.raises(SystemExit):
             run(["--input=memory://job/in", "--output=memory://job/out2", *flags])
         assert "memory:// is within one process" in capfd.readouterr().err
+
+
+def test_a_manifest_that_changes_after_it_was_found_fails_the_run_by_its_url(store, filled, capfd, monkeypatch):
+    manifest = f"{filled}/changing.jsonl"
+    store.write(manifest, lines(ENTRIES))
+    clear = run_folder.clear
+
+    def change(output: str) -> None:
+        clear(output)
+        store.write(manifest, lines(ENTRIES).replace(b"speaker", b"Speaker"))
+
+    monkeypatch.setattr(run_folder, "clear", change)
+    assert run([f"--input={manifest}", f"--output={filled}/out", store.flag()]) == 1
+    assert f"{manifest}: cannot be read (it has changed since the run began)" in capfd.readouterr().err
+    assert "_SUCCESS" not in store.names(f"{filled}/out")
+
+
+def test_a_slash_behind_a_name_means_the_folder(store, filled, expected):
+    store.write(f"{filled}/in/both", b"")
+    store.write(f"{filled}/in/both/a.jsonl", lines(ENTRIES))
+    assert run([f"--input={filled}/in/both/", f"--output={filled}/out", store.flag()]) == 0
+    assert entries_in(store, f"{filled}/out") == expected
+
+
+@pytest.mark.parametrize("output", ["simplecache::{}/out", "{}//out", "s3://", "memory://"])
+def test_an_output_that_beam_would_take_for_another_place_is_refused(store, filled, output, capfd):
+    with pytest.raises(SystemExit):
+        run([f"--input={filled}/in", f"--output={output.format(filled)}", store.flag()])
+    assert "error: --output=" in capfd.readouterr().err

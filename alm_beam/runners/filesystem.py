@@ -5,6 +5,7 @@ Importing it, which `--beam_plugin=alm_beam.runners.filesystem` does in a worker
 
 import contextlib
 import io
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import IO, Any
@@ -14,7 +15,7 @@ from apache_beam.io import filesystems  # noqa: F401 (brings Beam's own filesyst
 from apache_beam.io.filesystem import BeamIOError, CompressedFile, CompressionTypes, FileMetadata, FileSystem
 from fsspec.spec import AbstractBufferedFile
 
-from alm_beam.storage.discovery import BEAM_TEMPORARY
+from alm_beam.storage.discovery import BEAM_TEMPORARY, Manifest
 from alm_beam.storage.options import StorageOptions, use
 from alm_beam.storage.paths import (
     BLOCK_BYTES,
@@ -26,6 +27,7 @@ from alm_beam.storage.paths import (
     located,
     make_folder,
     move,
+    version_of,
 )
 from alm_beam.storage.secrets import shown
 
@@ -160,6 +162,10 @@ class _File(io.BufferedIOBase):
         self._url = url
         self.mode = mode
 
+    def info(self) -> dict[str, Any]:
+        """What the filesystem told of the file when it was opened, to be read; nothing where it did not."""
+        return getattr(self._file, "details", None) or {}
+
     def readable(self) -> bool:
         return self.mode == "rb"
 
@@ -207,6 +213,21 @@ class _File(io.BufferedIOBase):
             with contextlib.suppress(Exception):
                 self._file.discard()
         self.close()
+
+
+def has_changed(file: IO[bytes], manifest: Manifest) -> bool:
+    """Whether an opened file is another than the one that was found, as far as its filesystem can tell."""
+    if isinstance(file, _File):
+        info = file.info()
+    else:
+        try:
+            status = os.fstat(file.fileno())
+        except (AttributeError, OSError):
+            return False  # Beam's own filesystem of a store
+        info = {"size": status.st_size, "mtime": status.st_mtime}
+    name, version = version_of(info)
+    found, version_found = manifest.version
+    return info.get("size", manifest.size) != manifest.size or (name == found and version != version_found)
 
 
 class StorageSetup:

@@ -10,6 +10,8 @@ from typing import IO, Any
 
 from backports.zstd import ZstdError, ZstdFile
 
+from alm_beam.storage.secrets import shown
+
 DecompressionError = (EOFError, gzip.BadGzipFile, zlib.error, lzma.LZMAError, ZstdError)
 """What the readers raise on data that is cut off or corrupt; bz2 raises a bare OSError for the latter."""
 
@@ -83,5 +85,5 @@ def decompressed(path: str, raw: IO[bytes]) -> IO[bytes]:
 
 
 def _suffix(path: str) -> str:
-    name = path.rpartition("/")[2].lower()
+    name = shown(path).rpartition("/")[2].lower()
     return name[name.rfind(".") :] if "." in name else ""

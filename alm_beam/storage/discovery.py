@@ -19,6 +19,7 @@ from alm_beam.storage.paths import (
     is_object_store,
     located,
     reason,
+    version_of,
 )
 from alm_beam.storage.secrets import shown
 
@@ -41,10 +42,12 @@ class Manifest(NamedTuple):
     Attributes:
         path: absolute local path, or URL.
         size: bytes, as stored.
+        version: what else changes when the file does; see `version_of`.
     """
 
     path: str
     size: int
+    version: tuple[str, str] = ("", "")
 
 
 class InputError(ValueError):
@@ -68,6 +71,9 @@ class _Search(NamedTuple):
     matches: re.Pattern[str]
     depth: int | None
     nothing_found: str
+
+
+_FOLDER = _Search("", _IN_FOLDER, None, "the folder holds no .jsonl or .json (.gz, .zst, .bz2 may follow)")
 
 
 def find_manifests(inputs: Sequence[str]) -> list[Manifest]:
@@ -101,7 +107,8 @@ def would_find(pattern: str, path: str) -> bool:
 def _named_by(pattern: str) -> Iterator[Manifest]:
     try:
         place = located(pattern)
-        for path, size in _found(pattern, place):
+        for path, info in _found(pattern, place):
+            size = info["size"]
             if not _is_utf8(path):
                 raise InputError(pattern, f"the name of {path!a} is not UTF-8; rename the file")
             url = place.url(path)
@@ -109,26 +116,27 @@ def _named_by(pattern: str) -> Iterator[Manifest]:
                 raise InputError(pattern, f"{shown(url)} has no known size")
             if size == 0 and is_compressed(path):
                 raise InputError(pattern, f"{shown(url)} is cut off: it is empty, which no compressed file is")
-            yield Manifest(url, size)
+            yield Manifest(url, size, version_of(info))
     except InputError:
         raise
     except Exception as error:  # filesystems raise all kinds, and some messages hold what no log may show
         raise InputError(pattern, f"cannot be read ({reason(error)})") from None
 
 
-def _found(pattern: str, place: Located) -> list[tuple[str, int | None]]:
-    """Paths and sizes."""
+def _found(pattern: str, place: Located) -> list[tuple[str, dict[str, Any]]]:
+    """Paths, and what the filesystem tells of each."""
     fs, path, _ = place
-    if _kind(fs, path) == "file":
-        return [(path, fs.size(path))]
-    search = _search(fs, path)
-    found = sorted((below, size) for below, size in _files(fs, search) if search.matches.fullmatch(below))
+    is_folder = pattern.endswith("/") and is_object_store(fs)  # where an object may have a folder's name
+    if not is_folder and _kind(fs, path) == "file":
+        return [(path, fs.info(path))]
+    search = _FOLDER._replace(root=path) if is_folder else _search(fs, path)
+    found = {below: info for below, info in _files(fs, search) if search.matches.fullmatch(below)}
     if not found:
         bucket = path.partition("/")[0]
         is_gone = is_object_store(fs) and info_of(fs, bucket) is None
         raise InputError(pattern, f"there is no bucket {bucket}" if is_gone else search.nothing_found)
-    paths = ((f"{search.root}/{below}", size) for below, size in found)
-    return [(path, fs.size(path) if size is None else size) for path, size in paths]
+    paths = ((f"{search.root}/{below}", found[below]) for below in sorted(found))
+    return [(path, info or fs.info(path)) for path, info in paths]
 
 
 def _is_utf8(path: str) -> bool:
@@ -141,7 +149,7 @@ def _is_utf8(path: str) -> bool:
 
 def _search(fs: fsspec.AbstractFileSystem, path: str) -> _Search:
     if _kind(fs, path) == "directory":
-        return _Search(path, _IN_FOLDER, None, "the folder holds no .jsonl or .json (.gz, .zst, .bz2 may follow)")
+        return _FOLDER._replace(root=path)
     root, glob = _parted(fs, path)
     depth = None if "**" in glob else glob.count("/") + 1
     is_glob = _GLOB_CHARACTERS.search(glob) is not None
@@ -168,15 +176,21 @@ def _kind(fs: fsspec.AbstractFileSystem, path: str) -> str | None:
     return None if info is None else info["type"]
 
 
-def _files(fs: fsspec.AbstractFileSystem, search: _Search) -> Iterator[tuple[str, int | None]]:
-    """Paths from the root, and sizes, of all files that are not temporary."""
-    below: Iterator[tuple[str, Any]]
+def _files(fs: fsspec.AbstractFileSystem, search: _Search) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Paths from the root of all files that are not temporary, and what was already told of each."""
+    below: Iterator[tuple[str, dict[str, Any]]]
     if is_local(fs):
-        below = ((path, None) for path in _local_files(search.root, search.depth))
+        below = ((path, {}) for path in _local_files(search.root, search.depth))
     else:
         found = files_below(fs, search.root, search.depth)
-        below = ((path[len(search.root) + 1 :], info["size"]) for path, info in found)
+        below = ((_relative(path, search.root), info) for path, info in found)
     return (each for each in below if not any(part.startswith(BEAM_TEMPORARY) for part in each[0].split("/")))
+
+
+def _relative(path: str, root: str) -> str:
+    if not path.startswith(f"{root}/"):
+        raise OSError(f"{path} was listed below {root}, which it is not; is there a slash too many?")
+    return path[len(root) + 1 :]
 
 
 def _local_files(root: str, depth: int | None) -> Iterator[str]:

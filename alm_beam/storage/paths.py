@@ -1,7 +1,7 @@
 """Paths and URLs as fsspec and as Beam want them."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -19,6 +19,8 @@ OBJECT_STORES = frozenset(("s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "oss
 
 BLOCK_BYTES = 8 << 20
 """Read ahead, and written, at a time; s3fs's own is 50 MiB for each open file."""
+
+_VERSIONS = ("ETag", "generation", "md5Hash", "mtime", "LastModified")
 
 _CONNECT_SECONDS = 10
 _READ_SECONDS = 60
@@ -51,12 +53,20 @@ class Located(NamedTuple):
 
 
 def located(url: str) -> Located:
-    """The place that a path or URL names, with nothing remembered of earlier listings."""
+    """The place that a path or URL names, with nothing remembered of earlier listings.
+
+    Raises:
+        ValueError: it names none, or one that Beam would take for another.
+    """
+    if "::" in url:
+        raise ValueError("a chain of filesystems (::) is not what Beam knows")
     fs, path = url_to_fs(url, **_timeouts(url))
     fs.invalidate_cache()
     if is_local(fs):
         return Located(fs, os.path.abspath(path), "")
     path, given = path.rstrip("/"), url.rstrip("/")
+    if not path or ":///" in given:
+        raise ValueError("there is no bucket or folder behind ://")
     whole = given if given.endswith(path) else fs.unstrip_protocol(path)
     return Located(fs, path, whole.removesuffix(path))
 
@@ -103,6 +113,14 @@ def info_of(fs: fsspec.AbstractFileSystem, path: str) -> dict[str, Any] | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     return info
+
+
+def version_of(info: Mapping[str, Any]) -> tuple[str, str]:
+    """What changes when a file does: the name of what its filesystem tells, and that; empty where it tells nothing."""
+    for name in _VERSIONS:
+        if info.get(name):
+            return name, str(info[name])
+    return "", ""
 
 
 def files_below(fs: fsspec.AbstractFileSystem, root: str, depth: int | None) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -170,7 +188,7 @@ def reason(error: BaseException) -> str:
         return f"does not exist ({text})" if " " in text else "does not exist"
     if isinstance(error, PermissionError):
         return f"access is denied ({text})"
-    if isinstance(error, OSError) and text:
+    if isinstance(error, OSError | ValueError) and text:
         return text
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 

@@ -40,7 +40,7 @@ def is_inside_input(output: str, inputs: Sequence[str]) -> bool:
 def holds_any(output: str, manifests: Iterable[Manifest]) -> bool:
     """Whether a manifest is itself a file of a run in the folder, which a new run would replace."""
     folder = canonical(output)
-    parted = (canonical(path).rpartition("/") for path in {path for path, _ in manifests})
+    parted = (canonical(path).rpartition("/") for path in {manifest.path for manifest in manifests})
     return any(parent == folder and _OF_A_RUN.fullmatch(name) for parent, _, name in parted)
 
 
@@ -58,7 +58,11 @@ def clear(output: str) -> None:
         marker, probe = f"{folder}/{SUCCESS}", f"{folder}/{BEAM_TEMPORARY}{ENTRIES}-probe"
         if info_of(fs, marker) is not None:
             fs.rm_file(marker)
-        for path in _of_a_run(fs, folder):
+        found = _of_a_run(fs, folder)
+        files = [path for path, kind in found.items() if kind != "directory"]
+        if files:
+            fs.rm(files)
+        for path in found.keys() - files:
             fs.rm(path, recursive=True)
         fs.invalidate_cache()
         for path in _of_a_run(fs, folder):
@@ -67,9 +71,11 @@ def clear(output: str) -> None:
         fs.rm_file(probe)
 
 
-def _of_a_run(fs: fsspec.AbstractFileSystem, folder: str) -> list[str]:
+def _of_a_run(fs: fsspec.AbstractFileSystem, folder: str) -> dict[str, str]:
+    """Paths of what earlier runs left, and the kind of each."""
     try:
-        found = fs.ls(folder, detail=False)
+        found = fs.ls(folder, detail=True)
     except FileNotFoundError:
-        return []  # an object store has no empty folder; that there is no bucket shows when it is written to
-    return [path for path in found if _OF_A_RUN.fullmatch(path.rstrip("/").rpartition("/")[2])]
+        return {}  # an object store has no empty folder; that there is no bucket shows when it is written to
+    kinds = {info["name"]: info["type"] for info in found}
+    return {path: kind for path, kind in kinds.items() if _OF_A_RUN.fullmatch(path.rstrip("/").rpartition("/")[2])}

@@ -11,7 +11,7 @@ from apache_beam.io.filesystem import CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 from apache_beam.typehints import Tuple
 
-from alm_beam.runners.filesystem import StorageSetup
+from alm_beam.runners.filesystem import StorageSetup, has_changed
 from alm_beam.storage.compression import DecompressionError, decompressed, is_compressed
 from alm_beam.storage.discovery import Manifest
 from alm_beam.storage.secrets import shown
@@ -77,6 +77,7 @@ class _ManifestSource(textio._TextSource):
     """A text source over a list of files that yields (file, byte offset, line)."""
 
     manifests: Sequence[Manifest] = ()
+    manifest: Manifest | None = None
     storage: StorageSetup | None = None
     _concat_source: concat_source.ConcatSource | None
 
@@ -86,13 +87,14 @@ class _ManifestSource(textio._TextSource):
     def _get_concat_source(self) -> concat_source.ConcatSource:
         # Beam would match the pattern here. The manifests are already known, and a name may hold a `*` or a `[`.
         if self._concat_source is None:
-            reader = copy.copy(self)
-            reader.manifests = ()
             groups: list[list[iobase.BoundedSource]] = []
             room = 0
-            for path, size in self.manifests:
+            for manifest in self.manifests:
+                path, size, _ = manifest
                 if not size:
                     continue
+                reader = copy.copy(self)
+                reader.manifests, reader.manifest = (), manifest
                 if room < size:
                     groups.append([])
                     room = _GROUP_BYTES
@@ -111,6 +113,8 @@ class _ManifestSource(textio._TextSource):
     @contextlib.contextmanager
     def open_file(self, file_name: str) -> Iterator[IO[bytes]]:
         with FileSystems.open(file_name, compression_type=CompressionTypes.UNCOMPRESSED) as raw:
+            if self.manifest and has_changed(raw, self.manifest):
+                raise OSError("it has changed since the run began")
             yield decompressed(file_name, raw)
 
     def read_records(self, file_name: str, range_tracker: iobase.RangeTracker) -> Iterator[tuple[str, int, bytes]]:

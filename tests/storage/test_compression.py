@@ -59,3 +59,16 @@ def test_data_of_another_kind_is_an_error(suffix):
 def test_a_name_without_a_known_suffix_is_read_as_it_is():
     assert not is_compressed("a.gz/b.jsonl")
     assert decompressed("a.gz/b.jsonl", io.BytesIO(DATA)).read() == DATA
+
+
+@pytest.mark.parametrize(
+    ("path", "compressed"),
+    [
+        ("s3://lake/m.jsonl.gz?versionId=7", True),
+        ("https://host/m.jsonl.zst?X-Signature=a.b/c", True),
+        ("https://host/m.jsonl?name=m.gz", False),
+        ("/data/m.jsonl.GZ", True),
+    ],
+)
+def test_the_ending_of_the_name_counts_and_not_that_of_a_query(path, compressed):
+    assert is_compressed(path) is compressed

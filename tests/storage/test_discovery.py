@@ -111,13 +111,20 @@ def test_what_cannot_be_understood_is_refused_by_name(pattern):
 
 def test_local_paths_are_absolute_and_sizes_are_known(tree, monkeypatch):
     monkeypatch.chdir(tree)
-    assert find_manifests(["a.jsonl", f"file://{tree}/b.json"]) == [(f"{tree}/a.jsonl", 2), (f"{tree}/b.json", 2)]
+    found = find_manifests(["a.jsonl", f"file://{tree}/b.json"])
+    assert [(path, size) for path, size, _ in found] == [(f"{tree}/a.jsonl", 2), (f"{tree}/b.json", 2)]
 
 
 def test_urls_of_other_filesystems_stay_urls():
     with fsspec.open("memory://discovery/a.jsonl", "wb") as file:
         file.write(b"{}")
-    assert find_manifests(["memory://discovery"]) == [("memory://discovery/a.jsonl", 2)]
+    assert [each[:2] for each in find_manifests(["memory://discovery"])] == [("memory://discovery/a.jsonl", 2)]
+
+
+@pytest.mark.parametrize("url", ["simplecache::memory://discovery/a.jsonl", "memory://", "s3://", "s3:///lake/in"])
+def test_a_url_that_beam_would_take_for_another_is_refused(url):
+    with pytest.raises(InputError, match=r"::|behind"):
+        find_manifests([url])
 
 
 def test_a_link_keeps_its_own_name(tree):

@@ -68,7 +68,7 @@ def test_small_manifests_are_one_bundle_that_can_be_split_between_them(tmp_path,
     rest = [] if split is None else bundle.source.read(bundle.source.get_range_tracker(stop, bundle.stop_position))
     assert (split is None) == (stop == 6), "6 manifests have lines"
     read += [*lines, *rest]
-    assert read == [(path, 3 * line, b"{}") for index, (path, _) in enumerate(found) for line in range(index)]
+    assert read == [(path, 3 * line, b"{}") for index, (path, *_) in enumerate(found) for line in range(index)]
 
 
 def test_large_manifests_are_bundles_of_their_own(tmp_path):
