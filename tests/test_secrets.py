@@ -14,6 +14,7 @@ from tests.runners.test_local import TWO_WORKERS
 from tests.servers.stores import SECRET, Store
 
 LOUD = "import logging; logging.basicConfig(level=logging.DEBUG)\n"
+CLI = "import sys; from alm_beam.cli import main; sys.exit(main(sys.argv[1:]))"
 JOB = "import sys; from alm_beam.job import run; sys.exit(run(sys.argv[1:]))"
 OTHER_THREAD = "import threading, time; threading.Thread(target=time.sleep, args=(999,), daemon=True).start()\n"
 
@@ -98,6 +99,13 @@ def test_a_signed_url_is_named_without_its_query_in_rejects_statistics_and_summa
     assert json.loads((out / "loss_stats.json").read_text())["parameters"]["input"] == [url]
     assert SECRET not in text
     assert not any(SECRET in path.read_text() for path in out.iterdir())
+
+
+def test_the_sample_command_shows_no_secret():
+    text = said(CLI, "sample", f"memory://user:{SECRET}@h/out", "--recordings=1", exit_code=0)
+    assert text == "memory://h/out/sample-00000.jsonl\n"
+    text = said(CLI, "sample", "nosuch://m.jsonl", exit_code=1, FSSPEC_FTP_PASSWORD="nosuch")
+    assert "Protocol not known: ***" in text
 
 
 def test_fsspecs_own_variables_and_files_reach_the_stores(s3, source, tmp_path):
