@@ -1,7 +1,9 @@
 """What may not be shown: credentials, wherever a URL or a message holds them."""
 
+import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from urllib.parse import quote, quote_plus
 
 _HIDDEN = "***"
 
@@ -10,7 +12,7 @@ _LEAST_LENGTH = 6
 
 _USER = re.compile(r"\b([a-zA-Z][-a-zA-Z0-9+.]*)://([^/?#\s@'\"]*)@")
 _END = r"(?=[:,;.]?(?:[\s'\")]|$))"
-_HTTP_QUERY = re.compile(rf"\b(https?://[^\s?'\"]*)\?[^\s'\")]*?{_END}", re.IGNORECASE)
+_HTTP_QUERY = re.compile(rf"\b(https?://[^\s?'\"]*|url: /[^\s?'\"]*)\?[^\s'\")]*?{_END}", re.IGNORECASE)
 _QUERY = re.compile(rf"\b([a-zA-Z][-a-zA-Z0-9+.]*://[^\s?'\"]*)\?[^\s'\")?/]*=[^\s'\")]*?{_END}")
 _CONTAINER_BEFORE_HOST = ("abfs", "abfss", "wasb", "wasbs")
 """Schemes whose URLs name the container where others name the user."""
@@ -20,7 +22,8 @@ _secrets: list[str] = []
 
 def hide(secrets: Iterable[str]) -> None:
     """Makes `redacted` leave these out, from now on and in place of those of an earlier call."""
-    _secrets[:] = sorted({each for each in secrets if len(each) >= _LEAST_LENGTH}, key=len, reverse=True)
+    forms = {form for each in secrets for form in _forms(each)}
+    _secrets[:] = sorted({form for form in forms if len(form) >= _LEAST_LENGTH}, key=len, reverse=True)
 
 
 def shown(url: str) -> str:
@@ -48,3 +51,10 @@ def _without_user(found: re.Match[str]) -> str:
     scheme, user = found.groups()
     is_container = scheme.lower() in _CONTAINER_BEFORE_HOST and ":" not in user
     return found.group(0) if is_container else f"{scheme}://"
+
+
+def _forms(secret: str) -> Iterator[str]:
+    """The secret as messages may state it: as it is, on one line, in a URL, quoted by Python, in JSON."""
+    yield from (secret, " ".join(secret.split()))
+    yield from (quote(secret), quote(secret, safe=""), quote_plus(secret))
+    yield from (repr(secret)[1:-1], json.dumps(secret)[1:-1])
