@@ -2,6 +2,7 @@
 
 import argparse
 import difflib
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import MISSING, fields
 from typing import Any, NoReturn
@@ -18,8 +19,6 @@ from alm_beam.core.config import (
     WindowConfig,
 )
 from alm_beam.storage.secrets import redacted
-
-_SECRET_FLAG = "storage_options"
 
 _EPILOG = """\
 Any flag of Apache Beam may follow: --runner (without it the job runs here, on all cores if the input is large enough),
@@ -60,12 +59,17 @@ class FlagParser(argparse.ArgumentParser):
         self.error(f"--{flag}={value}: {why}")
 
     def refuse_unknown(self, unknown: Sequence[str], known: Iterable[str]) -> None:
-        """Ends the process if there is an argument that is neither ours nor among `known`, and names the nearest."""
+        """Ends the process if there is an argument that is neither ours nor among `known`, and names the nearest.
+
+        Of the argument it shows the flag alone: what was given to a flag that is misspelt, or lacks a shell quote, may
+        be a secret.
+        """
         if unknown:
-            flag = unknown[0].partition("=")[0]
-            nearest = difflib.get_close_matches(flag, [*self._option_string_actions, *known], n=1)
-            argument = flag if f"--{_SECRET_FLAG}" in nearest else unknown[0]
-            self.error(f"unknown argument {argument}" + (f" (did you mean {nearest[0]}?)" if nearest else ""))
+            flag = re.match(r"-[-\w]*", unknown[0])
+            if not flag:
+                self.error("there is an argument that belongs to no flag (is a shell quote missing?)")
+            nearest = difflib.get_close_matches(flag[0].lower(), [*self._option_string_actions, *known], n=1)
+            self.error(f"unknown argument {flag[0]}" + (f" (did you mean {nearest[0]}?)" if nearest else ""))
 
 
 def windows_parser(prog: str) -> FlagParser:
@@ -110,7 +114,7 @@ def windows_parser(prog: str) -> FlagParser:
     )
     add(
         files,
-        _SECRET_FLAG,
+        "storage_options",
         "JSON",
         'fsspec\'s options for the URLs, {"<option>": value}, or {"<protocol>": {"<option>": value}}; never shown',
     )
