@@ -3,7 +3,7 @@
 import argparse
 import difflib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import MISSING, fields
 from typing import Any, NoReturn
 
@@ -18,7 +18,7 @@ from alm_beam.core.config import (
     OverlapConfig,
     WindowConfig,
 )
-from alm_beam.storage.secrets import redacted
+from alm_beam.storage.secrets import redacted, shown
 
 _EPILOG = """\
 Any flag of Apache Beam may follow: --runner (without it the job runs here, on all cores if the input is large enough),
@@ -56,7 +56,10 @@ class FlagParser(argparse.ArgumentParser):
 
     def refuse(self, flag: str, value: object, why: str) -> NoReturn:
         """Ends the process with a message that names the flag and what it was given."""
-        self.error(f"--{flag}={value}: {why}")
+        message = f"--{flag}={value}: {why}"
+        for url in _URLS_OF[flag](str(value)) if flag in _URLS_OF else ():
+            message = message.replace(url, shown(url))
+        self.error(message)
 
     def refuse_unknown(self, unknown: Sequence[str], known: Iterable[str]) -> None:
         """Ends the process if there is an argument that is neither ours nor among `known`, and names the nearest.
@@ -213,6 +216,10 @@ def _number(text: str) -> int | float | str:
 
 def _names(text: str) -> list[str]:
     return [name for name in map(str.strip, text.split(",")) if name]
+
+
+_URLS_OF: dict[str, Callable[[str], list[str]]] = {"input": _names, "output": lambda value: [value]}
+"""The paths and URLs that a flag names."""
 
 
 def _defaults(config: type) -> dict[str, Any]:

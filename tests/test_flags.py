@@ -71,7 +71,10 @@ def test_a_wrong_flag_is_refused_before_anything_is_read_or_written(tmp_path, ca
         (("--storage_options", "{secret:", "TOPS3CRET}"), "belongs to no flag"),
         (("--secret=TOPS3CRET",), "unknown argument --secret ("),
         (('--storage={"secret":"TOPS3CRET"}',), "unknown argument --storage ("),
-        (('--STORAGE_OPTIONS={"secret": "TOPS3CRET"}',), "unknown argument --STORAGE_OPTIONS (did you mean --storage_o"),
+        (
+            ('--STORAGE_OPTIONS={"secret": "TOPS3CRET"}',),
+            "unknown argument --STORAGE_OPTIONS (did you mean --storage_o",
+        ),
         (('--storage_options{"secret":"TOPS3CRET"}',), "unknown argument --storage_options ("),
     ],
 )
