@@ -132,11 +132,31 @@ def test_fsspecs_own_variables_and_files_reach_the_stores(s3, source, tmp_path):
         ('{"key": "a"}', ["/local"], {}),
         ('{"s3": {"key": "a"}, "gs": {"token": "b"}}', ["s3://in"], {"s3": {"key": "a"}, "gs": {"token": "b"}}),
         ('{"client_kwargs": {"region_name": "x"}}', ["s3://in"], {"s3": {"client_kwargs": {"region_name": "x"}}}),
+        ('{"token": {"type": "x"}}', ["gs://in"], {"gs": {"token": {"type": "x"}}}),
+        ('{"client_kwargs": {"region_name": "x"}}', ["/local"], {}),
+        ('{"headers": {"a": "b"}}', ["https://in"], {"http": {"headers": {"a": "b"}}}),
+        ('{"secert": "a"}', ["s3://in"], {"s3": {"secert": "a"}}),
         ("{}", ["s3://in", "gs://out"], {}),
     ],
 )
 def test_options_are_for_the_protocol_of_the_urls_or_for_those_that_they_name(text, urls, options):
     assert parse_storage_options(text, urls) == options
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('{"s3": null}', "gives s3 no object of options"),
+        ('{"s3": ["TOPS3CRET"]}', "gives s3 no object of options"),
+        ('{"S3": {"secret": "TOPS3CRET"}}', "neither an option nor a protocol"),
+        ('{"s4": {"secret": "TOPS3CRET"}}', "neither an option nor a protocol"),
+        ('{"client_kwarg": {"secret": "TOPS3CRET"}, "key": "a"}', "neither an option nor a protocol"),
+    ],
+)
+def test_what_is_neither_options_nor_protocols_with_options_is_refused(text, message):
+    with pytest.raises(StorageOptionsError, match=message) as refused:
+        parse_storage_options(text, ["s3://in", "/local"])
+    assert "TOPS3CRET" not in str(refused.value)
 
 
 def test_options_for_urls_of_two_protocols_have_to_name_them():
