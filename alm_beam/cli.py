@@ -48,15 +48,17 @@ def _sample(arguments: list[str]) -> int:
     flags, unknown = parser.parse_known_args(arguments)
     parser.refuse_unknown(unknown, ())
     from alm_beam.sample import write_sample
+    from alm_beam.storage.options import use
     from alm_beam.storage.paths import reason
     from alm_beam.storage.secrets import shown
 
+    use({})  # so that messages show no secret of fsspec's configuration
     try:
         paths = write_sample(flags.out, recordings=flags.recordings, seed=flags.seed, hostile=flags.hostile)
     except (OSError, ValueError, ImportError) as error:
         print(f"{parser.prog}: error: cannot write {shown(flags.out)} ({reason(error)})", file=sys.stderr)
         return 1
-    print("\n".join(paths))
+    print("\n".join(map(shown, paths)))
     return 0
 
 

@@ -2,7 +2,8 @@
 
 import argparse
 import difflib
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import MISSING, fields
 from typing import Any, NoReturn
 
@@ -17,9 +18,7 @@ from alm_beam.core.config import (
     OverlapConfig,
     WindowConfig,
 )
-from alm_beam.storage.secrets import redacted
-
-_SECRET_FLAG = "storage_options"
+from alm_beam.storage.secrets import redacted, shown
 
 _EPILOG = """\
 Any flag of Apache Beam may follow: --runner (without it the job runs here, on all cores if the input is large enough),
@@ -57,15 +56,23 @@ class FlagParser(argparse.ArgumentParser):
 
     def refuse(self, flag: str, value: object, why: str) -> NoReturn:
         """Ends the process with a message that names the flag and what it was given."""
-        self.error(f"--{flag}={value}: {why}")
+        message = f"--{flag}={value}: {why}"
+        for url in _URLS_OF[flag](str(value)) if flag in _URLS_OF else ():
+            message = message.replace(url, shown(url))
+        self.error(message)
 
     def refuse_unknown(self, unknown: Sequence[str], known: Iterable[str]) -> None:
-        """Ends the process if there is an argument that is neither ours nor among `known`, and names the nearest."""
+        """Ends the process if there is an argument that is neither ours nor among `known`, and names the nearest.
+
+        Of the argument it shows the flag alone: what was given to a flag that is misspelt, or lacks a shell quote, may
+        be a secret.
+        """
         if unknown:
-            flag = unknown[0].partition("=")[0]
-            nearest = difflib.get_close_matches(flag, [*self._option_string_actions, *known], n=1)
-            argument = flag if f"--{_SECRET_FLAG}" in nearest else unknown[0]
-            self.error(f"unknown argument {argument}" + (f" (did you mean {nearest[0]}?)" if nearest else ""))
+            flag = re.match(r"-[-\w]*", unknown[0])
+            if not flag:
+                self.error("there is an argument that belongs to no flag (is a shell quote missing?)")
+            nearest = difflib.get_close_matches(flag[0].lower(), [*self._option_string_actions, *known], n=1)
+            self.error(f"unknown argument {flag[0]}" + (f" (did you mean {nearest[0]}?)" if nearest else ""))
 
 
 def windows_parser(prog: str) -> FlagParser:
@@ -110,7 +117,7 @@ def windows_parser(prog: str) -> FlagParser:
     )
     add(
         files,
-        _SECRET_FLAG,
+        "storage_options",
         "JSON",
         'fsspec\'s options for the URLs, {"<option>": value}, or {"<protocol>": {"<option>": value}}; never shown',
     )
@@ -209,6 +216,10 @@ def _number(text: str) -> int | float | str:
 
 def _names(text: str) -> list[str]:
     return [name for name in map(str.strip, text.split(",")) if name]
+
+
+_URLS_OF: dict[str, Callable[[str], list[str]]] = {"input": _names, "output": lambda value: [value]}
+"""The paths and URLs that a flag names."""
 
 
 def _defaults(config: type) -> dict[str, Any]:

@@ -52,17 +52,38 @@ def refused(capfd, *flags: str) -> str:
         ("--max_reject_fraction=2", "--max_reject_fraction=2: must be a fraction from 0 to 1"),
         (
             "--target_windw_duration=30",
-            "unknown argument --target_windw_duration=30 (did you mean --target_window_duration?)",
+            "unknown argument --target_windw_duration (did you mean --target_window_duration?)",
         ),
-        ("--target_window=30", "unknown argument --target_window=30 (did you mean --target_window_duration?)"),
-        ("--direct_num_worker=2", "unknown argument --direct_num_worker=2 (did you mean --direct_num_workers?)"),
-        ("more.jsonl", "unknown argument more.jsonl"),
+        ("--target_window=30", "unknown argument --target_window (did you mean --target_window_duration?)"),
+        ("--direct_num_worker=2", "unknown argument --direct_num_worker (did you mean --direct_num_workers?)"),
+        ("more.jsonl", "there is an argument that belongs to no flag (is a shell quote missing?)"),
     ],
 )
 def test_a_wrong_flag_is_refused_before_anything_is_read_or_written(tmp_path, capfd, flag, message):
     source, out = write(tmp_path / "in.jsonl"), tmp_path / "out"
     assert message in refused(capfd, f"--input={source}", f"--output={out}", flag)
     assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (("--storage_options", "{secret:", "TOPS3CRET}"), "belongs to no flag"),
+        (("--secret=TOPS3CRET",), "unknown argument --secret ("),
+        (('--storage={"secret":"TOPS3CRET"}',), "unknown argument --storage ("),
+        (
+            ('--STORAGE_OPTIONS={"secret": "TOPS3CRET"}',),
+            "unknown argument --STORAGE_OPTIONS (did you mean --storage_o",
+        ),
+        (('--storage_options{"secret":"TOPS3CRET"}',), "unknown argument --storage_options ("),
+    ],
+)
+def test_of_an_unknown_argument_the_flag_alone_is_shown(capfd, flags, message):
+    with pytest.raises(SystemExit):
+        run(["--input=in", "--output=out", *flags])
+    text = "".join(capfd.readouterr())
+    assert message in text
+    assert "TOPS3CRET" not in text
 
 
 def test_an_input_that_names_nothing_is_refused_by_name(tmp_path, capfd):

@@ -14,6 +14,7 @@ from tests.runners.test_local import TWO_WORKERS
 from tests.servers.stores import SECRET, Store
 
 LOUD = "import logging; logging.basicConfig(level=logging.DEBUG)\n"
+CLI = "import sys; from alm_beam.cli import main; sys.exit(main(sys.argv[1:]))"
 JOB = "import sys; from alm_beam.job import run; sys.exit(run(sys.argv[1:]))"
 OTHER_THREAD = "import threading, time; threading.Thread(target=time.sleep, args=(999,), daemon=True).start()\n"
 
@@ -77,6 +78,11 @@ def test_no_output_or_log_of_a_run_shows_a_secret(s3, source, code, flags):
         ('--storage_options={{"secret": "{0}"}}', "Partial credentials"),
         ("--input=http://user:{}@127.0.0.1:9/x.jsonl", "--input=http://127.0.0.1:9/x.jsonl: cannot be read"),
         ("--input=http://127.0.0.1:9/x.jsonl?sig={}", "--input=http://127.0.0.1:9/x.jsonl: cannot be read"),
+        ("--input=http://127.0.0.1:9/x.jsonl?sig=X&a='{}'", "--input=http://127.0.0.1:9/x.jsonl: cannot be read"),
+        ("--input=in,ftp://user:a {}@127.0.0.1:9/in", "--input=in: "),
+        ("--input=ftp://user:{}#b@127.0.0.1:9/in", "--input=ftp://127.0.0.1:9/in: cannot be read"),
+        ("--input=ftp://user:{}/b@127.0.0.1:9/in", "--input=ftp://127.0.0.1:9/in: cannot be read"),
+        ("--output=ftp://user:a {}@127.0.0.1:9/out", "--output=ftp://127.0.0.1:9/out: "),
         ("--output=ftp://user:{}@127.0.0.1/out", "--output=ftp://127.0.0.1/out: "),
     ],
 )
@@ -100,6 +106,13 @@ def test_a_signed_url_is_named_without_its_query_in_rejects_statistics_and_summa
     assert not any(SECRET in path.read_text() for path in out.iterdir())
 
 
+def test_the_sample_command_shows_no_secret():
+    text = said(CLI, "sample", f"memory://user:{SECRET}@h/out", "--recordings=1", exit_code=0)
+    assert text == "memory://h/out/sample-00000.jsonl\n"
+    text = said(CLI, "sample", "nosuch://m.jsonl", exit_code=1, FSSPEC_FTP_PASSWORD="nosuch")
+    assert "Protocol not known: ***" in text
+
+
 def test_fsspecs_own_variables_and_files_reach_the_stores(s3, source, tmp_path):
     bucket = bucket_of(source)
     flags = (f"--input={source}", "--max_reject_fraction=1", *TWO_WORKERS)
@@ -119,11 +132,31 @@ def test_fsspecs_own_variables_and_files_reach_the_stores(s3, source, tmp_path):
         ('{"key": "a"}', ["/local"], {}),
         ('{"s3": {"key": "a"}, "gs": {"token": "b"}}', ["s3://in"], {"s3": {"key": "a"}, "gs": {"token": "b"}}),
         ('{"client_kwargs": {"region_name": "x"}}', ["s3://in"], {"s3": {"client_kwargs": {"region_name": "x"}}}),
+        ('{"token": {"type": "x"}}', ["gs://in"], {"gs": {"token": {"type": "x"}}}),
+        ('{"client_kwargs": {"region_name": "x"}}', ["/local"], {}),
+        ('{"headers": {"a": "b"}}', ["https://in"], {"http": {"headers": {"a": "b"}}}),
+        ('{"secert": "a"}', ["s3://in"], {"s3": {"secert": "a"}}),
         ("{}", ["s3://in", "gs://out"], {}),
     ],
 )
 def test_options_are_for_the_protocol_of_the_urls_or_for_those_that_they_name(text, urls, options):
     assert parse_storage_options(text, urls) == options
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('{"s3": null}', "gives s3 no object of options"),
+        ('{"s3": ["TOPS3CRET"]}', "gives s3 no object of options"),
+        ('{"S3": {"secret": "TOPS3CRET"}}', "neither an option nor a protocol"),
+        ('{"s4": {"secret": "TOPS3CRET"}}', "neither an option nor a protocol"),
+        ('{"client_kwarg": {"secret": "TOPS3CRET"}, "key": "a"}', "neither an option nor a protocol"),
+    ],
+)
+def test_what_is_neither_options_nor_protocols_with_options_is_refused(text, message):
+    with pytest.raises(StorageOptionsError, match=message) as refused:
+        parse_storage_options(text, ["s3://in", "/local"])
+    assert "TOPS3CRET" not in str(refused.value)
 
 
 def test_options_for_urls_of_two_protocols_have_to_name_them():

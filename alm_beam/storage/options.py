@@ -1,5 +1,6 @@
 """fsspec's options for each protocol: from the command line, beside those that its own means give."""
 
+import inspect
 import json
 import logging
 import os
@@ -11,7 +12,7 @@ import fsspec
 import fsspec.config
 
 from alm_beam.storage import secrets
-from alm_beam.storage.paths import protocols_of
+from alm_beam.storage.paths import OBJECT_STORES, protocols_of
 
 StorageOptions: TypeAlias = Mapping[str, Mapping[str, Any]]
 """fsspec's options by protocol, as its configuration files have them."""
@@ -61,11 +62,34 @@ def parse_storage_options(text: str, urls: Collection[str]) -> StorageOptions:
         return given
     if any(by_protocol):
         raise StorageOptionsError("mixes options and protocols; " + _BY_PROTOCOL)
+    bare = sorted(given.keys() & set(known))
+    if bare:
+        raise StorageOptionsError(f"gives {bare[0]} no object of options; {_BY_PROTOCOL}")
     protocols = {names[0] for names in map(protocols_of, urls) if "file" not in names}
+    if any(isinstance(value, dict) and _is_no_option(name, protocols) for name, value in given.items()):
+        raise StorageOptionsError(
+            f"has an object under a name that is neither an option nor a protocol; {_BY_PROTOCOL}"
+        )
     if len(protocols) > 1:
         which = " and ".join(sorted(protocols))
         raise StorageOptionsError(f"does not say which of {which} it means; {_BY_PROTOCOL}")
     return dict.fromkeys(protocols, given)
+
+
+def _is_no_option(name: str, protocols: Collection[str]) -> bool:
+    """Whether it is a protocol in capitals, or what no filesystem of the protocols takes, as far as these state it.
+
+    The object stores' filesystems do; others hand what they do not know to the library that they build on.
+    """
+    if name.lower() in fsspec.available_protocols():
+        return True
+    taken = {
+        parameter
+        for protocol in protocols
+        for kind in fsspec.get_filesystem_class(protocol).__mro__
+        for parameter in inspect.signature(kind.__init__).parameters
+    }
+    return bool(protocols) and OBJECT_STORES.issuperset(protocols) and name not in taken
 
 
 def use(options: StorageOptions) -> None:

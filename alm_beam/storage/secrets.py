@@ -1,17 +1,35 @@
 """What may not be shown: credentials, wherever a URL or a message holds them."""
 
+import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from urllib.parse import quote, quote_plus
 
 _HIDDEN = "***"
 
 _LEAST_LENGTH = 6
 """A shorter secret is not looked for in messages: it would be found in words that have nothing to do with it."""
 
-_USER = re.compile(r"\b([a-zA-Z][-a-zA-Z0-9+.]*)://([^/?#\s@'\"]*)@")
-_END = r"(?=[:,;.]?(?:[\s'\")]|$))"
-_HTTP_QUERY = re.compile(rf"\b(https?://[^\s?'\"]*)\?[^\s'\")]*?{_END}", re.IGNORECASE)
-_QUERY = re.compile(rf"\b([a-zA-Z][-a-zA-Z0-9+.]*://[^\s?'\"]*)\?[^\s'\")?/]*=[^\s'\")]*?{_END}")
+
+def _user(char: str) -> re.Pattern[str]:
+    """What stands before the host of a URL whose characters are `char`.
+
+    A password may hold anything: it ends with the last `@` before the first `/`, and where what follows the first `:`
+    is no port, with the last `@` of all. The bucket of an Amazon resource name has colons as well.
+    """
+    host, name = rf"(?:(?![/?]){char})*", rf"(?:(?![/@:[]){char})*"
+    return re.compile(rf"\b([a-zA-Z][-a-zA-Z0-9+.]*)://({host}|(?!arn:){name}:(?!:|\d*(?:[/?]|$)){char}*)@", re.DOTALL)
+
+
+_USER_IN_URL = _user(".")
+_USER = _user(r"\S")
+_END = r"(?=[:,;.'\")\]}>]*(?:\s|$))"
+_HTTP = re.compile(r"\bhttps?://", re.IGNORECASE)
+_HTTP_QUERY = re.compile(rf"(\bhttps?://[^\s?#]*|\burl: /[^\s?#]*)[?#]\S*?{_END}", re.IGNORECASE)
+_QUERY = re.compile(rf"\b([a-zA-Z][-a-zA-Z0-9+.]*://[^\s?]*)\?[^\s'\")?/]*=\S*?{_END}")
+_PORT = re.compile(r"(Port could not be cast to integer value as )('.*'|\".*\")")
+"""Python's words for a URL whose password holds a `/`, `?` or `#`: what stands before that is no port."""
+
 _CONTAINER_BEFORE_HOST = ("abfs", "abfss", "wasb", "wasbs")
 """Schemes whose URLs name the container where others name the user."""
 
@@ -20,31 +38,43 @@ _secrets: list[str] = []
 
 def hide(secrets: Iterable[str]) -> None:
     """Makes `redacted` leave these out, from now on and in place of those of an earlier call."""
-    _secrets[:] = sorted({each for each in secrets if len(each) >= _LEAST_LENGTH}, key=len, reverse=True)
+    forms = {form for each in secrets for form in _forms(each)}
+    _secrets[:] = sorted({form for form in forms if len(form) >= _LEAST_LENGTH}, key=len, reverse=True)
 
 
 def shown(url: str) -> str:
-    """The path or URL without user, password and query string; what it names can still be told.
+    """The path or URL without user, password, query string and fragment; what it names can still be told.
 
-    A `?` that begins no query (a `=` would follow) is part of a name, except in HTTP.
+    A `?` that begins no query (a `=` would follow) is part of a name, and so is a `#`, except in HTTP.
     """
-    scheme, found, rest = url.partition("://")
-    if not found:
+    if "://" not in url:
         return url
-    at = rest.find("?")
-    if at >= 0 and ("=" in rest[at:] or scheme.lower() in ("http", "https")):
-        rest = rest[:at]
-    return _USER.sub(_without_user, f"{scheme}://{rest}")
+    url = _USER_IN_URL.sub(_without_user, url)
+    if _HTTP.search(url):
+        return re.split("[?#]", url, maxsplit=1)[0]
+    name, _, query = url.partition("?")
+    return name if "=" in query else url
 
 
 def redacted(text: str) -> str:
-    """A message without the secrets that are known, and with its URLs as `shown` shows them."""
+    """A message without the secrets that are known, and with its URLs as `shown` shows them.
+
+    A URL ends with the first space. One that may hold a space is to be replaced by what `shown` gives before.
+    """
     for secret in _secrets:
         text = text.replace(secret, _HIDDEN)
-    return _USER.sub(_without_user, _QUERY.sub(r"\1", _HTTP_QUERY.sub(r"\1", text)))
+    text = _PORT.sub(rf"\1{_HIDDEN}", text)
+    return _QUERY.sub(r"\1", _HTTP_QUERY.sub(r"\1", _USER.sub(_without_user, text)))
 
 
 def _without_user(found: re.Match[str]) -> str:
     scheme, user = found.groups()
     is_container = scheme.lower() in _CONTAINER_BEFORE_HOST and ":" not in user
     return found.group(0) if is_container else f"{scheme}://"
+
+
+def _forms(secret: str) -> Iterator[str]:
+    """The secret as messages may state it: as it is, on one line, in a URL, quoted by Python, in JSON."""
+    yield from (secret, " ".join(secret.split()))
+    yield from (quote(secret), quote(secret, safe=""), quote_plus(secret))
+    yield from (repr(secret)[1:-1], json.dumps(secret)[1:-1])
