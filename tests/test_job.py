@@ -105,6 +105,29 @@ class TestInput:
         if flags == ("--num_shards=3",):
             assert len(list((tmp_path / "out").glob("alm_output-*-of-00003.jsonl"))) == 3
 
+    def test_a_linked_manifest_is_read(self, tmp_path, expected):
+        write(tmp_path / "real" / "m.jsonl")
+        link = tmp_path / "in" / "link.jsonl"
+        link.parent.mkdir()
+        link.symlink_to(tmp_path / "real" / "m.jsonl")
+        os.utime(link, (0, 0), follow_symlinks=False)
+        assert job(tmp_path / "out", link.parent) == 0
+        assert output_entries(tmp_path / "out") == expected
+
+    def test_a_manifest_that_changes_after_it_was_found_fails_the_run_by_name(self, tmp_path, capfd, monkeypatch):
+        manifest = write(tmp_path / "m.jsonl")
+        clear = run_folder.clear
+
+        def grow(output: str) -> None:
+            clear(output)
+            with manifest.open("ab") as file:
+                file.write(lines())
+
+        monkeypatch.setattr(run_folder, "clear", grow)
+        assert job(tmp_path / "out", manifest) == 1
+        assert f"{manifest}: cannot be read (it has changed since the run began)" in capfd.readouterr().err
+        assert not (tmp_path / "out" / "_SUCCESS").exists()
+
     def test_a_manifest_that_is_cut_off_in_its_compressed_data_fails_the_run_by_name(self, tmp_path, capfd):
         path = write(tmp_path / "in.jsonl.gz", COMPRESS[".gz"](lines())[:-20])
         assert job(tmp_path / "out", path) == 1
