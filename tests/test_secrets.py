@@ -79,7 +79,7 @@ def test_no_output_or_log_of_a_run_shows_a_secret(s3, source, code, flags):
         ("--input=http://user:{}@127.0.0.1:9/x.jsonl", "--input=http://127.0.0.1:9/x.jsonl: cannot be read"),
         ("--input=http://127.0.0.1:9/x.jsonl?sig={}", "--input=http://127.0.0.1:9/x.jsonl: cannot be read"),
         ("--input=http://127.0.0.1:9/x.jsonl?sig=X&a='{}'", "--input=http://127.0.0.1:9/x.jsonl: cannot be read"),
-        ("--input=in,ftp://user:a {}@127.0.0.1:9/in", "--input=in: "),
+        ("--input=ftp://user:a {}@127.0.0.1:9/in", "--input=ftp://127.0.0.1:9/in: cannot be read"),
         ("--input=ftp://user:{}#b@127.0.0.1:9/in", "--input=ftp://127.0.0.1:9/in: cannot be read"),
         ("--input=ftp://user:{}/b@127.0.0.1:9/in", "--input=ftp://127.0.0.1:9/in: cannot be read"),
         ("--output=ftp://user:a {}@127.0.0.1:9/out", "--output=ftp://127.0.0.1:9/out: "),
