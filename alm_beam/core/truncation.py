@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from alm_beam.core.manifest import NUMBER, BadEntry, Recording, RejectReason, described, parsed_words
+from alm_beam.core.manifest import NUMBER, BadEntry, Recording, RejectReason, described, parsed_words, too_deep
 
 _WORD = attrgetter("word")
 
@@ -79,6 +79,8 @@ class _CutPoints:
             self._words = _words.decode(words)
         except msgspec.MsgspecError:
             raise self._first_fault() from None
+        except RecursionError:  # which the reading of the line may have escaped by a few frames
+            raise too_deep() from None
         self._ends = ends = [word.end for word in self._words]
         if not NUMBER.issuperset(map(type, ends)):
             raise self._first_fault()
