@@ -227,7 +227,8 @@ def has_changed(file: IO[bytes], manifest: Manifest) -> bool:
         info = {"size": status.st_size, "mtime": status.st_mtime}
     name, version = version_of(info)
     found, version_found = manifest.version
-    return info.get("size", manifest.size) != manifest.size or (name == found and version != version_found)
+    size = info.get("size")  # an HTTP server that gives no ranges may state none
+    return size not in (None, manifest.size) or (name == found and version != version_found)
 
 
 class StorageSetup:

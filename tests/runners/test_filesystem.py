@@ -1,11 +1,13 @@
 """Beam's own text transforms on any URL, by the filesystem that fsspec stands behind."""
 
 import contextlib
+import io
 import pickle
 import subprocess
 import sys
 import uuid
 from pathlib import Path
+from types import SimpleNamespace
 
 import apache_beam as beam
 import fsspec
@@ -15,7 +17,7 @@ from apache_beam.io.filesystem import BeamIOError, CompressionTypes, FileSystem
 from apache_beam.io.filesystems import FileSystems
 from apache_beam.testing.util import assert_that, equal_to
 
-from alm_beam.runners.filesystem import FsspecFileSystem, StorageSetup
+from alm_beam.runners.filesystem import FsspecFileSystem, StorageSetup, _File, has_changed
 from alm_beam.runners.local import LocalRunner
 from alm_beam.storage.discovery import Manifest
 from alm_beam.transforms.read import ReadManifests
@@ -202,3 +204,20 @@ def test_the_plugin_alone_serves_any_beam_job(tmp_path):
     )
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert shown.split() == ["one", "two"]
+
+
+@pytest.mark.parametrize(
+    ("told", "changed"),
+    [
+        ({"size": 3, "ETag": "a"}, False),
+        ({"size": 4, "ETag": "a"}, True),
+        ({"size": 3, "ETag": "b"}, True),
+        ({"size": 3, "mtime": 1.0}, False),
+        ({"size": None}, False),
+        (None, False),
+    ],
+)
+def test_a_file_has_changed_only_as_far_as_its_filesystem_tells(told, changed):
+    file = io.BytesIO()
+    opened = _File(file if told is None else SimpleNamespace(details=told), "s3://lake/m.jsonl", "rb")
+    assert has_changed(opened, Manifest("s3://lake/m.jsonl", 3, ("ETag", "a"))) is changed
