@@ -34,7 +34,7 @@ from alm_beam.transforms.recordings import (
     ParseRecording,
     SerialiseEntry,
 )
-from alm_beam.transforms.write import FinishRun, write_shards
+from alm_beam.transforms.write import FinishRun, WriteShards
 
 _LOG = logging.getLogger(__name__)
 
@@ -121,8 +121,8 @@ def build(
     stats = written[STATS] | CombineLosses()
     shards = [
         written.lines
-        | "WriteEntries" >> write_shards(output, run_folder.ENTRIES, storage, num_shards=config.num_shards),
-        written[REJECTED] | "WriteRejects" >> write_shards(output, run_folder.REJECTS, storage, skip_if_empty=True),
+        | "WriteEntries" >> WriteShards(output, run_folder.ENTRIES, storage, num_shards=config.num_shards),
+        written[REJECTED] | "WriteRejects" >> WriteShards(output, run_folder.REJECTS, storage, skip_if_empty=True),
     ]
     parameters = {
         name: sorted(value) if isinstance(value, frozenset) else value for name, value in config.parameters().items()

@@ -1,15 +1,16 @@
 """Manifests as lines that know where they stand."""
 
 import contextlib
-import copy
 from collections.abc import Iterator, Sequence
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
-from apache_beam.coders import BytesCoder, Coder
-from apache_beam.io import ReadFromText, concat_source, filebasedsource, iobase, range_trackers, textio
+import apache_beam as beam
+from apache_beam import PCollection
+from apache_beam.coders import BytesCoder
+from apache_beam.io import iobase, range_trackers, textio
 from apache_beam.io.filesystem import CompressionTypes
 from apache_beam.io.filesystems import FileSystems
-from apache_beam.typehints import Tuple
+from apache_beam.pvalue import PBegin
 
 from alm_beam.runners.filesystem import StorageSetup, has_changed
 from alm_beam.storage.compression import DecompressionError, decompressed, is_compressed
@@ -19,12 +20,72 @@ from alm_beam.storage.secrets import shown
 _READ_BYTES = 1 << 20
 """Beam reads 8 KiB at a time and joins them, which is quadratic in the length of a line."""
 
-_GROUP_BYTES = 1 << 20
-"""Beam splits a file into no smaller pieces than this."""
+_RANGE_BYTES = 8 << 20
+"""What is handed to a worker at a time: a second or so of work, so that all end at about the same time."""
+
+Line = tuple[str, int, bytes]
+"""The file, the byte offset of the line in it, the line."""
 
 
 class ManifestReadError(OSError):
     """A manifest could not be read to its end."""
+
+
+class ReadRange(NamedTuple):
+    """What one worker reads in one go.
+
+    Attributes:
+        manifests: one after the other.
+        start: the lines that begin there or behind it, in bytes.
+        stop: and before it; None for all: of several manifests, and of one that cannot be split.
+    """
+
+    manifests: tuple[Manifest, ...]
+    start: int = 0
+    stop: int | None = None
+
+
+def ranges_of(manifests: Sequence[Manifest]) -> Iterator[ReadRange]:
+    """All of the manifests, in ranges of about 8 MiB. Compressed ones are not split; empty ones are left out."""
+    small: list[Manifest] = []
+    room = _RANGE_BYTES
+    for manifest in manifests:
+        if manifest.size > _RANGE_BYTES and not is_compressed(manifest.path):
+            for start in range(0, manifest.size, _RANGE_BYTES):
+                yield ReadRange((manifest,), start, min(start + _RANGE_BYTES, manifest.size))
+        elif manifest.size:
+            if small and manifest.size > room:
+                yield ReadRange(tuple(small))
+                small, room = [], _RANGE_BYTES
+            small.append(manifest)
+            room -= manifest.size
+    if small:
+        yield ReadRange(tuple(small))
+
+
+def lines_in(read: ReadRange) -> Iterator[Line]:
+    """The lines that begin in the range.
+
+    Raises:
+        ManifestReadError: a file cannot be read, has changed since it was found, or is compressed and not whole.
+    """
+    for manifest in read.manifests:
+        yield from _lines_of(manifest, read.start, read.stop)
+
+
+def _lines_of(manifest: Manifest, start: int, stop: int | None) -> Iterator[Line]:
+    tracker = range_trackers.OffsetRangeTracker(
+        start, range_trackers.OffsetRangeTracker.OFFSET_INFINITY if stop is None else stop
+    )
+    position = _ClaimedPosition(tracker)
+    name = shown(manifest.path)
+    try:
+        for line in _ManifestSource(manifest).read_records(manifest.path, position):
+            yield name, position.offset, line
+    except DecompressionError as error:
+        raise ManifestReadError(f"{name}: the compressed data is cut off or corrupt ({error})") from error
+    except OSError as error:
+        raise ManifestReadError(f"{name}: cannot be read ({str(error).removeprefix(f'{name}: ')})") from error
 
 
 class _ClaimedPosition:
@@ -44,113 +105,68 @@ class _ClaimedPosition:
         return getattr(self._tracker, name)
 
 
-class _ManifestGroup(iobase.BoundedSource):
-    """Small manifests, read one after the other: to hand each to a worker by itself costs more than to read it.
-
-    A position is the index of a manifest, so work can still move to another worker, by whole manifests.
-    """
-
-    def __init__(self, sources: Sequence[iobase.BoundedSource]):
-        self._sources = sources
-
-    def estimate_size(self) -> int:
-        return sum(source.estimate_size() for source in self._sources)
-
-    def split(self, *_: Any, **__: Any) -> Iterator[iobase.SourceBundle]:
-        yield iobase.SourceBundle(self.estimate_size(), self, 0, len(self._sources))
-
-    def get_range_tracker(self, start: int, stop: int) -> iobase.RangeTracker:
-        return range_trackers.OffsetRangeTracker(start, stop)
-
-    def read(self, range_tracker: iobase.RangeTracker) -> Iterator[tuple[str, int, bytes]]:
-        index = range_tracker.start_position()
-        while range_tracker.try_claim(index):
-            source = self._sources[index]
-            yield from source.read(source.get_range_tracker(None, None))
-            index += 1
-
-    def default_output_coder(self) -> Coder:
-        return self._sources[0].default_output_coder()
-
-
 class _ManifestSource(textio._TextSource):
-    """A text source over a list of files that yields (file, byte offset, line)."""
+    """Beam's text source over one manifest, to be read by ranges."""
 
-    manifests: Sequence[Manifest] = ()
-    manifest: Manifest | None = None
-    storage: StorageSetup | None = None
-    _concat_source: concat_source.ConcatSource | None
-
-    def __init__(self, *args: Any, **kwargs: Any):
-        super().__init__(*args, buffer_size=_READ_BYTES, **kwargs)
-
-    def _get_concat_source(self) -> concat_source.ConcatSource:
-        # Beam would match the pattern here. The manifests are already known, and a name may hold a `*` or a `[`.
-        if self._concat_source is None:
-            groups: list[list[iobase.BoundedSource]] = []
-            room = 0
-            for manifest in self.manifests:
-                path, size, _ = manifest
-                if not size:
-                    continue
-                reader = copy.copy(self)
-                reader.manifests, reader.manifest = (), manifest
-                if room < size:
-                    groups.append([])
-                    room = _GROUP_BYTES
-                room -= size
-                splittable = not is_compressed(path)
-                groups[-1].append(
-                    filebasedsource._SingleFileSource(
-                        reader, path, 0, size, self._min_bundle_size, splittable=splittable
-                    )
-                )
-            self._concat_source = concat_source.ConcatSource(
-                [group[0] if len(group) == 1 else _ManifestGroup(group) for group in groups]
-            )
-        return self._concat_source
+    def __init__(self, manifest: Manifest):
+        super().__init__(
+            manifest.path,
+            0,
+            CompressionTypes.UNCOMPRESSED,
+            strip_trailing_newlines=True,
+            coder=BytesCoder(),
+            buffer_size=_READ_BYTES,
+            validate=False,
+        )
+        self._manifest = manifest
 
     @contextlib.contextmanager
     def open_file(self, file_name: str) -> Iterator[IO[bytes]]:
         with FileSystems.open(file_name, compression_type=CompressionTypes.UNCOMPRESSED) as raw:
-            if self.manifest and has_changed(raw, self.manifest):
+            if has_changed(raw, self._manifest):
                 raise OSError("it has changed since the run began")
             yield decompressed(file_name, raw)
 
-    def read_records(self, file_name: str, range_tracker: iobase.RangeTracker) -> Iterator[tuple[str, int, bytes]]:
-        position = _ClaimedPosition(range_tracker)
-        lines = super().read_records(file_name, position)
-        name = shown(file_name)
-        try:
-            for line in lines:
-                yield name, position.offset, line
-        except DecompressionError as error:
-            raise ManifestReadError(f"{name}: the compressed data is cut off or corrupt ({error})") from error
-        except OSError as error:
-            raise ManifestReadError(f"{name}: cannot be read ({str(error).removeprefix(f'{name}: ')})") from error
 
-    def display_data(self) -> dict[str, Any]:
-        return {"compression": "by name"}  # not the file: its URL may hold credentials
+class _ListRanges(beam.DoFn):
+    def __init__(self, manifests: Sequence[Manifest]):
+        self._manifests = manifests
 
-    def output_type_hint(self) -> Any:
-        return Tuple[str, int, bytes]
+    def process(self, _: bytes) -> Iterator[ReadRange]:
+        yield from ranges_of(self._manifests)
 
 
-class ReadManifests(ReadFromText):
-    """`ReadFromText` over known files, with the place of each line: (file, byte offset, line as bytes).
+class _ReadLines(beam.DoFn):
+    def __init__(self, storage: StorageSetup):
+        self._storage = storage  # unpickled with it, in a worker, it says how to reach the files
 
-    Splits within a file, as `ReadFromText` does; a compressed file is read as one, and its offsets count uncompressed
+    def process(self, element: ReadRange) -> Iterator[Line]:
+        yield from lines_in(element)
+
+
+class ReadManifests(beam.PTransform):
+    """`ReadAllFromText` over known files, with the place of each line: (file, byte offset, line as bytes).
+
+    The ranges to read, not what is in them, are spread over the workers: not all runners would do so by themselves with
+    the one bundle that a `ReadFromText` begins as. A compressed file is one range, and its offsets count uncompressed
     bytes.
     """
-
-    _source_class = _ManifestSource
 
     def __init__(self, manifests: Sequence[Manifest], storage: StorageSetup | None = None):
         """
         Args:
-            manifests: the files, one or more; one that is named twice is read twice.
-            storage: how workers reach them; as this process does with nothing but fsspec's configuration, if None.
+            manifests: the files; one that is named twice is read twice.
+            storage: how workers reach them; by fsspec's configuration alone, if None.
         """
-        super().__init__(manifests[0].path, coder=BytesCoder(), validate=False)
-        self._source.manifests = manifests
-        self._source.storage = storage
+        super().__init__()
+        self._manifests = manifests
+        self._storage = storage or StorageSetup({})
+
+    def expand(self, begin: PBegin) -> PCollection[Line]:
+        return (
+            begin
+            | beam.Impulse()
+            | "ListRanges" >> beam.ParDo(_ListRanges(self._manifests))
+            | beam.Reshuffle()
+            | "ReadLines" >> beam.ParDo(_ReadLines(self._storage))
+        )

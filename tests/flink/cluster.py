@@ -1,0 +1,219 @@
+"""A standalone Flink cluster on loopback: each part a process of its own, and beside each TaskManager a worker pool."""
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from tests.flink import install
+
+_START_SECONDS = 120
+_OPENED = [
+    *("java.lang", "java.net", "java.io", "java.nio", "sun.nio.ch", "java.lang.reflect", "java.text", "java.time"),
+    *("java.util", "java.util.concurrent", "java.util.concurrent.atomic", "java.util.concurrent.locks"),
+]
+"""Packages that Flink 1.19 looks into, which Java 17 keeps closed."""
+
+_LOGGING = """\
+rootLogger.level = INFO
+rootLogger.appenderRef.console.ref = Console
+appender.console.name = Console
+appender.console.type = CONSOLE
+appender.console.layout.type = PatternLayout
+appender.console.layout.pattern = %d{HH:mm:ss,SSS} %-5p %c{1} - %m%n
+"""
+
+_POOL_NAME = "worker-pool"
+
+
+class Cluster:
+    """A running cluster.
+
+    Attributes:
+        rest: the JobManager's address.
+        job_server: the job server's address.
+        slots: for each TaskManager.
+        parts: the running processes by name: `jobmanager`, `jobserver`, `taskmanager-1`, `pool-1`, ...
+    """
+
+    def __init__(self, folder: Path, slots: int, restarts: int, with_boot: bool):
+        self.folder = folder
+        self.slots = slots
+        self.rest = f"127.0.0.1:{free_port()}"
+        self.job_server = f"127.0.0.1:{free_port()}"
+        self.parts: dict[str, subprocess.Popen[bytes]] = {}
+        self._restarts = restarts
+        self._rpc_port = free_port()
+        self._pool_port = free_port()
+        self._jars = install.flink_jars()
+        self._boot = install.boot() if with_boot else None
+        for name in ("conf", "log", "tmp"):
+            (folder / name).mkdir(parents=True)
+        (folder / "conf" / "log4j.properties").write_text(_LOGGING)
+        (folder / "conf" / "config.yaml").write_text("".join(f"{k}: {v}\n" for k, v in self._settings().items()))
+
+    def start(self, task_managers: int) -> None:
+        """Starts all parts, and returns when they are ready."""
+        self._java("jobmanager", "org.apache.flink.runtime.entrypoint.StandaloneSessionClusterEntrypoint")
+        for number in range(1, task_managers + 1):
+            self.start_pool(number)
+            self.start_task_manager(number)
+        jar = install.job_server_jar()
+        addresses = ["--job-host=127.0.0.1", f"--job-port={self.job_server.partition(':')[2]}", "--artifact-port=0"]
+        places = ["--expansion-port=0", f"--artifacts-dir={self.folder / 'artifacts'}", f"--flink-master={self.rest}"]
+        self._start("jobserver", ["java", "-Xmx512m", "-jar", str(jar), *addresses, *places])
+        self.wait("the job server", lambda: _answers(self.job_server))
+        self.wait("the cluster", lambda: self.get("overview")["slots-available"] == task_managers * self.slots)
+
+    def start_task_manager(self, number: int) -> None:
+        # Each TaskManager knows the name of the pools by another address: that of the pool beside it.
+        hosts = self.folder / f"hosts-{number}"
+        hosts.write_text(f"127.0.0.1 localhost {socket.gethostname()}\n{_pool_host(number)} {_POOL_NAME}\n")
+        options = ["-XX:MaxDirectMemorySize=448m", f"-Djdk.net.hosts.file={hosts}"]
+        self._java(f"taskmanager-{number}", "org.apache.flink.runtime.taskexecutor.TaskManagerRunner", *options)
+
+    def start_pool(self, number: int) -> None:
+        address = f"{_pool_host(number)}:{self._pool_port}"
+        command = [sys.executable, "-m", "tests.flink.pool", address, *([str(self._boot)] if self._boot else [])]
+        environment = {
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",  # the workers' python
+            "RUN_PYTHON_SDK_IN_DEFAULT_ENVIRONMENT": "true",
+        }
+        self._start(f"pool-{number}", command, environment)
+        self.wait(f"pool {number}", lambda: _answers(address))
+
+    def kill(self, name: str) -> None:
+        """Ends a part by SIGKILL."""
+        self.parts[name].kill()
+        self.parts.pop(name).wait()
+
+    def stop(self) -> None:
+        """Ends all parts, and the workers of the pools."""
+        for process in self.parts.values():
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGTERM)
+        for process in self.parts.values():
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:
+                pass
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+    def get(self, path: str) -> Any:
+        """What Flink's REST interface answers."""
+        with urllib.request.urlopen(f"http://{self.rest}/{path}", timeout=10) as answer:
+            return json.load(answer)
+
+    def flags(self, parallelism: int = 2) -> list[str]:
+        """What a job is given to run here."""
+        pools = ["--environment_type=EXTERNAL", f"--environment_config={_POOL_NAME}:{self._pool_port}"]
+        return ["--runner=PortableRunner", f"--job_endpoint={self.job_server}", f"--parallelism={parallelism}", *pools]
+
+    def log(self, name: str) -> str:
+        return (self.folder / "log" / name).read_text(errors="replace")
+
+    def wait(self, what: str, is_ready: Callable[[], bool], seconds: float = _START_SECONDS) -> None:
+        """Returns when it is; fails when a part ends, or it takes too long."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            with contextlib.suppress(OSError, KeyError, ValueError):
+                if is_ready():
+                    return
+            ended = [name for name, process in self.parts.items() if process.poll() is not None]
+            if ended:
+                break
+            time.sleep(0.2)
+        logs = "\n".join(f"{name}: {self.log(name)[-600:]}" for name in self.parts)
+        raise RuntimeError(f"{what} is not ready; ended: {ended}\n{logs}")
+
+    def _settings(self) -> dict[str, object]:
+        return {
+            "jobmanager.rpc.address": "127.0.0.1",
+            "jobmanager.rpc.port": self._rpc_port,
+            "jobmanager.bind-host": "127.0.0.1",
+            "jobmanager.memory.process.size": "1g",
+            "rest.address": "127.0.0.1",
+            "rest.bind-address": "127.0.0.1",
+            "rest.port": self.rest.partition(":")[2],
+            "taskmanager.host": "127.0.0.1",
+            "taskmanager.bind-host": "127.0.0.1",
+            "taskmanager.numberOfTaskSlots": self.slots,
+            "taskmanager.cpu.cores": 1,
+            "taskmanager.memory.task.heap.size": "384m",
+            "taskmanager.memory.task.off-heap.size": 0,
+            "taskmanager.memory.framework.heap.size": "128m",
+            "taskmanager.memory.framework.off-heap.size": "128m",
+            "taskmanager.memory.network.min": "192m",
+            "taskmanager.memory.network.max": "192m",
+            "taskmanager.memory.managed.size": "128m",
+            "taskmanager.memory.jvm-metaspace.size": "256m",
+            "taskmanager.memory.jvm-overhead.min": "192m",
+            "taskmanager.memory.jvm-overhead.max": "192m",
+            "heartbeat.interval": 1000,
+            "heartbeat.timeout": 10000,
+            "slot.request.timeout": 15000,
+            "restart-strategy.type": "fixed-delay",
+            "restart-strategy.fixed-delay.attempts": self._restarts,
+            "restart-strategy.fixed-delay.delay": "1 s",
+            "io.tmp.dirs": self.folder / "tmp",
+        }
+
+    def _java(self, name: str, main: str, *options: str) -> None:
+        conf = self.folder / "conf"
+        opened = [f"--add-opens=java.base/{package}=ALL-UNNAMED" for package in _OPENED]
+        logging = f"-Dlog4j.configurationFile={conf / 'log4j.properties'}"
+        classes = ["-cp", f"{self._jars}/*", main, "--configDir", str(conf)]
+        self._start(name, ["java", "-Xmx512m", *opened, *options, logging, *classes])
+
+    def _start(self, name: str, command: list[str], environment: dict[str, str] | None = None) -> None:
+        with (self.folder / "log" / name).open("ab") as log:
+            self.parts[name] = subprocess.Popen(
+                command,
+                cwd=install.ROOT,
+                env=os.environ | (environment or {}),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+
+@contextlib.contextmanager
+def running(
+    folder: Path, *, task_managers: int = 2, slots: int = 1, restarts: int = 10, with_boot: bool = False
+) -> Iterator[Cluster]:
+    """A cluster for as long as the block lasts."""
+    shutil.rmtree(folder, ignore_errors=True)
+    cluster = Cluster(folder, slots, restarts, with_boot)
+    try:
+        cluster.start(task_managers)
+        yield cluster
+    finally:
+        cluster.stop()
+
+
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+def _pool_host(number: int) -> str:
+    return f"127.0.1.{number}"
+
+
+def _answers(address: str) -> bool:
+    host, _, port = address.partition(":")
+    with socket.create_connection((host, int(port)), timeout=1):
+        return True
