@@ -13,6 +13,7 @@ import fsspec
 import pytest
 from apache_beam.metrics.metric import MetricsFilter
 from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.portability.api import beam_runner_api_pb2
 
 from alm_beam.core.config import JobConfig, OverlapConfig
 from alm_beam.core.losses import LossStats
@@ -278,16 +279,26 @@ class TestStatistics:
         assert sums == {name: pytest.approx(value * 1000, abs=22) for name, value in durations.items()}
 
 
-def test_nothing_of_an_entry_crosses_a_stage(tmp_path):
-    """A local runner holds all that does: Flatten, Reshuffle, GroupByKey of what grows with the input."""
+def test_nothing_of_an_entry_leaves_the_stage_that_reads_it(tmp_path):
+    """A local runner holds all that does, and Flink's workers hand it over line by line. A side input ends a stage."""
     source = write(tmp_path / "in.jsonl")
     config = JobConfig((str(source),), str(tmp_path / "out"))
     graph = build(config, find_manifests(config.input), config.output, PipelineOptions([])).to_runner_api()
-    steps = {step.unique_name: step.spec.urn for step in graph.components.transforms.values()}
-    assert {"beam:transform:flatten:v1", "beam:transform:reshuffle:v1"}.isdisjoint(steps.values())
-    grouped = {name for name, urn in steps.items() if urn == "beam:transform:group_by_key:v1"}
-    assert {name.split("/")[0] for name in grouped} == {"CombineLosses", "WriteEntries", "WriteRejects"}
-    assert all("Write/WriteImpl/GroupByKey" in name or "CombineGlobally" in name for name in grouped)
+    steps = [step for step in graph.components.transforms.values() if not step.subtransforms]
+    [read] = [step for step in steps if step.unique_name == "ReadFromText/ReadLines"]
+    ends, to_follow = set(), [*read.outputs.values()]
+    while to_follow:
+        lines = to_follow.pop()
+        for step in steps:
+            if lines not in step.inputs.values() or step.unique_name.startswith("CombineLosses/"):
+                continue
+            assert step.spec.urn == "beam:transform:pardo:v1"
+            assert not beam_runner_api_pb2.ParDoPayload.FromString(step.spec.payload).side_inputs
+            if step.unique_name.endswith("/WriteBundles"):
+                ends.add(step.unique_name)
+            else:
+                to_follow += step.outputs.values()
+    assert ends == {"WriteEntries/WriteBundles", "WriteRejects/WriteBundles"}
 
 
 class TestRerun:

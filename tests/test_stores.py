@@ -11,7 +11,7 @@ from alm_beam.runners.filesystem import StorageSetup
 from alm_beam.sample import sample_entries
 from alm_beam.storage import run_folder
 from alm_beam.storage.discovery import Manifest
-from alm_beam.transforms.read import ReadManifests
+from alm_beam.transforms.read import lines_in, ranges_of
 from tests.manifests import lines, output_entries, write
 from tests.runners.test_local import TWO_WORKERS, started
 from tests.servers.faults import proxy
@@ -127,10 +127,9 @@ def test_a_large_manifest_is_read_by_few_requests(store):
     with proxy(store.port) as between:
         behind = store.behind(between.port)
         StorageSetup({store.scheme: behind.options})
-        bundles = list(ReadManifests([Manifest(url, 20_000_000)])._source.split(4 << 20))
-        trackers = [bundle.source.get_range_tracker(bundle.start_position, bundle.stop_position) for bundle in bundles]
-        assert sum(1 for bundle, each in zip(bundles, trackers) for _ in bundle.source.read(each)) == 200_000
-    assert len(between.requests) <= 4 * len(bundles)
+        ranges = list(ranges_of([Manifest(url, 20_000_000)]))
+        assert sum(1 for each in ranges for _ in lines_in(each)) == 200_000
+    assert len(between.requests) <= 4 * len(ranges)
     StorageSetup({})
 
 

@@ -45,18 +45,21 @@ class ReadRange(NamedTuple):
     stop: int | None = None
 
 
-def ranges_of(manifests: Sequence[Manifest]) -> Iterator[ReadRange]:
-    """All of the manifests, in ranges of about 8 MiB. Compressed ones are not split; empty ones are left out."""
+def ranges_of(manifests: Sequence[Manifest], size: int = _RANGE_BYTES) -> Iterator[ReadRange]:
+    """All of the manifests, in ranges of about a size in bytes: parts of a large one, several small ones.
+
+    Compressed ones are not split; empty ones are left out.
+    """
     small: list[Manifest] = []
-    room = _RANGE_BYTES
+    room = size
     for manifest in manifests:
-        if manifest.size > _RANGE_BYTES and not is_compressed(manifest.path):
-            for start in range(0, manifest.size, _RANGE_BYTES):
-                yield ReadRange((manifest,), start, min(start + _RANGE_BYTES, manifest.size))
+        if manifest.size > size and not is_compressed(manifest.path):
+            for start in range(0, manifest.size, size):
+                yield ReadRange((manifest,), start, min(start + size, manifest.size))
         elif manifest.size:
             if small and manifest.size > room:
                 yield ReadRange(tuple(small))
-                small, room = [], _RANGE_BYTES
+                small, room = [], size
             small.append(manifest)
             room -= manifest.size
     if small:

@@ -27,10 +27,14 @@ def flink_jars() -> Path:
         _need("java")
         name = f"apache-flink-libraries-{FLINK_VERSION}"
         options = ["-q", "--no-deps", "--no-binary=:all:", f"--dest={KEPT}"]
-        _fetch(sys.executable, "-m", "pip", "download", *options, name.replace(f"-{FLINK_VERSION}", f"=={FLINK_VERSION}"))
+        _fetch(
+            sys.executable, "-m", "pip", "download", *options, name.replace(f"-{FLINK_VERSION}", f"=={FLINK_VERSION}")
+        )
         archive = KEPT / f"{name}.tar.gz"
         with tarfile.open(archive) as packed:
-            packed.extractall(KEPT, [each for each in packed if each.name.startswith(f"{name}/deps/lib/")], filter="data")
+            packed.extractall(
+                KEPT, [each for each in packed if each.name.startswith(f"{name}/deps/lib/")], filter="data"
+            )
         (KEPT / name / "deps" / "lib").rename(folder)
         shutil.rmtree(KEPT / name)
         archive.unlink()

@@ -20,9 +20,8 @@ from apache_beam.testing.util import assert_that, equal_to
 from alm_beam.runners.filesystem import FsspecFileSystem, StorageSetup, _File, has_changed
 from alm_beam.runners.local import LocalRunner
 from alm_beam.storage.discovery import Manifest
-from alm_beam.transforms.read import ReadManifests
 from tests.servers.stores import SECRET, Store
-from tests.transforms.test_read import CONTENT, placed, read_in_bundles
+from tests.transforms.test_read import CONTENT, placed, read_in_ranges
 
 LINES = [f"line {index} größer 日本語 🙂".encode() for index in range(2000)]
 
@@ -77,8 +76,7 @@ def test_no_line_is_lost_or_read_twice_at_any_split_point(folder):
     """Of an object with CRLF, characters of several bytes, empty lines and no newline at the end."""
     url = write(f"{folder}/m.jsonl", CONTENT)
     for size in range(1, len(CONTENT) + 2):
-        reader = ReadManifests([Manifest(url, len(CONTENT))])
-        assert read_in_bundles(reader, size) == [(url, *line) for line in placed(CONTENT)], size
+        assert read_in_ranges([Manifest(url, len(CONTENT))], size) == [(url, *line) for line in placed(CONTENT)], size
 
 
 @stores

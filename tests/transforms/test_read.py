@@ -2,12 +2,11 @@
 
 import apache_beam as beam
 import pytest
-from apache_beam.io import iobase
 from apache_beam.testing.util import assert_that, equal_to
 
 from alm_beam.runners.local import LocalRunner
 from alm_beam.storage.discovery import Manifest
-from alm_beam.transforms.read import ManifestReadError, ReadManifests
+from alm_beam.transforms.read import ManifestReadError, ReadManifests, ReadRange, _ManifestSource, lines_in, ranges_of
 from tests import manifests
 from tests.storage.test_compression import COMPRESS
 
@@ -27,26 +26,21 @@ def manifest(path, content: bytes) -> Manifest:
     return Manifest(str(path), len(content))
 
 
-def read_in_bundles(reader: ReadManifests, size: int) -> list[tuple[str, int, bytes]]:
-    return [
-        line
-        for bundle in reader._source.split(size)
-        for line in bundle.source.read(bundle.source.get_range_tracker(bundle.start_position, bundle.stop_position))
-    ]
+def read_in_ranges(found: list[Manifest], size: int) -> list[tuple[str, int, bytes]]:
+    return [line for each in ranges_of(found, size) for line in lines_in(each)]
 
 
 @pytest.mark.parametrize("size", range(1, len(CONTENT) + 2))
 def test_no_line_is_lost_or_read_twice_at_any_split_point(tmp_path, size):
     found = manifest(tmp_path / "m.jsonl", CONTENT)
-    assert read_in_bundles(ReadManifests([found]), size) == [(found.path, *line) for line in placed(CONTENT)]
+    assert read_in_ranges([found], size) == [(found.path, *line) for line in placed(CONTENT)]
 
 
 @pytest.mark.parametrize("suffix", COMPRESS)
-def test_a_compressed_file_is_one_bundle_with_offsets_of_its_uncompressed_bytes(tmp_path, suffix):
+def test_a_compressed_file_is_one_range_with_offsets_of_its_uncompressed_bytes(tmp_path, suffix):
     found = manifest(tmp_path / f"m.jsonl{suffix}", COMPRESS[suffix](CONTENT))
-    reader = ReadManifests([found])
-    assert len(list(reader._source.split(1))) == 1
-    assert read_in_bundles(reader, 1) == [(found.path, *line) for line in placed(CONTENT)]
+    assert len(list(ranges_of([found], 1))) == 1
+    assert read_in_ranges([found], 1) == [(found.path, *line) for line in placed(CONTENT)]
 
 
 def test_the_transform_reads_every_file_as_often_as_it_is_named(tmp_path):
@@ -57,32 +51,29 @@ def test_the_transform_reads_every_file_as_often_as_it_is_named(tmp_path):
         assert_that(pipeline | ReadManifests([one, two, empty, one]), equal_to([*lines, *lines[:2]]))
 
 
-@pytest.mark.parametrize("stop", range(1, 7))
-def test_small_manifests_are_one_bundle_that_can_be_split_between_them(tmp_path, stop):
-    found = [manifest(tmp_path / f"{index}.jsonl", b"{}\n" * index) for index in range(7)]
-    (bundle,) = ReadManifests(found)._source.split(1 << 20)
-    tracker = bundle.source.get_range_tracker(bundle.start_position, bundle.stop_position)
-    lines = bundle.source.read(tracker)
-    read = [next(lines)]
-    split = tracker.try_split(stop)
-    rest = [] if split is None else bundle.source.read(bundle.source.get_range_tracker(stop, bundle.stop_position))
-    assert (split is None) == (stop == 6), "6 manifests have lines"
-    read += [*lines, *rest]
-    assert read == [(path, 3 * line, b"{}") for index, (path, *_) in enumerate(found) for line in range(index)]
-
-
-def test_large_manifests_are_bundles_of_their_own(tmp_path):
-    sizes = [10, 2 << 20, 10, 10, 1 << 20, 10]
-    found = [manifest(tmp_path / f"{index}.jsonl", b"x" * size) for index, size in enumerate(sizes)]
-    assert [bundle.weight for bundle in ReadManifests(found)._source.split(4 << 20)] == [10, 2 << 20, 20, 1 << 20, 10]
+def test_small_manifests_are_one_range_and_large_ones_are_several():
+    sizes = [10, 250, 30, 60, 0, 11, 100, 99]
+    found = [Manifest(f"{index}.jsonl", size) for index, size in enumerate(sizes)]
+    packed = Manifest("packed.jsonl.gz", 250)
+    ranges = [
+        ReadRange((found[1],), 0, 100),
+        ReadRange((found[1],), 100, 200),
+        ReadRange((found[1],), 200, 250),
+        ReadRange((found[0], found[2], found[3])),
+        ReadRange((found[5],)),
+        ReadRange((found[6],)),
+        ReadRange((found[7],)),
+        ReadRange((packed,)),
+    ]
+    assert list(ranges_of([*found, packed], 100)) == ranges
 
 
 def test_a_line_of_20_mb_is_read_with_few_joins(tmp_path):
     long = b'{"text": "' + b"x" * 20_000_000 + b'"}'
     found = manifest(tmp_path / "m.jsonl", b"{}\n" + long + b"\n{}\n")
-    sizes = [len(line) for _, _, line in read_in_bundles(ReadManifests([found]), 1 << 40)]
+    sizes = [len(line) for _, _, line in read_in_ranges([found], 1 << 40)]
     assert sizes == [2, len(long), 2]
-    assert ReadManifests([found])._source._buffer_size >= 1 << 20
+    assert _ManifestSource(found)._buffer_size >= 1 << 20
 
 
 @pytest.mark.parametrize("suffix", COMPRESS)
@@ -91,19 +82,9 @@ def test_a_compressed_file_that_is_cut_off_or_corrupt_is_an_error_that_names_it(
     for content in (stored[: len(stored) // 2], b"not compressed at all\n"):
         found = manifest(tmp_path / f"m.jsonl{suffix}", content)
         with pytest.raises(ManifestReadError, match=f"{found.path}: "):
-            read_in_bundles(ReadManifests([found]), 1)
+            read_in_ranges([found], 1)
 
 
 def test_a_file_that_vanishes_is_an_error_that_names_it(tmp_path):
     with pytest.raises(ManifestReadError, match=r"gone\.jsonl"):
-        read_in_bundles(ReadManifests([Manifest(str(tmp_path / "gone.jsonl"), 5)]), 100)
-
-
-def test_bundles_do_not_carry_the_list_of_files(tmp_path):
-    found = [manifest(tmp_path / f"{index}.jsonl", b"{}\n") for index in range(200)]
-    bundle = next(iter(ReadManifests(found)._source.split(100)))
-    assert isinstance(bundle, iobase.SourceBundle)
-    many = ReadManifests([manifest(tmp_path / "large.jsonl", b"x" * (2 << 20)), *found])
-    single = next(iter(many._source.split(4 << 20)))
-    assert len(beam.internal.pickler.dumps(single.source)) < 2000
-    assert len(beam.internal.pickler.dumps(bundle.source)) < 2000 + 100 * len(found)
+        read_in_ranges([Manifest(str(tmp_path / "gone.jsonl"), 5)], 100)
