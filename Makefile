@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 DEMO_OUTPUT ?= demo_output
 
-.PHONY: demo test test-storage lint test-lowest bench clean
+.PHONY: demo test test-storage test-flink lint test-lowest bench clean
 
 demo: $(READY)
 	$(BIN)/alm-beam windows --input=alm_beam/sample_data --output=$(DEMO_OUTPUT) --overwrite
@@ -16,6 +16,10 @@ test: $(READY)
 # 200 MB through a server of S3 and one of GCS.
 test-storage: $(READY)
 	$(BIN)/pytest -m big
+
+# On a Flink cluster and on Prism, which are fetched into .flink; what cannot be had is skipped, with the reason.
+test-flink: $(READY)
+	$(BIN)/pytest -m cluster -rs
 
 lint: $(READY)
 	$(BIN)/ruff check .
@@ -44,4 +48,4 @@ $(READY): setup.py requirements.txt
 	@touch $(READY)
 
 clean:
-	rm -rf .venv .venv-lowest $(DEMO_OUTPUT) bench_output build *.egg-info
+	rm -rf .venv .venv-lowest .flink $(DEMO_OUTPUT) bench_output build *.egg-info

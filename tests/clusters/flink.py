@@ -1,4 +1,4 @@
-"""A standalone Flink cluster on loopback: each part a process of its own, and beside each TaskManager a worker pool."""
+"""A standalone Flink cluster on loopback: each part a process of its own, beside each TaskManager a worker pool."""
 
 import contextlib
 import json
@@ -10,11 +10,11 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.flink import install
+from tests.clusters import install
 
 _START_SECONDS = 120
 _OPENED = [
@@ -78,12 +78,13 @@ class Cluster:
         # Each TaskManager knows the name of the pools by another address: that of the pool beside it.
         hosts = self.folder / f"hosts-{number}"
         hosts.write_text(f"127.0.0.1 localhost {socket.gethostname()}\n{_pool_host(number)} {_POOL_NAME}\n")
+        name, main = f"taskmanager-{number}", "org.apache.flink.runtime.taskexecutor.TaskManagerRunner"
         options = ["-XX:MaxDirectMemorySize=448m", f"-Djdk.net.hosts.file={hosts}"]
-        self._java(f"taskmanager-{number}", "org.apache.flink.runtime.taskexecutor.TaskManagerRunner", *options)
+        self._java(name, main, options, f"-Dtaskmanager.resource-id={name}")
 
     def start_pool(self, number: int) -> None:
         address = f"{_pool_host(number)}:{self._pool_port}"
-        command = [sys.executable, "-m", "tests.flink.pool", address, *([str(self._boot)] if self._boot else [])]
+        command = [sys.executable, "-m", "tests.clusters.pool", address, *([str(self._boot)] if self._boot else [])]
         environment = {
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",  # the workers' python
             "RUN_PYTHON_SDK_IN_DEFAULT_ENVIRONMENT": "true",
@@ -112,6 +113,13 @@ class Cluster:
         """What Flink's REST interface answers."""
         with urllib.request.urlopen(f"http://{self.rest}/{path}", timeout=10) as answer:
             return json.load(answer)
+
+    def records_read(self, step: str) -> dict[str, int]:
+        """By TaskManager, what the stage with that step has read in the latest job, as far as it ran there."""
+        job = max(self.get("jobs/overview")["jobs"], key=lambda each: each["start-time"])["jid"]
+        [stage] = [each["id"] for each in self.get(f"jobs/{job}")["vertices"] if step in each["name"]]
+        managers = self.get(f"jobs/{job}/vertices/{stage}/taskmanagers")["taskmanagers"]
+        return {each["taskmanager-id"]: each["metrics"]["read-records"] for each in managers}
 
     def flags(self, parallelism: int = 2) -> list[str]:
         """What a job is given to run here."""
@@ -167,11 +175,11 @@ class Cluster:
             "io.tmp.dirs": self.folder / "tmp",
         }
 
-    def _java(self, name: str, main: str, *options: str) -> None:
+    def _java(self, name: str, main: str, options: Sequence[str] = (), *settings: str) -> None:
         conf = self.folder / "conf"
         opened = [f"--add-opens=java.base/{package}=ALL-UNNAMED" for package in _OPENED]
         logging = f"-Dlog4j.configurationFile={conf / 'log4j.properties'}"
-        classes = ["-cp", f"{self._jars}/*", main, "--configDir", str(conf)]
+        classes = ["-cp", f"{self._jars}/*", main, "--configDir", str(conf), *settings]
         self._start(name, ["java", "-Xmx512m", *opened, *options, logging, *classes])
 
     def _start(self, name: str, command: list[str], environment: dict[str, str] | None = None) -> None:

@@ -1,6 +1,6 @@
 """Beam's worker pool, as `apache_beam.runners.worker.worker_pool_main` has it, on one address instead of on all.
 
-python -m tests.flink.pool HOST:PORT [the program that starts a worker]
+python -m tests.clusters.pool HOST:PORT [the program that starts a worker]
 """
 
 import sys

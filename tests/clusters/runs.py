@@ -1,0 +1,51 @@
+"""Runs of the job, each in a process of its own, as a user starts them."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from tests import manifests
+from tests.clusters.install import ROOT
+
+_RUN_SECONDS = 300
+
+
+def started(*flags: object, **environment: str) -> subprocess.Popen[str]:
+    """The main job, running."""
+    return subprocess.Popen(
+        [sys.executable, "pipelines/build_windows.py", *map(str, flags)],
+        cwd=ROOT,
+        env=os.environ | environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def ended(run: subprocess.Popen[str]) -> tuple[int, str]:
+    """Its exit code and what it printed."""
+    try:
+        printed, errors = run.communicate(timeout=_RUN_SECONDS)
+    except subprocess.TimeoutExpired:
+        run.kill()
+        printed, errors = run.communicate()
+        return -1, f"not done after {_RUN_SECONDS} s\n{errors}"
+    return run.returncode, printed + errors
+
+
+def output_lines(out: Path) -> list[bytes]:
+    """Of all shards, sorted."""
+    return sorted(line for shard in out.glob("alm_output-*.jsonl") for line in shard.read_bytes().splitlines())
+
+
+def statistics(out: Path) -> dict[str, Any]:
+    """Of a run, without what names it."""
+    stats = manifests.stats(out)
+    return {**stats, "parameters": stats["parameters"] | {"output": ""}}
+
+
+def temporary(out: Path) -> list[Path]:
+    """What a run has written so far."""
+    return [*out.glob("beam-temp-*/*")]

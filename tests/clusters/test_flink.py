@@ -1,0 +1,105 @@
+"""On a real Flink: the same results as everywhere, made by all of its TaskManagers."""
+
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from tests import manifests
+from tests.clusters import flink, install, runs
+from tests.clusters.conftest import had
+from tests.conformance import all_cases, entries_by_path, read_lines
+from tests.test_conformance import flags
+
+COPY = """
+import sys
+import apache_beam as beam
+import alm_beam.runners.filesystem
+with beam.Pipeline(argv=sys.argv[3:]) as pipeline:
+    pipeline | beam.io.ReadFromText(sys.argv[1]) | beam.io.WriteToText(sys.argv[2])
+"""
+
+
+def test_all_conformance_cases_agree(cluster, tmp_path):
+    cases = [case.values for case in all_cases() if not case.marks]
+    outputs = [tmp_path / case["name"] for _, case in cases]
+
+    def run(folder, case, out):
+        source = folder / case["input"]
+        return runs.ended(
+            runs.started(f"--input={source}", f"--output={out}", *flags(case["params"]), *cluster.flags(1))
+        )
+
+    with ThreadPoolExecutor(2) as pool:  # each job takes one of the two slots
+        results = [*pool.map(run, *zip(*cases), outputs)]
+    for (folder, case), out, (code, printed) in zip(cases, outputs, results):
+        assert code == 0, printed
+        assert entries_by_path(runs.output_lines(out)) == entries_by_path(read_lines(folder / case["expected"]))
+        stats = manifests.stats(out)
+        totals = [stats[name] for name in ("recordings", "windows", "filtered_windows")]
+        assert totals == [case[name] for name in ("entries", "windows", "filtered_windows")]
+
+
+def test_2000_recordings_of_one_file_are_shared_by_both_task_managers(cluster, large, tmp_path):
+    out = tmp_path / "out"
+    assert runs.ended(runs.started(f"--input={large.source}", f"--output={out}", *cluster.flags()))[0] == 0
+    assert runs.output_lines(out) == large.lines
+    assert runs.statistics(out) == large.statistics
+    ranges = cluster.records_read("ParseRecording")
+    assert sum(ranges.values()) == -(-large.source.stat().st_size // (8 << 20))
+    assert len(ranges) == 2
+    assert min(ranges.values()) >= 3
+    assert not runs.temporary(out)
+
+
+def test_storage_options_reach_the_workers(cluster, s3):
+    bucket = s3.bucket()
+    s3.write(f"{bucket}/in/m.jsonl", manifests.lines())
+    where = [f"--input={bucket}/in", f"--output={bucket}/out", s3.flag()]
+    code, printed = runs.ended(runs.started(*where, *cluster.flags()))
+    assert code == 0, printed
+    assert {"out/_SUCCESS", "out/loss_stats.json"} < s3.names(bucket)
+    assert b'"recordings": 4,' in s3.read(f"{bucket}/out/loss_stats.json")
+
+
+@pytest.mark.usefixtures("flink_parts")
+def test_options_and_plugins_reach_the_workers_of_any_beam_job(s3, tmp_path, monkeypatch):
+    """By the program that Beam's images start workers with: it asks the runner for the options."""
+    had(install.boot)
+    bucket = s3.bucket()
+    s3.write(f"{bucket}/in.txt", b"one\ntwo\n")
+    for name, value in s3.options.items():
+        monkeypatch.setenv(f"FSSPEC_S3_{name.upper()}", value)
+    with flink.running(tmp_path / "cluster", with_boot=True) as running:
+        plugin = "--beam_plugin=alm_beam.runners.filesystem"
+        copy = [sys.executable, "-c", COPY, f"{bucket}/in.txt", f"{bucket}/out", plugin, *running.flags()]
+        done = subprocess.run(copy, cwd=install.ROOT, capture_output=True, text=True, timeout=200, check=False)
+    assert done.returncode == 0, done.stderr
+    copied = [s3.read(f"{bucket}/{name}") for name in s3.names(bucket) if name.startswith("out-")]
+    assert sorted(b"".join(copied).splitlines()) == [b"one", b"two"]
+
+
+def test_a_line_of_100_mb_does_not_leave_its_worker(cluster, tmp_path):
+    """It is larger than the buffers between Flink's tasks, and several of it than the heap of a TaskManager."""
+    segment = {"start": 0, "end": 120, "metrics": {"bandwidth": 9000}}
+    long = [{**segment, "speaker": f"speaker {number % 3}"} for number in range(1500)]
+    entry = {"audio_filepath": "long.wav", "audio_sample_rate": 16000, "segments": long}
+    source = manifests.write(tmp_path / "m.jsonl", manifests.lines([*manifests.ENTRIES, *[entry] * 3]))
+    code, printed = runs.ended(runs.started(f"--input={source}", f"--output={tmp_path / 'out'}", *cluster.flags()))
+    assert code == 0, printed
+    sizes = [len(line) for line in runs.output_lines(tmp_path / "out")]
+    assert len(sizes) == 7
+    assert sum(size > 100_000_000 for size in sizes) == 3
+
+
+@pytest.mark.usefixtures("flink_parts")
+def test_the_quick_form_starts_a_flink_of_its_own(tmp_path):
+    source = manifests.write(tmp_path / "m.jsonl")
+    version = ".".join(install.FLINK_VERSION.split(".")[:2])
+    jar = f"--flink_job_server_jar={install.job_server_jar()}"
+    quick = ["--runner=FlinkRunner", f"--flink_version={version}", jar, "--flink_master=[local]", "--parallelism=2"]
+    code, printed = runs.ended(runs.started(f"--input={source}", f"--output={tmp_path / 'out'}", *quick))
+    assert code == 0, printed
+    assert runs.ended(runs.started(f"--input={source}", f"--output={tmp_path / 'local'}"))[0] == 0
+    assert runs.output_lines(tmp_path / "out") == runs.output_lines(tmp_path / "local")
