@@ -66,11 +66,11 @@ def test_a_task_manager_dies_and_another_is_there(run_on, large, tmp_path):
 
 @pytest.mark.usefixtures("flink_parts")
 def test_a_task_manager_dies_and_none_is_left(run_on, tmp_path):
-    with flink.running(tmp_path / "cluster") as cluster:
+    with flink.running(tmp_path / "cluster", restarts=1) as cluster:
         run = run_on(cluster)
         cluster.kill("taskmanager-1")
         code, printed = runs.ended(run)
     assert code == 1, printed
     assert "error: the run failed" in printed.splitlines()[-1]
-    assert "NoResourceAvailableException" in printed.splitlines()[-1]
+    assert "TimeoutException: Timeout has occurred: 15000 ms" in printed.splitlines()[-1], "of the request for a slot"
     assert not (tmp_path / "out" / "_SUCCESS").exists()
