@@ -4,8 +4,9 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 DEMO_OUTPUT ?= demo_output
+DATAFLOW_PYTHON ?= python3.11
 
-.PHONY: demo test test-storage lint test-lowest bench clean
+.PHONY: demo test test-storage test-dataflow lint test-lowest bench dataflow-template dataflow-requirements clean
 
 demo: $(READY)
 	$(BIN)/alm-beam windows --input=alm_beam/sample_data --output=$(DEMO_OUTPUT) --overwrite
@@ -16,6 +17,10 @@ test: $(READY)
 # 200 MB through a server of S3 and one of GCS.
 test-storage: $(READY)
 	$(BIN)/pytest -m big
+
+# The image's own steps in an environment of its own, and what is sent to Dataflow from there: two minutes, Python 3.11.
+test-dataflow: $(READY)
+	$(BIN)/pytest -m dataflow
 
 lint: $(READY)
 	$(BIN)/ruff check .
@@ -34,6 +39,21 @@ bench: $(READY)
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[bench]'
 	$(BIN)/python -m benchmarks bench_output
 
+# make dataflow-template IMAGE=<in your Artifact Registry> TEMPLATE=gs://<bucket>/alm_beam.json
+# Needs gcloud, logged in, with a project; the image is built by Cloud Build.
+dataflow-template:
+	@test -n "$(IMAGE)" && test -n "$(TEMPLATE)" || { echo "usage: make $@ IMAGE=... TEMPLATE=gs://..."; exit 1; }
+	gcloud builds submit --config=templates/dataflow/cloudbuild.yaml --substitutions=_IMAGE=$(IMAGE) .
+	gcloud dataflow flex-template build $(TEMPLATE) --image=$(IMAGE) --sdk-language=PYTHON \
+		--metadata-file=templates/dataflow/metadata.json
+
+# What the image installs: what requirements.txt pins and, for Dataflow, the newest of the rest.
+dataflow-requirements:
+	$(DATAFLOW_PYTHON) -m venv --clear .venv-dataflow
+	.venv-dataflow/bin/pip install --quiet --requirement requirements.txt 'apache-beam[gcp]'
+	{ echo "# Made by \`make dataflow-requirements\`: what requirements.txt pins, and what Beam needs on Dataflow."; \
+		.venv-dataflow/bin/pip freeze; } > templates/dataflow/requirements.txt
+
 # The check comes first because pip's own message is long.
 $(READY): setup.py requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 12))' \
@@ -44,4 +64,4 @@ $(READY): setup.py requirements.txt
 	@touch $(READY)
 
 clean:
-	rm -rf .venv .venv-lowest $(DEMO_OUTPUT) bench_output build *.egg-info
+	rm -rf .venv .venv-lowest .venv-dataflow $(DEMO_OUTPUT) bench_output build *.egg-info
