@@ -147,7 +147,7 @@ def test_all_that_touches_a_window_is_one_stage_and_no_window_leaves_it(graph):
 
 def test_no_step_shuffles_but_names_of_shards_and_statistics(graph):
     steps = {step.unique_name: step.spec.urn for step in graph.components.transforms.values()}
-    assert common_urns.primitives.RESHUFFLE.urn not in steps.values()
+    assert common_urns.composites.RESHUFFLE.urn not in steps.values()
     grouped = {name for name, urn in steps.items() if urn == common_urns.primitives.GROUP_BY_KEY.urn}
     assert grouped == {
         "WriteEntries/Write/WriteImpl/GroupByKey",
