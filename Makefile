@@ -4,8 +4,9 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 DEMO_OUTPUT ?= demo_output
+DATAFLOW_PYTHON ?= python3.11
 
-.PHONY: demo test test-storage test-flink lint test-lowest bench clean
+.PHONY: demo test test-storage test-flink test-dataflow lint test-lowest bench dataflow-template dataflow-requirements clean
 
 demo: $(READY)
 	$(BIN)/alm-beam windows --input=alm_beam/sample_data --output=$(DEMO_OUTPUT) --overwrite
@@ -20,6 +21,10 @@ test-storage: $(READY)
 # On a Flink cluster and on Prism, which are fetched into .flink; what cannot be had is skipped, with the reason.
 test-flink: $(READY)
 	$(BIN)/pytest -m cluster -rs
+
+# The image's own steps in an environment of its own, and what is sent to Dataflow from there: two minutes, Python 3.11.
+test-dataflow: $(READY)
+	$(BIN)/pytest -m dataflow
 
 lint: $(READY)
 	$(BIN)/ruff check .
@@ -38,6 +43,21 @@ bench: $(READY)
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[bench]'
 	$(BIN)/python -m benchmarks bench_output
 
+# make dataflow-template IMAGE=<in your Artifact Registry> TEMPLATE=gs://<bucket>/alm_beam.json
+# Needs gcloud, logged in, with a project; the image is built by Cloud Build.
+dataflow-template:
+	@test -n "$(IMAGE)" && test -n "$(TEMPLATE)" || { echo "usage: make $@ IMAGE=... TEMPLATE=gs://..."; exit 1; }
+	gcloud builds submit --config=templates/dataflow/cloudbuild.yaml --substitutions=_IMAGE=$(IMAGE) .
+	gcloud dataflow flex-template build $(TEMPLATE) --image=$(IMAGE) --sdk-language=PYTHON \
+		--metadata-file=templates/dataflow/metadata.json
+
+# What the image installs: what requirements.txt pins and, for Dataflow, the newest of the rest.
+dataflow-requirements:
+	$(DATAFLOW_PYTHON) -m venv --clear .venv-dataflow
+	.venv-dataflow/bin/pip install --quiet --requirement requirements.txt 'apache-beam[gcp]'
+	{ echo "# Made by \`make dataflow-requirements\`: what requirements.txt pins, and what Beam needs on Dataflow."; \
+		.venv-dataflow/bin/pip freeze; } > templates/dataflow/requirements.txt
+
 # The check comes first because pip's own message is long.
 $(READY): setup.py requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 12))' \
@@ -48,4 +68,4 @@ $(READY): setup.py requirements.txt
 	@touch $(READY)
 
 clean:
-	rm -rf .venv .venv-lowest .flink $(DEMO_OUTPUT) bench_output build *.egg-info
+	rm -rf .venv .venv-lowest .venv-dataflow .flink $(DEMO_OUTPUT) bench_output build *.egg-info

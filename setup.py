@@ -39,6 +39,7 @@ setup(
             "s3fs>=2026.9",  # what `aws` brings
             "gcsfs>=2026.10",  # what `gcp` brings, less what only Dataflow needs
             "moto[s3,server]>=5.1",  # an S3 server, to test against
+            "google-cloud-dataflow-client>=0.13",  # Dataflow's own parser of a template's metadata
             "gcp-storage-emulator>=2026.7.19",  # a GCS server, to test against
         ],
         "bench": ["matplotlib>=3.9"],

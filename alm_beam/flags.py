@@ -24,8 +24,8 @@ _EPILOG = """\
 Any flag of Apache Beam may follow: --runner (without it the job runs here, on all cores if the input is large enough),
 --direct_num_workers=1 (to keep to one process), --temp_location, ...
 
-Exit code: 0 when the run is complete and --output holds _SUCCESS; 1 when it failed; 2 when a flag is wrong: then
-nothing was read or written.
+Exit code: 0 when the run is complete and --output holds _SUCCESS, or goes on unwatched (--template_location on
+Dataflow, --no_wait_until_finish); 1 when it failed; 2 when a flag is wrong: then nothing was read or written.
 """
 
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import apache_beam as beam
 import orjson
 from apache_beam.io.filesystems import FileSystems
-from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions, StandardOptions
+from apache_beam.options.pipeline_options import DirectOptions, GoogleCloudOptions, PipelineOptions, StandardOptions
 from apache_beam.runners.runner import PipelineResult, PipelineState
 
 from alm_beam import __version__
@@ -17,6 +17,7 @@ from alm_beam.core.config import JobConfig
 from alm_beam.core.losses import LossStats
 from alm_beam.flags import FlagParser, job_config, windows_parser
 from alm_beam.report.summary import render_summary
+from alm_beam.runners import dataflow
 from alm_beam.runners.filesystem import StorageSetup
 from alm_beam.runners.local import LocalRunner, use_all_cores
 from alm_beam.storage import run_folder
@@ -42,6 +43,9 @@ _LOG = logging.getLogger(__name__)
 def run(argv: Sequence[str] | None = None, prog: str = "build_windows.py") -> int:
     """Runs the job and prints its summary.
 
+    It neither waits for the end nor prints a summary where Dataflow is to start the job (`--template_location`, which a
+    template's launcher gives), or where it is told so (Beam's `--no_wait_until_finish`).
+
     On the local runner it closes the connections of fsspec's filesystems in this process, which no fork could use: an
     instance that the caller holds is of no use afterwards.
 
@@ -50,7 +54,7 @@ def run(argv: Sequence[str] | None = None, prog: str = "build_windows.py") -> in
         prog: the command's name in messages.
 
     Returns:
-        The exit code: 0 when the run is complete, 1 when it failed.
+        The exit code: 0 when the run is complete, or goes on without this process; 1 when it failed.
 
     Raises:
         SystemExit: with code 2 when a flag is wrong; nothing was read or written then.
@@ -59,19 +63,25 @@ def run(argv: Sequence[str] | None = None, prog: str = "build_windows.py") -> in
     flags, others = parser.parse_known_args(argv)
     config = job_config(parser, flags)
     options = _beam_options(parser, others)
+    _check_workers_reach_all(parser, config, options)
     storage = _storage_setup(parser, flags, config, options)
     output = _checked_output(parser, config)
     manifests = _checked_manifests(parser, config)
-    _check_memory(parser, config, options)
     if _is_local(options) and not _uses_memory(config) and not any(other.startswith("--direct_") for other in others):
         use_all_cores(options, sum(manifest.size for manifest in manifests) * config.repeat_factor)
     try:
         pipeline = build(config, manifests, output, options, storage)
     except (ValueError, ImportError) as error:
         parser.error(f"Beam refuses its flags: {error}")
+    if _is_on_dataflow(options):
+        _check_graph(parser, config, pipeline, len(manifests))
     logging.getLogger("apache_beam.io.filebasedsink").setLevel(logging.ERROR)  # it warns when there are no rejects
     try:
         run_folder.clear(output)
+        if _goes_on_alone(options):
+            pipeline.run()
+            _print(_goes_on_where(options, config))
+            return 0
         launch(pipeline)
     except Exception as error:
         _LOG.debug("the run failed", exc_info=True)
@@ -80,7 +90,7 @@ def run(argv: Sequence[str] | None = None, prog: str = "build_windows.py") -> in
         return 1
     try:
         summary = render_summary(_loss_stats(output), config.overlap, shown(config.output))
-    except OSError as error:
+    except Exception as error:  # Beam's own filesystems raise all kinds
         summary = f"the run is complete, but its statistics cannot be shown: {redacted(str(error))}"
     _print(summary)
     return 0
@@ -138,6 +148,26 @@ def _is_local(options: PipelineOptions) -> bool:
     return options.view_as(StandardOptions).runner is None
 
 
+def _is_on_dataflow(options: PipelineOptions) -> bool:
+    return dataflow.is_dataflow(options.view_as(StandardOptions).runner)
+
+
+def _goes_on_alone(options: PipelineOptions) -> bool:
+    """Whether this process is not to wait for the job. The local runner knows nothing but waiting."""
+    is_told_so = bool(options.view_as(StandardOptions).no_wait_until_finish)
+    return not _is_local(options) and (is_told_so or _is_template(options))
+
+
+def _is_template(options: PipelineOptions) -> bool:
+    return _is_on_dataflow(options) and options.view_as(GoogleCloudOptions).template_location is not None
+
+
+def _goes_on_where(options: PipelineOptions, config: JobConfig) -> str:
+    template = options.view_as(GoogleCloudOptions).template_location
+    where = f"is written to {template}, for Dataflow to start it" if _is_template(options) else "goes on by itself"
+    return f"The job {where}. It is complete when {shown(config.output)} holds {run_folder.SUCCESS}."
+
+
 def _beam_options(parser: FlagParser, others: list[str]) -> PipelineOptions:
     """Beam's options, from the flags that are not ours. Ends the process if some are not Beam's either."""
     options = PipelineOptions(others)
@@ -158,7 +188,7 @@ def _storage_setup(
     """How this run reaches its URLs. Ends the process if the flags do not state it."""
     native = flags.native_filesystems
     if native is None:
-        native = ["gs"] if str(options.view_as(StandardOptions).runner).endswith("DataflowRunner") else []
+        native = ["gs"] if _is_on_dataflow(options) else []
     try:
         given = parse_storage_options(flags.storage_options or "{}", [*config.input, config.output])
         overlooked = next(
@@ -180,11 +210,31 @@ def _uses_memory(config: JobConfig) -> bool:
     return any(url.startswith("memory://") for url in (*config.input, config.output))
 
 
-def _check_memory(parser: FlagParser, config: JobConfig, options: PipelineOptions) -> None:
-    """Ends the process if the run would look into the memory of a process that has not what is named there."""
+def _check_workers_reach_all(parser: FlagParser, config: JobConfig, options: PipelineOptions) -> None:
+    """Ends the process if the workers would not have what the run needs: the data, or on Dataflow this package."""
     is_elsewhere = not _is_local(options) or options.view_as(DirectOptions).direct_running_mode == "multi_processing"
     if _uses_memory(config) and is_elsewhere:
         parser.error("memory:// is within one process; leave out --runner and --direct_running_mode=multi_processing")
+    if not _is_on_dataflow(options):
+        return
+    for flag, url in (*(("input", each) for each in config.input), ("output", config.output)):
+        if "://" not in url or url.startswith("file://"):
+            parser.refuse(flag, url, "is on this machine, where Dataflow's workers do not reach it; name a URL")
+    try:
+        dataflow.prepare(options)
+    except ValueError as error:
+        parser.error(str(error))
+
+
+def _check_graph(parser: FlagParser, config: JobConfig, pipeline: beam.Pipeline, manifests: int) -> None:
+    """Ends the process if Dataflow would refuse the graph for its size."""
+    size = dataflow.graph_bytes(pipeline)
+    if size > dataflow.MAX_GRAPH_BYTES:
+        why = (
+            f"names {manifests} manifests, whose list makes a graph of {size / 1e6:.1f} MB; Dataflow takes "
+            f"{dataflow.MAX_GRAPH_BYTES / 1e6:.0f} MB at most. Join small manifests, or run the job on parts of them"
+        )
+        parser.refuse("input", ",".join(config.input), why)
 
 
 def _checked_output(parser: FlagParser, config: JobConfig) -> str:

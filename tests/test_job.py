@@ -312,7 +312,7 @@ class TestRerun:
         assert f"--output={tmp_path / 'out'}: holds a finished run" in capfd.readouterr().err
         assert {file: file.read_bytes() for file in (tmp_path / "out").iterdir()} == before
 
-    @pytest.mark.parametrize("flag", ["--runner=BogusRunner", "--runner=DataflowRunner", "--direct_num_workers=x"])
+    @pytest.mark.parametrize("flag", ["--runner=BogusRunner", "--direct_num_workers=x"])
     def test_a_flag_that_beam_refuses_costs_no_finished_run(self, tmp_path, capfd, flag):
         path = write(tmp_path / "in.jsonl")
         assert job(tmp_path / "out", path) == 0

@@ -272,7 +272,9 @@ def _serve(native: tuple[str, ...]) -> None:
     if not _ours:
         schemes = sorted(fsspec.available_protocols())
         _beams_own.update((kind.scheme(), kind) for kind in FileSystem.get_all_subclasses() if kind.scheme() in schemes)
-        _ours.extend(type(f"Fsspec_{scheme}", (FsspecFileSystem,), {"own": scheme}) for scheme in schemes)
+        _ours.extend(
+            type(f"Fsspec_{scheme}", (FsspecFileSystem,), {"own": scheme, "__module__": __name__}) for scheme in schemes
+        )
     for scheme in native:
         _check_native(scheme)
     # Beam refuses a scheme that two classes claim, and has no way to withdraw one: so the other claims another.

@@ -1,0 +1,89 @@
+"""The template's image: its packages, and that its own steps make an environment in which the job runs."""
+
+import json
+import re
+import shutil
+import subprocess
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.version import Version
+
+from alm_beam import __version__
+from alm_beam.job import run
+from alm_beam.runners.dataflow import IMAGE_VARIABLE
+from tests.manifests import output_entries
+from tests.templates.conftest import IMAGE_NAME
+from tests.templates.image import DOCKERFILE, REPOSITORY, instructions
+
+SAMPLE = REPOSITORY / "alm_beam" / "sample_data"
+TEXT = "\n".join(f"{name} {rest}" for name, rest in instructions())
+PYTHON = re.search(r"^FROM python:(\d+\.\d+)-slim$", TEXT, re.MULTILINE)[1]
+
+
+def pins(path) -> dict[str, Version]:
+    """What the file pins for the image's Python."""
+    lines = (line.partition("#")[0].strip() for line in path.read_text(encoding="utf-8").splitlines())
+    wanted = [Requirement(line) for line in lines if line]
+    here = [each for each in wanted if each.marker is None or each.marker.evaluate({"python_version": PYTHON})]
+    return {re.sub(r"[-_.]+", "-", each.name).lower(): Version(str(each.specifier).removeprefix("==")) for each in here}
+
+
+def test_it_pins_what_requirements_txt_pins():
+    image, repository = pins(DOCKERFILE.with_name("requirements.txt")), pins(REPOSITORY / "requirements.txt")
+    assert {name: image.get(name) for name in repository} == repository
+    assert "google-cloud-dataflow-client" in image
+
+
+def test_all_its_parts_are_of_one_python_and_one_beam():
+    beam = pins(DOCKERFILE.with_name("requirements.txt"))["apache-beam"]
+    assert f"--from=apache/beam_python{PYTHON}_sdk:{beam} /opt/apache/beam /opt/apache/beam" in TEXT
+    launcher = "/opt/google/dataflow/python_template_launcher"
+    assert re.search(
+        rf"/python{PYTHON.replace('.', '')}-template-launcher-base:\S+ +{launcher} {launcher}$", TEXT, re.M
+    )
+
+
+def test_a_worker_installs_nothing_anew():
+    assert "FLEX_TEMPLATE_PYTHON_PY_FILE" in TEXT
+    assert "FLEX_TEMPLATE_PYTHON_SETUP_FILE" not in TEXT
+    assert "FLEX_TEMPLATE_PYTHON_REQUIREMENTS_FILE" not in TEXT
+
+
+@pytest.mark.skipif(not shutil.which("gcloud"), reason="gcloud is not here")
+def test_gcloud_makes_a_template_of_it():
+    command = re.search(r"^\tgcloud (dataflow flex-template build .*?)\n\n", _makefile(), re.MULTILINE | re.DOTALL)[1]
+    command = command.replace("\\\n", " ").replace("$(TEMPLATE)", "gs://b/t.json").replace("$(IMAGE)", IMAGE_NAME)
+    made = subprocess.run(
+        ["gcloud", *command.split(), "--print-only"], cwd=REPOSITORY, capture_output=True, text=True, timeout=120
+    )
+    template = json.loads(made.stdout[made.stdout.index("{") :])
+    assert template["image"] == IMAGE_NAME
+    assert template["sdkInfo"] == {"language": "PYTHON"}
+    metadata = json.loads(DOCKERFILE.with_name("metadata.json").read_text(encoding="utf-8"))
+    assert template["metadata"]["parameters"] == metadata["parameters"]
+
+
+def _makefile() -> str:
+    return (REPOSITORY / "Makefile").read_text(encoding="utf-8")
+
+
+@pytest.mark.dataflow
+class TestInside:
+    def test_its_package_is_installed(self, image):
+        code = "import alm_beam, sys; print(alm_beam.__version__, '%d.%d' % sys.version_info[:2], alm_beam.__file__)"
+        version, python, file = image.run(["python", "-c", code], {"PYTHONSAFEPATH": "1"}).stdout.split()
+        assert (version, python) == (__version__, PYTHON)
+        assert "site-packages" in file
+
+    def test_it_knows_its_name(self, image):
+        assert image.own[IMAGE_VARIABLE] == IMAGE_NAME
+
+    def test_it_starts_as_a_worker(self, image):
+        assert json.loads(image.entrypoint) == ["/opt/apache/beam/boot"]
+
+    def test_what_the_launcher_starts_runs_the_sample(self, image, tmp_path):
+        done = image.run([*image.main(), f"--input={SAMPLE}", f"--output={tmp_path / 'there'}"])
+        assert done.returncode == 0, done.stderr
+        assert run([f"--input={SAMPLE}", f"--output={tmp_path / 'here'}"]) == 0
+        assert output_entries(tmp_path / "there") == output_entries(tmp_path / "here") != []
