@@ -134,8 +134,8 @@ def build(
 
 
 def _is_local(options: PipelineOptions) -> bool:
-    """Whether the flags name no runner: it is the local one then."""
-    return options.view_as(StandardOptions).runner is None
+    """Whether the runner is the local one: the flags name it, as a scheduler has to, or none."""
+    return options.view_as(StandardOptions).runner in (None, f"{LocalRunner.__module__}.{LocalRunner.__name__}")
 
 
 def _beam_options(parser: FlagParser, others: list[str]) -> PipelineOptions:
