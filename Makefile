@@ -4,8 +4,10 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 DEMO_OUTPUT ?= demo_output
+AIRFLOW_BIN := .venv-airflow/bin
+AIRFLOW_READY := .venv-airflow/.ready
 
-.PHONY: demo test test-storage lint test-lowest bench clean
+.PHONY: demo test test-storage test-airflow lint test-lowest bench clean
 
 demo: $(READY)
 	$(BIN)/alm-beam windows --input=alm_beam/sample_data --output=$(DEMO_OUTPUT) --overwrite
@@ -16,6 +18,10 @@ test: $(READY)
 # 200 MB through a server of S3 and one of GCS.
 test-storage: $(READY)
 	$(BIN)/pytest -m big
+
+# The DAG in a real Airflow, which is in an environment of its own; the job runs in the one that everything runs in.
+test-airflow: $(READY) $(AIRFLOW_READY)
+	ALM_BEAM_PYTHON=$(abspath $(BIN)/python) $(AIRFLOW_BIN)/pytest -n auto --confcutdir=tests/airflow tests/airflow
 
 lint: $(READY)
 	$(BIN)/ruff check .
@@ -43,5 +49,12 @@ $(READY): setup.py requirements.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint requirements.txt --editable '.[test,dev]'
 	@touch $(READY)
 
+# uv, because pip takes three minutes.
+$(AIRFLOW_READY): tests/airflow/requirements.txt $(READY)
+	$(PYTHON) -m venv .venv-airflow
+	$(AIRFLOW_BIN)/pip install --quiet --disable-pip-version-check uv==0.13.9
+	$(AIRFLOW_BIN)/uv pip install --quiet --python $(AIRFLOW_BIN)/python --requirement tests/airflow/requirements.txt
+	@touch $(AIRFLOW_READY)
+
 clean:
-	rm -rf .venv .venv-lowest $(DEMO_OUTPUT) bench_output build *.egg-info
+	rm -rf .venv .venv-lowest .venv-airflow $(DEMO_OUTPUT) bench_output build *.egg-info
