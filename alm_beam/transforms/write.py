@@ -10,6 +10,7 @@ from apache_beam.coders import BytesCoder
 from apache_beam.io import WriteToText
 from apache_beam.io.filesystem import CompressionTypes
 from apache_beam.io.filesystems import FileSystems
+from apache_beam.io.textio import _TextSink
 from apache_beam.pvalue import AsIter
 
 from alm_beam.core.losses import LossStats
@@ -19,6 +20,25 @@ from alm_beam.storage import run_folder
 
 class RejectLimitError(RuntimeError):
     """More entries were rejected than the run allows."""
+
+
+class ReplacedError(RuntimeError):
+    """Another run has begun to write to the folder since this one did."""
+
+
+class _ShardSink(_TextSink):
+    """Leaves the folder alone when another run has begun there, which a scheduler may start for one that it lost.
+
+    Beam's own would delete the other run's shards before it notices that those of this run are gone.
+    """
+
+    def pre_finalize(self, init_result: str, writer_results: Iterable[str]) -> None:
+        folder = FileSystems.join(init_result, "*")
+        found = {metadata.path for match in FileSystems.match([folder]) for metadata in match.metadata_list}
+        gone = sorted(set(writer_results) - found)
+        if gone:
+            raise ReplacedError(f"{gone[0]} is gone: another run has begun to write to the same folder")
+        super().pre_finalize(init_result, writer_results)
 
 
 def write_shards(
@@ -33,8 +53,10 @@ def write_shards(
         num_shards: how many; 0 leaves it to the runner. Any other number makes a local runner hold all lines.
         skip_if_empty: write no shard when there is no line.
     """
-    shards = WriteToText(
-        FileSystems.join(output, prefix),
+    prefix = FileSystems.join(output, prefix)
+    shards = WriteToText(prefix)
+    shards._sink = _ShardSink(
+        prefix,
         file_name_suffix=run_folder.SHARD_SUFFIX,
         num_shards=num_shards,
         shard_name_template="-SSSSS-of-NNNNN",
