@@ -5,8 +5,11 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 DEMO_OUTPUT ?= demo_output
 DATAFLOW_PYTHON ?= python3.11
+AIRFLOW_BIN := .venv-airflow/bin
+AIRFLOW_READY := .venv-airflow/.ready
 
-.PHONY: demo test test-storage test-flink test-dataflow lint test-lowest bench dataflow-template dataflow-requirements clean
+.PHONY: demo test test-storage test-flink test-dataflow test-airflow lint test-lowest bench dataflow-template \
+	dataflow-requirements clean
 
 demo: $(READY)
 	$(BIN)/alm-beam windows --input=alm_beam/sample_data --output=$(DEMO_OUTPUT) --overwrite
@@ -25,6 +28,10 @@ test-flink: $(READY)
 # The image's own steps in an environment of its own, and what is sent to Dataflow from there: two minutes, Python 3.11.
 test-dataflow: $(READY)
 	$(BIN)/pytest -m dataflow
+
+# The DAG in a real Airflow, which is in an environment of its own; the job runs in the one that everything runs in.
+test-airflow: $(READY) $(AIRFLOW_READY)
+	ALM_BEAM_PYTHON=$(abspath $(BIN)/python) $(AIRFLOW_BIN)/pytest -n auto --confcutdir=tests/airflow tests/airflow
 
 lint: $(READY)
 	$(BIN)/ruff check .
@@ -67,5 +74,12 @@ $(READY): setup.py requirements.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint requirements.txt --editable '.[test,dev]'
 	@touch $(READY)
 
+# uv, because pip takes three minutes.
+$(AIRFLOW_READY): tests/airflow/requirements.txt $(READY)
+	$(PYTHON) -m venv .venv-airflow
+	$(AIRFLOW_BIN)/pip install --quiet --disable-pip-version-check uv==0.13.9
+	$(AIRFLOW_BIN)/uv pip install --quiet --python $(AIRFLOW_BIN)/python --requirement tests/airflow/requirements.txt
+	@touch $(AIRFLOW_READY)
+
 clean:
-	rm -rf .venv .venv-lowest .venv-dataflow .flink $(DEMO_OUTPUT) bench_output build *.egg-info
+	rm -rf .venv .venv-lowest .venv-dataflow .venv-airflow .flink $(DEMO_OUTPUT) bench_output build *.egg-info

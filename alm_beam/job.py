@@ -129,23 +129,22 @@ def build(
     selections = lines | ParseRecording() | BuildWindows(config.windows) | FilterOverlaps(config.overlap)
     written = selections | SerialiseEntry(config.entry)
     stats = written[STATS] | CombineLosses()
-    shards = [
-        written.lines
-        | "WriteEntries" >> WriteShards(output, run_folder.ENTRIES, storage, num_shards=config.num_shards),
-        written[REJECTED] | "WriteRejects" >> WriteShards(output, run_folder.REJECTS, storage, skip_if_empty=True),
-    ]
+    entries = WriteShards(output, run_folder.ENTRIES, storage, num_shards=config.num_shards)
+    rejects = WriteShards(output, run_folder.REJECTS, storage, skip_if_empty=True)
+    shards = [written.lines | "WriteEntries" >> entries, written[REJECTED] | "WriteRejects" >> rejects]
+    begun = [entries.begun, rejects.begun]
     parameters = {
         name: sorted(value) if isinstance(value, frozenset) else value for name, value in config.parameters().items()
     }
     parameters |= {"input": [*map(shown, config.input)], "output": shown(config.output)}
     facts = {"parameters": parameters, "version": __version__}
-    stats | FinishRun(output, storage, facts, config.max_reject_fraction, shards)
+    stats | FinishRun(output, storage, facts, config.max_reject_fraction, shards, begun)
     return pipeline
 
 
 def _is_local(options: PipelineOptions) -> bool:
-    """Whether the flags name no runner: it is the local one then."""
-    return options.view_as(StandardOptions).runner is None
+    """Whether the runner is the local one: the flags name it, as a scheduler has to, or none."""
+    return options.view_as(StandardOptions).runner in (None, f"{LocalRunner.__module__}.{LocalRunner.__name__}")
 
 
 def _is_on_dataflow(options: PipelineOptions) -> bool:

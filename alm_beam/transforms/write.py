@@ -28,6 +28,10 @@ class RejectLimitError(RuntimeError):
     """More entries were rejected than the run allows."""
 
 
+class ReplacedError(RuntimeError):
+    """Another run has begun to write to the folder since this one did."""
+
+
 class _ShardSink(textio._TextSink):
     """Beam's text sink, but that workers make its temporary folder, whose name the graph holds.
 
@@ -48,6 +52,10 @@ class WriteShards(beam.PTransform):
     """`WriteToText` of lines, as bytes: gives the shards' names when all of them are in place.
 
     Shards are written to a temporary folder in the output, and get their names at the end.
+
+    Attributes:
+        begun: the path of an empty file that is there from when shards get their names until the run is complete. It
+            tells a second try that what is in place is of the first, and not of an earlier run or of another.
     """
 
     def __init__(
@@ -62,6 +70,9 @@ class WriteShards(beam.PTransform):
             skip_if_empty: write no shard when there is no line.
         """
         super().__init__()
+        self._folder = FileSystems.join(output, f"{BEAM_TEMPORARY}{prefix}-{uuid.uuid4().hex}")
+        self.begun = f"{self._folder}-begun"
+        self._num_shards = num_shards
         self._sink = _ShardSink(
             FileSystems.join(output, prefix),
             file_name_suffix=run_folder.SHARD_SUFFIX,
@@ -73,9 +84,8 @@ class WriteShards(beam.PTransform):
             skip_if_empty=skip_if_empty,
         )
         self._sink.storage = storage
-        self._num_shards = num_shards
-        self._folder = FileSystems.join(output, f"{BEAM_TEMPORARY}{prefix}-{uuid.uuid4().hex}")
-        self._marker = FileSystems.join(output, run_folder.SUCCESS)
+        success = FileSystems.join(output, run_folder.SUCCESS)
+        self._publish = _PublishShards(self._sink, self._folder, self.begun, success)
 
     def expand(self, lines: PCollection[bytes]) -> PCollection[str]:
         if self._num_shards:
@@ -84,22 +94,20 @@ class WriteShards(beam.PTransform):
             written = keyed | beam.GroupByKey() | "WriteBundles" >> beam.ParDo(write, self._folder)
         else:
             written = lines | "WriteBundles" >> beam.ParDo(iobase._WriteBundleDoFn(self._sink), self._folder)
-        publish = _PublishShards(self._sink, self._folder, self._marker)
-        return lines.pipeline | beam.Impulse() | "PublishShards" >> beam.ParDo(publish, AsIter(written))
+        return lines.pipeline | beam.Impulse() | "PublishShards" >> beam.ParDo(self._publish, AsIter(written))
 
 
 class _PublishShards(beam.DoFn):
-    def __init__(self, sink: _ShardSink, folder: str, marker: str):
+    def __init__(self, sink: _ShardSink, folder: str, begun: str, success: str):
         self._sink = sink
         self._folder = folder
-        self._marker = marker
+        self._begun = begun
+        self._success = success
 
     def process(self, _: bytes, written: Iterable[str]) -> Iterator[str]:
         shards = list(written)
-        # A runner may do all of a job again, after it was done: then it is not complete any more.
-        if FileSystems.exists(self._marker):
-            FileSystems.delete([self._marker])
-        self._sink.pre_finalize(self._folder, shards)
+        if not FileSystems.exists(self._begun):
+            self._begin(shards)
         least = 0 if self._sink.skip_if_empty and not shards else max(1, self._sink.num_shards)
         while len(shards) < least:
             shards.append(self._sink.open_writer(self._folder, str(uuid.uuid4())).close())
@@ -107,28 +115,57 @@ class _PublishShards(beam.DoFn):
             pass  # of what an earlier try has put in place, Beam gives no name
         yield from (self._sink._get_final_name(number, len(shards)) for number in range(len(shards)))
 
+    def _begin(self, shards: list[str]) -> None:
+        """Removes an earlier run's shards; its marker first: a runner may do all of a complete job again.
+
+        A scheduler may start a run again that it only lost. Of the two, the one that cleared the folder later stays.
+        """
+        gone = sorted(set(shards) - set(_matched(FileSystems.join(self._folder, "*"))))
+        if gone:
+            raise ReplacedError(f"{gone[0]} is gone: another run has begun to write to the same folder")
+        if FileSystems.exists(self._success):
+            FileSystems.delete([self._success])
+        FileSystems.delete(_matched(f"{self._sink.file_path_prefix.get()}-*-of-*{run_folder.SHARD_SUFFIX}"))
+        _write(self._begun, b"")
+
+
+def _matched(glob: str) -> list[str]:
+    return [metadata.path for match in FileSystems.match([glob]) for metadata in match.metadata_list]
+
+
+def _write(path: str, content: bytes) -> None:
+    with FileSystems.create(path, compression_type=CompressionTypes.UNCOMPRESSED) as file:
+        file.write(content)
+
 
 class _FinishRun(beam.DoFn):
-    def __init__(self, output: str, storage: StorageSetup, facts: dict[str, Any], max_reject_fraction: float):
+    def __init__(
+        self,
+        output: str,
+        storage: StorageSetup,
+        facts: dict[str, Any],
+        max_reject_fraction: float,
+        begun: list[str],
+    ):
         self._output = output
         self._storage = storage
         self._facts = facts
         self._max_reject_fraction = max_reject_fraction
+        self._begun = begun
 
     def process(self, stats: LossStats, *shards: Iterable[str]) -> Iterator[LossStats]:
         # Nothing reads `shards`. As side inputs they make the runner call this only when they are written.
+        success = FileSystems.join(self._output, run_folder.SUCCESS)
+        begun = [path for path in self._begun if FileSystems.exists(path)]
+        if begun != self._begun and not FileSystems.exists(success):
+            raise ReplacedError(f"another run has begun to write to {self._output}")
         summary = orjson.dumps({**stats.to_dict(), **self._facts}, option=orjson.OPT_INDENT_2)
-        self._write(run_folder.LOSS_STATS, summary + b"\n")
+        _write(FileSystems.join(self._output, run_folder.LOSS_STATS), summary + b"\n")
         if stats.reject_fraction > self._max_reject_fraction:
             raise RejectLimitError(_reject_limit_message(stats, self._max_reject_fraction, self._output))
-        self._write(run_folder.SUCCESS, b"")
+        _write(success, b"")
+        FileSystems.delete(begun)
         yield stats
-
-    def _write(self, name: str, content: bytes) -> None:
-        with FileSystems.create(
-            FileSystems.join(self._output, name), compression_type=CompressionTypes.UNCOMPRESSED
-        ) as file:
-            file.write(content)
 
 
 def _reject_limit_message(stats: LossStats, limit: float, output: str) -> str:
@@ -154,6 +191,7 @@ class FinishRun(beam.PTransform):
         facts: dict[str, Any],
         max_reject_fraction: float,
         shards: list[PCollection[str]],
+        begun: list[str],
     ):
         """
         Args:
@@ -162,9 +200,10 @@ class FinishRun(beam.PTransform):
             facts: what `loss_stats.json` states beside the statistics.
             max_reject_fraction: the run fails above it.
             shards: the names that `WriteShards` gave: what has to be in place before the run is complete.
+            begun: what `WriteShards` names so.
         """
         super().__init__()
-        self._do_fn = _FinishRun(output, storage, facts, max_reject_fraction)
+        self._do_fn = _FinishRun(output, storage, facts, max_reject_fraction, begun)
         self._shards = shards
 
     def expand(self, stats: PCollection[LossStats]) -> PCollection[LossStats]:

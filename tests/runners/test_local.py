@@ -143,7 +143,10 @@ def test_beside_another_thread_there_are_no_forks():
         other.join()
 
 
-@pytest.mark.parametrize(("flags", "forks"), [((), "2"), (("--direct_num_workers=1",), "0")])
+@pytest.mark.parametrize(
+    ("flags", "forks"),
+    [((), "2"), (("--runner=alm_beam.runners.local.LocalRunner",), "2"), (("--direct_num_workers=1",), "0")],
+)
 def test_a_plain_command_uses_all_cores_and_flags_overrule_that(tmp_path, flags, forks):
     if len(os.sched_getaffinity(0)) < 2:
         pytest.skip("this machine has one core")

@@ -1,0 +1,262 @@
+"""Builds the training windows of each data interval: a day's manifests in, its windows out, in a folder of its own.
+
+Copy this file into the folder of DAGs. What is your own stands in the Airflow Variable `alm_beam_windows`, as JSON, an
+object of any of these:
+
+- `schedule`: a cron expression, in UTC (default: `@daily`); each data interval is one run of the job;
+- `start_date`: when the first data interval may start (default: `2026-01-01`);
+- `retries`: how many times a task that failed is tried again (default: 2);
+- `python`: the interpreter of the environment that has alm_beam (default: `/opt/alm_beam/bin/python`). It needs no
+  Airflow, and Airflow needs no alm_beam;
+- any param of this DAG: its default.
+
+Params are the flags of `alm-beam windows`, by the same names, and what the runners need. `input` and `output` may hold
+strftime's directives, which stand for the start of the data interval; `output` must. A percent sign is `%%`.
+
+A retry, or another run of an interval, replaces what the earlier one left: `--overwrite` is always given. The job
+removes `_SUCCESS` first and writes it last, so a reader that looks for it never takes half of a result.
+"""
+
+from contextlib import suppress
+from datetime import datetime
+from typing import Any
+
+import psutil
+from airflow.providers.apache.beam.operators.beam import BeamRunPythonPipelineOperator
+from airflow.providers.google.cloud.operators.dataflow import DataflowStartFlexTemplateOperator
+from airflow.sdk import DAG, CronDataIntervalTimetable, Param, Variable, task
+from airflow.sdk.exceptions import AirflowException
+from pendulum import DateTime
+
+MOST = 1_000_000_000
+RUNNERS = {"local": "alm_beam.runners.local.LocalRunner", "flink": "FlinkRunner"}
+"""What Beam's flag `--runner` says. The local one is that of a plain `alm-beam windows`; Airflow must name one."""
+
+
+def _number(default: float | None, description: str, **schema: Any) -> Param:
+    return Param(default, description, **{"type": "number", "maximum": MOST, **schema})
+
+
+def _whole(default: int | None, description: str, **schema: Any) -> Param:
+    return Param(default, description, **{"type": "integer", "maximum": MOST, **schema})
+
+
+def _text(default: str | None, description: str, **schema: Any) -> Param:
+    return Param(default, description, **{"type": "string", **schema})
+
+
+OPTIONAL_TEXT = {"type": ["null", "string"], "minLength": 1}
+
+FLAGS = {
+    "input": _text(
+        "/data/manifests/%Y-%m-%d",
+        "Manifests: file, folder or glob, a path or URL; several by commas. %Y-%m-%d is the interval's start.",
+        minLength=1,
+    ),
+    "output": _text(
+        "/data/windows/%Y-%m-%d",
+        "Folder of the data interval, a path or URL. What an earlier run left there is replaced.",
+        pattern="%",
+    ),
+    "target_window_duration": _number(120.0, "Seconds that a window should last.", exclusiveMinimum=0),
+    "tolerance": _number(0.1, "Fraction by which a window may be shorter or longer.", minimum=0, exclusiveMaximum=1),
+    "min_sample_rate": _number(16000, "Hz; a recording below it gives no windows.", minimum=0),
+    "min_bandwidth": _number(8000, "Hz; a segment below it is in no window.", minimum=0),
+    "min_speakers": _whole(2, "Least number of distinct speakers in a window.", minimum=1),
+    "max_speakers": _whole(5, "Greatest number of distinct speakers in a window.", minimum=1),
+    "truncation": Param(True, "Cut a segment that crosses the maximum duration at a word end.", type="boolean"),
+    "candidates": _text(
+        "longest", "Of each start the longest window, or every one that obeys the rules.", enum=["longest", "all"]
+    ),
+    "selection": _text("greedy", "How the windows that stay are chosen.", enum=["greedy", "most_audio"]),
+    "compare_selection": Param(
+        False, "State in the statistics of a greedy run what most_audio would have kept.", type="boolean"
+    ),
+    "overlap_percentage": _number(
+        50, "Of two windows that share this much of the shorter one, or more, one goes.", minimum=0, maximum=100
+    ),
+    "target_duration": _number(
+        None,
+        "Seconds; of two overlapping windows the one nearer to it stays. None: target_window_duration.",
+        type=["null", "number"],
+        exclusiveMinimum=0,
+    ),
+    "drop_fields": _text("words", "Fields left out of the segments of windows, separated by commas."),
+    "drop_fields_top_level": _text("words,segments", "Fields of the entry left out, separated by commas."),
+    "candidate_windows": Param(True, "Write the candidates too, most of the bytes.", type="boolean"),
+    "num_shards": _whole(0, "Number of output shards; 0: the runner decides.", minimum=0),
+    "max_reject_fraction": _number(
+        0.01, "The run fails when a greater share of the entries cannot be used.", minimum=0, maximum=1
+    ),
+    "storage_options": _text(
+        None,
+        "fsspec's options for the URLs, a JSON object. Airflow shows it: keep secrets in its workers' environment.",
+        **OPTIONAL_TEXT,
+    ),
+    "native_filesystems": _text(
+        None,
+        "URL schemes that Beam's own filesystems serve, separated by commas. None: gs on Dataflow.",
+        type=["null", "string"],
+    ),
+}
+"""Flags of the job, on every runner."""
+
+FLINK = {
+    "flink_master": _text("localhost:8081", "Flink's REST address, host:port.", minLength=1),
+    "environment_type": _text(
+        None, "Where Python workers run: EXTERNAL, DOCKER, PROCESS or LOOPBACK. None: Beam decides.", **OPTIONAL_TEXT
+    ),
+    "environment_config": _text(
+        None, "Of EXTERNAL: host:port of a worker pool; of DOCKER: the image.", **OPTIONAL_TEXT
+    ),
+    "parallelism": _whole(
+        None, "Slots of Flink that the job takes. None: Flink decides.", type=["null", "integer"], minimum=1
+    ),
+}
+"""Beam's flags for Flink."""
+
+PARAMS = {
+    "runner": _text("local", "Where the job runs.", enum=[*RUNNERS, "dataflow"]),
+    **FLAGS,
+    **FLINK,
+    "beam_options": Param(
+        {},
+        'Further flags of Beam, local and on Flink, e.g. {"direct_num_workers": 1}.',
+        type="object",
+        additionalProperties={"type": ["boolean", "integer", "number", "string", "array"]},
+    ),
+    "dataflow_template": _text(None, "gs:// URL of the flex template.", type=["null", "string"], pattern="^gs://."),
+    "dataflow_project": _text(None, "None: that of the connection google_cloud_default.", **OPTIONAL_TEXT),
+    "dataflow_location": _text("us-central1", "Region of the Dataflow job.", minLength=1),
+    "dataflow_environment": Param(
+        {},
+        'Of the Dataflow job (FlexTemplateRuntimeEnvironment), e.g. {"maxWorkers": 20, "tempLocation": "gs://..."}.',
+        type="object",
+    ),
+}
+
+
+def job_flags(params: dict[str, Any], start: DateTime, end: DateTime) -> dict[str, str]:
+    """The job's flags for the data interval from `start` to `end`, all as text; those that are None are left out.
+
+    Raises:
+        ValueError: another data interval would write to the same folder.
+    """
+    output = start.strftime(params["output"])
+    others = (end, start - (end - start), start.add(months=1), start.add(years=1))
+    if output in {other.strftime(params["output"]) for other in others}:
+        raise ValueError(f"output={params['output']}: several data intervals would share it; add what tells them apart")
+    flags = {name: _as_text(params[name]) for name in FLAGS if params[name] is not None}
+    return {**flags, "input": start.strftime(params["input"]), "output": output, "overwrite": "true"}
+
+
+def beam_options(params: dict[str, Any], start: DateTime, end: DateTime) -> dict[str, Any]:
+    """All flags for a job that this Airflow launches: the job's own and Beam's."""
+    names = FLINK if params["runner"] == "flink" else ()
+    flink = {name: _as_text(params[name]) for name in names if params[name] is not None}
+    return {**params["beam_options"], **flink, **job_flags(params, start, end)}
+
+
+def _as_text(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+class RunJob(BeamRunPythonPipelineOperator):
+    """The operator of the Beam provider. When the task is stopped, the job stops too."""
+
+    def on_kill(self) -> None:
+        """Ends the job, which would otherwise go on beside the next attempt and write to the same folder."""
+        for process in psutil.Process().children(recursive=True):  # not waited for: the hook needs the exit code itself
+            with suppress(psutil.NoSuchProcess):
+                process.terminate()
+
+
+class RunTemplate(DataflowStartFlexTemplateOperator):
+    """The operator of the Google provider. When the job fails, its errors stand in the task's log."""
+
+    def execute(self, context: Any) -> dict[str, str]:
+        """Starts the job and waits for its end."""
+        try:
+            job: dict[str, str] = super().execute(context)
+        except AirflowException:
+            for message in self._messages():
+                if message.get("messageImportance") == "JOB_MESSAGE_ERROR":
+                    self.log.error("Dataflow: %s", message.get("messageText"))
+            raise
+        return job
+
+    def _messages(self) -> list[dict[str, Any]]:
+        if self.job is None:
+            return []
+        messages: list[dict[str, Any]] = self.hook.fetch_job_messages_by_id(
+            job_id=self.job["id"], project_id=self.project_id, location=self.location
+        )
+        return messages
+
+
+settings: dict[str, Any] = {
+    "schedule": "@daily",
+    "start_date": "2026-01-01",
+    "python": "/opt/alm_beam/bin/python",
+    "retries": 2,
+}
+own = Variable.get("alm_beam_windows", default={}, deserialize_json=True)
+if unknown := own.keys() - settings.keys() - PARAMS.keys():
+    raise ValueError(f"Airflow Variable alm_beam_windows: unknown {', '.join(sorted(unknown))}")
+for name, value in own.items():
+    if name in PARAMS:
+        PARAMS[name].value = value
+    else:
+        settings[name] = value
+
+with DAG(
+    "alm_beam_windows",
+    description="Training windows from the manifests of each data interval",
+    doc_md=__doc__,
+    schedule=CronDataIntervalTimetable(settings["schedule"], timezone="UTC"),
+    start_date=datetime.fromisoformat(settings["start_date"]),
+    catchup=False,
+    max_active_runs=1,  # two runs must not write to one folder at the same time
+    default_args={"retries": settings["retries"]},
+    params=PARAMS,
+    render_template_as_native_obj=True,
+    user_defined_macros={"RUNNERS": RUNNERS, "job_flags": job_flags, "beam_options": beam_options},
+    tags=["alm_beam"],
+):
+
+    @task.branch
+    def choose_runner(params: dict[str, Any]) -> str:
+        """The task that runs the job."""
+        if params["runner"] != "dataflow":
+            return "run_beam"
+        if params["dataflow_template"] is None:
+            raise ValueError("runner=dataflow needs dataflow_template, the gs:// URL of the flex template")
+        return "run_on_dataflow"
+
+    # The command is: python -m alm_beam windows --runner=... --input=... and so on.
+    run_beam = RunJob(
+        task_id="run_beam",
+        py_interpreter=settings["python"],
+        py_options=["-m", "alm_beam"],
+        py_file="windows",
+        runner="{{ RUNNERS[params.runner] }}",
+        pipeline_options="{{ beam_options(params, data_interval_start, data_interval_end) }}",
+        deferrable=False,  # the job would run in the triggerer
+    )
+    # Dataflow refuses a second job of the name while the first is active: an attempt whose task was lost, say.
+    run_on_dataflow = RunTemplate(
+        task_id="run_on_dataflow",
+        project_id="{{ params.dataflow_project }}",
+        location="{{ params.dataflow_location }}",
+        append_job_name=False,
+        body={
+            "launchParameter": {
+                "jobName": "alm-beam-windows-{{ data_interval_start.strftime('%Y%m%d-%H%M') }}",
+                "containerSpecGcsPath": "{{ params.dataflow_template }}",
+                "parameters": "{{ job_flags(params, data_interval_start, data_interval_end) }}",
+                "environment": "{{ params.dataflow_environment }}",
+            }
+        },
+        deferrable=False,  # a deferred task neither cancels the job when it is stopped nor logs its errors
+    )
+    choose_runner() >> [run_beam, run_on_dataflow]

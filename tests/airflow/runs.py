@@ -1,0 +1,59 @@
+"""Running the DAG, and reading what its job left."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+JOB_PYTHON = os.environ.get("ALM_BEAM_PYTHON", "")
+"""The interpreter that has alm_beam; Airflow's own has not."""
+
+DATE = "2026-02-03"
+FOLDER = "2026-02-02"
+"""Of the last whole data interval before DATE."""
+
+
+def settings(folder: Path, **own: Any) -> dict[str, str]:
+    """The environment that sets the DAG up: manifests in `folder`/in, windows in `folder`/out."""
+    named = {
+        "python": JOB_PYTHON,
+        "input": f"{folder}/in/%Y-%m-%d",
+        "output": f"{folder}/out/%Y-%m-%d",
+        "retries": 0,
+        **own,
+    }
+    return {"AIRFLOW_VAR_ALM_BEAM_WINDOWS": json.dumps(named)}
+
+
+def command(**conf: Any) -> list[str]:
+    airflow = str(Path(sys.executable).with_name("airflow"))
+    return [airflow, "dags", "test", "alm_beam_windows", DATE, "--conf", json.dumps(conf)]
+
+
+def dags_test(folder: Path, own: dict[str, Any] | None = None, **conf: Any) -> subprocess.CompletedProcess[str]:
+    """`airflow dags test` to its end; all it says is in `stdout`."""
+    return subprocess.run(
+        command(**conf),
+        env=os.environ | settings(folder, **(own or {})),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=300,
+    )
+
+
+def job(*arguments: str) -> str:
+    """What alm_beam's own command prints."""
+    return subprocess.run(
+        [JOB_PYTHON, "-m", "alm_beam", *arguments], check=True, capture_output=True, text=True, timeout=300
+    ).stdout
+
+
+def lines(out: Path) -> list[bytes]:
+    return sorted(line for shard in out.glob("alm_output-*.jsonl") for line in shard.read_bytes().splitlines())
+
+
+def stats(out: Path) -> dict[str, Any]:
+    return json.loads((out / "loss_stats.json").read_text())

@@ -1,0 +1,306 @@
+"""What the DAG says without a run of the job: its params, and the command or the request that it makes of them."""
+
+import json
+import os
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import httplib2
+import pytest
+from airflow.dag_processing.dagbag import DagBag
+from airflow.exceptions import AirflowException
+from airflow.providers.google.cloud.hooks.dataflow import DataflowHook
+from airflow.sdk import DAG, timezone
+
+from tests.airflow.runs import DATE, FOLDER, JOB_PYTHON, settings
+
+DAGS = Path(os.environ["AIRFLOW__CORE__DAGS_FOLDER"])
+NOT_PARAMS = {"help", "overwrite", "repeat_factor"}
+"""Flags of the job: one that is always given, and one for scale tests."""
+
+
+def dag_bag(monkeypatch: pytest.MonkeyPatch, folder: Path, **own: Any) -> DagBag:
+    for name, value in settings(folder, **own).items():
+        monkeypatch.setenv(name, value)
+    return DagBag(DAGS)
+
+
+def dag(monkeypatch: pytest.MonkeyPatch, folder: Path, **own: Any) -> DAG:
+    bag = dag_bag(monkeypatch, folder, **own)
+    assert not bag.import_errors
+    return bag.dags["alm_beam_windows"]
+
+
+def run(dag: DAG, **conf: Any) -> str:
+    """The state in which a run ends."""
+    return dag.test(logical_date=timezone.parse(DATE), run_conf=conf).state
+
+
+def in_the_job(code: str, given: Any = None) -> Any:
+    """What code prints, as JSON, in the interpreter that has alm_beam."""
+    done = subprocess.run([JOB_PYTHON, "-c", code], input=json.dumps(given), capture_output=True, text=True, check=True)
+    return json.loads(done.stdout)
+
+
+def test_it_imports_clean_without_any_setting(monkeypatch):
+    monkeypatch.delenv("AIRFLOW_VAR_ALM_BEAM_WINDOWS", raising=False)
+    bag = DagBag(DAGS)
+    assert bag.import_errors == {}
+    assert bag.captured_warnings == {}
+    assert list(bag.dags) == ["alm_beam_windows"]
+    windows = bag.dags["alm_beam_windows"]
+    assert {task.task_id for task in windows.tasks} == {"choose_runner", "run_beam", "run_on_dataflow"}
+    assert windows.timetable.expression == "0 0 * * *"
+
+
+@pytest.mark.parametrize(
+    ("own", "said"),
+    [
+        ({"overlap_percent": 50}, "unknown overlap_percent"),
+        ({"overlap_percentage": 150}, "Invalid input for param overlap_percentage: 150 is greater"),
+        ({"runner": "spark"}, "Invalid input for param runner"),
+        ({"output": "/data/windows"}, "Invalid input for param output"),
+    ],
+)
+def test_a_wrong_setting_is_an_import_error_that_names_it(monkeypatch, tmp_path, own, said):
+    (error,) = dag_bag(monkeypatch, tmp_path, **own).import_errors.values()
+    assert said in error
+
+
+def test_params_are_the_flags_of_the_job_with_its_defaults(monkeypatch, tmp_path):
+    flags = in_the_job(
+        "import json; from alm_beam.flags import windows_parser\n"
+        "actions = windows_parser('x')._actions\n"
+        "print(json.dumps({each.dest: each.default for each in actions if each.dest != 'help'}))"
+    )
+    params = dag(monkeypatch, tmp_path).params
+    names = in_dag("FLAGS")
+    assert names.keys() == flags.keys() - NOT_PARAMS
+    for name in names.keys() - {"input", "output"}:
+        assert params[name] == flags[name], name
+        assert type(params[name]) is type(flags[name]), name
+
+
+def in_dag(name: str) -> dict[str, Any]:
+    """A table of the DAG's file."""
+    names: dict[str, Any] = {"__name__": "alm_beam_windows_file"}
+    exec(compile((DAGS / "alm_beam_windows.py").read_text(), "alm_beam_windows.py", "exec"), names)
+    return names[name]
+
+
+EDGES = {
+    "target_window_duration": ([0.001, 1_000_000_000], [0, -1, 1_000_000_001, None, "60"]),
+    "tolerance": ([0, 0.999], [-0.001, 1]),
+    "min_sample_rate": ([0, 44100.5], [-1, 1_000_000_001]),
+    "min_bandwidth": ([0, 3400], [-1, 1_000_000_001]),
+    "min_speakers": ([1, 5], [0, 1.5]),
+    "max_speakers": ([2, 1_000_000_000], [0, 2.5, 1_000_000_001]),
+    "truncation": ([True, False], ["maybe", 1]),
+    "candidates": (["longest", "all"], ["some", ""]),
+    "selection": (["greedy", "most_audio"], ["best"]),
+    "compare_selection": ([True, False], ["maybe"]),
+    "overlap_percentage": ([0, 100, 33.3], [-1, 100.1]),
+    "target_duration": ([None, 60, 0.5], [0, 1_000_000_001]),
+    "drop_fields": (["", "words,text"], []),
+    "drop_fields_top_level": (["", "words"], []),
+    "candidate_windows": ([True, False], ["maybe"]),
+    "num_shards": ([0, 7], [-1, 1.5]),
+    "max_reject_fraction": ([0, 1, 0.5], [-0.1, 1.1]),
+}
+
+
+def test_params_and_job_refuse_the_same_values():
+    flags = in_dag("FLAGS")
+    assert EDGES.keys() == flags.keys() - {"input", "output", "storage_options", "native_filesystems"}
+    values = [
+        (name, value, is_good) for name, edge in EDGES.items() for is_good, each in zip((1, 0), edge) for value in each
+    ]
+    as_text = in_dag("_as_text")
+    by_job = in_the_job(
+        "import json, sys; from alm_beam.flags import job_config, windows_parser\n"
+        "def takes(name, text):\n"
+        "    parser = windows_parser('x')\n"
+        "    flag = [] if text is None else [f'--{name}={text}']\n"
+        "    try: job_config(parser, parser.parse_args(['--input=i', '--output=o', *flag]))\n"
+        "    except SystemExit: return False\n"
+        "    return True\n"
+        "print(json.dumps([takes(*each) for each in json.load(sys.stdin)]))",
+        [(name, None if value is None else as_text(value)) for name, value, _ in values],
+    )
+    for (name, value, is_good), is_taken in zip(values, by_job, strict=True):
+        try:
+            flags[name].resolve(value)
+        except AirflowException:
+            assert not is_good, (name, value)
+        else:
+            assert is_good, (name, value)
+        # What a param refuses for its type, the job may yet take as text.
+        assert is_taken or not is_good, (name, value)
+        assert not is_taken or is_good or value is None or isinstance(value, str), (name, value)
+
+
+@pytest.mark.parametrize(
+    ("output", "schedule"),
+    [
+        ("/out/%H", "@daily"),
+        ("/out/%d", "@daily"),
+        ("/out/%m-%d", "@daily"),
+        ("/out/%Y-%m", "@daily"),
+        ("%Y", "@hourly"),
+    ],
+)
+def test_intervals_that_would_share_a_folder_are_refused(monkeypatch, tmp_path, output, schedule, capsys):
+    assert run(dag(monkeypatch, tmp_path, output=output, schedule=schedule)) == "failed"
+    assert "several data intervals would share it" in capsys.readouterr().out
+
+
+class Recorder:
+    """Stands for the interpreter of the job: keeps the command and runs none."""
+
+    def __init__(self, folder: Path):
+        self.path, self._kept = folder / "python", folder / "command"
+        self.path.write_text(
+            f'#!/bin/sh\n[ "$1" = -c ] && exec {JOB_PYTHON} "$@"\n'
+            f'exec {JOB_PYTHON} -c "import json, sys; json.dump(sys.argv[1:], open({str(self._kept)!r}, \'w\'))" "$@"\n'
+        )
+        self.path.chmod(0o755)
+
+    def command(self) -> list[str]:
+        return json.loads(self._kept.read_text())
+
+
+def test_the_command_for_flink(monkeypatch, tmp_path):
+    recorder = Recorder(tmp_path)
+    windows = dag(monkeypatch, tmp_path, python=str(recorder.path), runner="flink", flink_master="flink:8081")
+    conf = {"environment_type": "EXTERNAL", "environment_config": "localhost:50000", "parallelism": 4}
+    options = {"flink_version": "1.20", "flink_submit_uber_jar": True, "overwrite": False}
+    assert run(windows, **conf, beam_options=options, drop_fields="") == "success"
+    command = recorder.command()
+    assert command[:4] == ["-m", "alm_beam", "windows", "--runner=FlinkRunner"]
+    flags = command[4:]
+    assert sorted(flags) == sorted(
+        [
+            *("--flink_master=flink:8081", "--environment_type=EXTERNAL", "--environment_config=localhost:50000"),
+            *("--parallelism=4", "--flink_version=1.20", "--flink_submit_uber_jar"),
+            *(f"--input={tmp_path}/in/{FOLDER}", f"--output={tmp_path}/out/{FOLDER}", "--overwrite=true"),
+            *("--target_window_duration=120.0", "--tolerance=0.1", "--min_sample_rate=16000", "--min_bandwidth=8000"),
+            *("--min_speakers=2", "--max_speakers=5", "--truncation=true", "--candidates=longest"),
+            *("--selection=greedy", "--compare_selection=false", "--overlap_percentage=50"),
+            *("--drop_fields=", "--drop_fields_top_level=words,segments", "--candidate_windows=true"),
+            *("--num_shards=0", "--max_reject_fraction=0.01"),
+            next(flag for flag in flags if flag.startswith("--labels=airflow-version=")),
+        ]
+    )
+    taken = in_the_job(
+        "import json, sys\n"
+        "from alm_beam.flags import job_config, windows_parser\n"
+        "from alm_beam.job import _beam_options\n"
+        "parser = windows_parser('x'); flags, others = parser.parse_known_args(json.load(sys.stdin))\n"
+        "job_config(parser, flags); options = _beam_options(parser, others).get_all_options(drop_default=True)\n"
+        "print(json.dumps({name: options[name] for name in ('flink_master', 'environment_type', 'parallelism')}))",
+        command[3:],
+    )
+    assert taken == {"flink_master": "flink:8081", "environment_type": "EXTERNAL", "parallelism": 4}
+
+
+class Dataflow:
+    """Stands for Dataflow's REST interface: answers requests, and keeps them."""
+
+    def __init__(self, *states: str):
+        self.requests: list[tuple[str, str, Any]] = []
+        self._states = list(states)
+
+    def request(self, uri: str, method: str = "GET", body: Any = None, **_: Any) -> tuple[httplib2.Response, bytes]:
+        self.requests.append((method, uri, json.loads(body) if body else None))
+        answer: dict[str, Any] = {
+            "id": "job-1",
+            "name": "n",
+            "projectId": "p",
+            "location": "l",
+            "type": "JOB_TYPE_BATCH",
+        }
+        if uri.partition("?")[0].endswith("/messages"):
+            answer = {
+                "jobMessages": [
+                    {"messageImportance": "JOB_MESSAGE_BASIC", "messageText": "Worker pool stopped."},
+                    {"messageImportance": "JOB_MESSAGE_ERROR", "messageText": "3 of 3 entries were rejected"},
+                ]
+            }
+        elif method == "POST":
+            answer = {"job": {**answer, "currentState": "JOB_STATE_QUEUED"}}
+        else:
+            answer["currentState"] = self._states.pop(0) if len(self._states) > 1 else self._states[0]
+        return httplib2.Response({"status": "200", "content-type": "application/json"}), json.dumps(answer).encode()
+
+    def launched(self) -> tuple[str, Any]:
+        """Address and body of the one request that starts a job."""
+        ((uri, body),) = [(uri, body) for method, uri, body in self.requests if method == "POST"]
+        return uri, body
+
+    def put_in_place(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(DataflowHook, "_authorize", lambda hook: self)
+        monkeypatch.setattr("airflow.providers.google.cloud.hooks.dataflow.time.sleep", lambda seconds: None)
+
+
+def test_the_request_to_dataflow(monkeypatch, tmp_path):
+    dataflow = Dataflow("JOB_STATE_QUEUED", "JOB_STATE_RUNNING", "JOB_STATE_DONE")
+    dataflow.put_in_place(monkeypatch)
+    own = {
+        "runner": "dataflow",
+        "dataflow_template": "gs://bucket/templates/windows.json",
+        "dataflow_location": "europe-west4",
+        "input": "gs://lake/in/%Y/%m/%d",
+        "output": "gs://lake/out/%Y-%m-%d",
+        "dataflow_environment": {"maxWorkers": 20, "tempLocation": "gs://bucket/temp"},
+    }
+    windows = dag(monkeypatch, tmp_path, **own)
+    assert run(windows, target_window_duration=90, truncation=False, target_duration=80.5) == "success"
+    uri, body = dataflow.launched()
+    assert re.search("/projects/of-the-connection/locations/europe-west4/flexTemplates:launch", uri)
+    assert body == {
+        "launchParameter": {
+            "jobName": "alm-beam-windows-20260202-0000",
+            "containerSpecGcsPath": "gs://bucket/templates/windows.json",
+            "environment": {"maxWorkers": 20, "tempLocation": "gs://bucket/temp"},
+            "parameters": {
+                "input": "gs://lake/in/2026/02/02",
+                "output": "gs://lake/out/2026-02-02",
+                "overwrite": "true",
+                "target_window_duration": "90",
+                "tolerance": "0.1",
+                "min_sample_rate": "16000",
+                "min_bandwidth": "8000",
+                "min_speakers": "2",
+                "max_speakers": "5",
+                "truncation": "false",
+                "candidates": "longest",
+                "selection": "greedy",
+                "compare_selection": "false",
+                "overlap_percentage": "50",
+                "target_duration": "80.5",
+                "drop_fields": "words",
+                "drop_fields_top_level": "words,segments",
+                "candidate_windows": "true",
+                "num_shards": "0",
+                "max_reject_fraction": "0.01",
+            },
+        }
+    }
+    assert [uri for method, uri, _ in dataflow.requests if method == "GET" and "/jobs/job-1" in uri]
+
+
+def test_a_job_that_fails_on_dataflow_fails_the_task_and_its_log_says_why(monkeypatch, tmp_path, capsys):
+    dataflow = Dataflow("JOB_STATE_RUNNING", "JOB_STATE_FAILED")
+    dataflow.put_in_place(monkeypatch)
+    assert run(dag(monkeypatch, tmp_path, runner="dataflow", dataflow_template="gs://b/t.json")) == "failed"
+    said = capsys.readouterr().out
+    assert re.search(r"\[error *\] Dataflow: 3 of 3 entries were rejected", said)
+    assert "Worker pool stopped" not in said
+    assert "unexpected terminal state: JOB_STATE_FAILED" in said
+
+
+def test_dataflow_without_a_template_is_refused(monkeypatch, tmp_path, capsys):
+    assert run(dag(monkeypatch, tmp_path, runner="dataflow")) == "failed"
+    assert "runner=dataflow needs dataflow_template" in capsys.readouterr().out

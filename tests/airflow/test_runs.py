@@ -1,0 +1,125 @@
+"""The DAG in a real Airflow runs the real job: the right result, again, after a crash, and no result when it fails."""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.airflow.conftest import REPOSITORY
+from tests.airflow.runs import FOLDER, JOB_PYTHON, command, dags_test, job, lines, settings, stats
+
+SAMPLE = REPOSITORY / "alm_beam" / "sample_data" / "conversations.jsonl"
+
+
+def out_of(folder: Path) -> Path:
+    return folder / "out" / FOLDER
+
+
+def fill(folder: Path, content: bytes | None = None) -> None:
+    """Gives the data interval its manifest: the sample that ships, unless told otherwise."""
+    (folder / "in" / FOLDER).mkdir(parents=True)
+    (folder / "in" / FOLDER / "m.jsonl").write_bytes(SAMPLE.read_bytes() if content is None else content)
+
+
+def fill_with(folder: Path, recordings: int) -> None:
+    job("sample", str(folder / "in" / FOLDER / "m.jsonl"), f"--recordings={recordings}")
+
+
+def test_the_sample_gives_its_windows_and_a_rerun_replaces_them(tmp_path):
+    fill(tmp_path)
+    other_day = tmp_path / "out" / "2026-02-01"
+    other_day.mkdir(parents=True)
+    (other_day / "_SUCCESS").touch()
+    first = dags_test(tmp_path)
+    assert first.returncode == 0, first.stdout
+    out = out_of(tmp_path)
+    found = stats(out)
+    assert (found["recordings"], found["windows"], found["filtered_windows"]) == (5, 200, 12)
+    assert found["filtered_dur"] == pytest.approx(1483.2, abs=0.01)
+    assert re.search(r"windows after overlap +12 .* 1,483.2 s kept", first.stdout)
+    written, finished = lines(out), (out / "_SUCCESS").stat().st_mtime_ns
+    assert len(written) == 5
+
+    (out / "alm_output-00007-of-00009.jsonl").write_bytes(b"of a larger run\n")
+    again = dags_test(tmp_path)
+    assert again.returncode == 0, again.stdout
+    assert lines(out) == written
+    assert (out / "_SUCCESS").stat().st_mtime_ns > finished
+
+    shutil.copy(SAMPLE, tmp_path / "in" / FOLDER / "late.jsonl")
+    assert dags_test(tmp_path, target_window_duration=60, truncation=False).returncode == 0
+    found = stats(out)
+    assert found["recordings"] == 10
+    assert (found["parameters"]["target_window_duration"], found["parameters"]["truncation"]) == (60, False)
+    assert {path.name for path in other_day.iterdir()} == {"_SUCCESS"}
+
+
+def test_bad_entries_fail_the_task_and_its_log_says_why(tmp_path):
+    fill(tmp_path, b"{}\n" * 3)
+    run = dags_test(tmp_path)
+    assert run.returncode != 0
+    assert re.search(r"alm-beam windows: error: the run failed, .* is not complete: .*3 of 3 entries were", run.stdout)
+    assert "Apache Beam process failed with return code 1" in run.stdout
+    left = {path.name for path in out_of(tmp_path).iterdir()}
+    assert "rejects-00000-of-00001.jsonl" in left
+    assert "_SUCCESS" not in left
+
+
+def test_an_interval_without_manifests_fails_the_task_and_its_log_says_why(tmp_path):
+    run = dags_test(tmp_path)
+    assert run.returncode != 0
+    assert f"--input={tmp_path}/in/{FOLDER}: " in run.stdout
+    assert not out_of(tmp_path).exists()
+
+
+def test_a_retry_after_a_kill_gives_the_whole_result(tmp_path):
+    fill_with(tmp_path, recordings=300)
+    job("windows", f"--input={tmp_path}/in", f"--output={tmp_path}/expected")
+    out, python = out_of(tmp_path), tmp_path / "python"
+    python.write_text(
+        f"""#!/bin/sh
+        # The first time that this runs the job, it kills it in the middle.
+        if [ "$1" = -c ] || [ -e {tmp_path}/left ]; then exec {JOB_PYTHON} "$@"; fi
+        {JOB_PYTHON} "$@" & job=$!
+        until ls {out}/beam-temp-alm_output-*/* >/dev/null 2>&1; do sleep 0.01; done
+        kill -9 $job; wait $job
+        ls {out} > {tmp_path}/left
+        exit 137
+        """
+    )
+    python.chmod(0o755)
+    run = dags_test(tmp_path, {"python": str(python), "retries": 1})
+    assert "beam-temp-" in (tmp_path / "left").read_text()
+    assert "_SUCCESS" not in (tmp_path / "left").read_text()
+    assert "return code 137" in run.stdout
+    assert run.returncode == 0, run.stdout
+    assert lines(out) == lines(tmp_path / "expected")
+    assert not list(out.glob("beam-temp-*"))
+    assert (out / "_SUCCESS").exists()
+
+
+def test_a_task_that_is_stopped_stops_its_job(tmp_path):
+    fill_with(tmp_path, recordings=400)
+    out = out_of(tmp_path)
+    conf = {"beam_options": {"repeat_factor": 3000, "direct_running_mode": "multi_processing", "direct_num_workers": 2}}
+    environment = os.environ | settings(tmp_path)
+    with subprocess.Popen(command(**conf), env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as task:
+        deadline = time.monotonic() + 120
+        while len(list(out.glob("beam-temp-alm_output-*/*"))) < 2:
+            assert task.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        processes = psutil.Process(task.pid).children(recursive=True)
+        assert len(processes) == 3  # the job and its two workers
+        task.send_signal(signal.SIGTERM)
+        output, _ = task.communicate(timeout=60)
+    assert task.returncode != 0
+    assert b"Apache Beam process failed with return code -15" in output
+    assert not [process for process in processes if process.is_running()]
+    assert not (out / "_SUCCESS").exists()
