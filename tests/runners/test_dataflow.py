@@ -46,6 +46,11 @@ def test_workers_without_this_package_are_refused(capfd):
     assert "would not have alm_beam" in refused(capfd, "--input=gs://lake/in", "--output=gs://lake/out")
 
 
+def test_beams_own_filesystem_serves_gs_and_takes_no_options(capfd):
+    flags = ["--input=gs://lake/in", "--output=gs://lake/out", IMAGE, '--storage_options={"gs": {"token": "anon"}}']
+    assert "Beam's own filesystem, which serves gs here, takes none" in refused(capfd, *flags)
+
+
 @pytest.mark.parametrize("flag", [IMAGE, "--setup_file=./setup.py", "--extra_package=alm_beam.tar.gz"])
 def test_workers_get_this_package_by_any_of_beams_ways(flag):
     dataflow.prepare(PipelineOptions([flag]))
