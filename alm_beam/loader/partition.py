@@ -20,7 +20,8 @@ class Partition:
     """The part of one worker of one rank.
 
     Of the positions that are to be read, part `i` of `n` has those at i, i + n, i + 2n, ...: the parts share none, leave
-    none out, and their sizes differ by one at most.
+    none out, and their sizes differ by one at most. So do those of the ranks, however many workers they have: rank `r` of
+    `w` has those at r, r + w, r + 2w, ...
 
     Attributes:
         rank: of the training process, from 0.
@@ -62,7 +63,7 @@ class Partition:
     @property
     def part(self) -> int:
         """Which of them this is, from 0."""
-        return self.rank * self.workers + (self.worker or 0)
+        return (self.worker or 0) * self.world_size + self.rank
 
 
 def partition_here(given: Partition | None) -> Partition:
