@@ -30,7 +30,7 @@ from alm_beam.storage.index_format import (
     Meta,
     Rows,
     Shard,
-    key_of,
+    keys_of,
 )
 from alm_beam.storage.merging import RUN_ROWS, Run, merged, sorted_rows
 from alm_beam.storage.paths import BLOCK_BYTES, Located, errors_that_name, files_below, info_of, located, written_whole
@@ -41,7 +41,7 @@ Offsets: TypeAlias = npt.NDArray[np.int64]
 TEMPORARY = f"{BEAM_TEMPORARY}{FOLDER}-parts"
 """The folder, in that of the cuts, of what an index is made from."""
 
-_READ_BYTES = 4 << 20
+_READ_BYTES = 1 << 20
 _NEWLINE, _OPEN, _CLOSE = b"\n{}"
 
 
@@ -227,12 +227,15 @@ class _Scan:
 
     def add(self, data: bytes) -> None:
         """Adds whole lines, the last of which may lack its newline."""
-        newlines = np.flatnonzero(np.frombuffer(data, np.uint8) == _NEWLINE)
-        stops = newlines if data.endswith(b"\n") else np.append(newlines, len(data))
+        stops = np.flatnonzero(np.frombuffer(data, np.uint8) == _NEWLINE)
+        lines = data.split(b"\n")
+        if not lines[-1]:
+            lines.pop()
+        else:
+            stops = np.append(stops, len(data))
         starts = np.append(0, stops[:-1] + 1)
-        durations, sources = _read_lines(data, starts, stops) or self._read_each(data, starts, stops)
-        view = memoryview(data)
-        keys = b"".join([key_of(view[start:stop]) for start, stop in zip(starts.tolist(), stops.tolist())])
+        durations, sources = _read_lines(data, starts, stops) or self._read_each(lines, starts.tolist())
+        keys = b"".join(keys_of(lines))
         rows = np.zeros(len(starts), ROW)
         rows["key"] = np.frombuffer(keys, "V16")
         rows["offset"] = self._size + starts
@@ -256,10 +259,9 @@ class _Scan:
             numbers.setdefault(source, len(numbers))
         return np.fromiter(map(numbers.__getitem__, sources), np.uint32, len(sources))
 
-    def _read_each(self, data: bytes, starts: Offsets, stops: Offsets) -> tuple[list[float], list[str]]:
+    def _read_each(self, lines: list[bytes], starts: list[int]) -> tuple[list[float], list[str]]:
         """Durations and sources of lines of which one at least is no plain cut."""
-        lines = [data[start:stop] for start, stop in zip(starts.tolist(), stops.tolist())]
-        cuts = [self._checked(line, self._size + start) for line, start in zip(lines, starts.tolist())]
+        cuts = [self._checked(line, self._size + start) for line, start in zip(lines, starts)]
         return [duration for duration, _ in cuts], [source for _, source in cuts]
 
     def _checked(self, line: bytes, offset: int) -> tuple[float, str]:

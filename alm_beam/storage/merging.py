@@ -13,6 +13,8 @@ from alm_beam.storage.paths import written_whole
 RUN_ROWS = 1 << 20
 """Rows that are held at a time: 50 MB, and three times that while they are sorted."""
 
+_SMALL = 2**16 - 1
+
 _MOST_RUNS = 128
 """Runs that are merged at a time; more of them are merged in groups first."""
 
@@ -39,10 +41,12 @@ class Run(msgspec.Struct, frozen=True):
 def sorted_rows(rows: Rows) -> Rows:
     """The rows in the order of label, key, shard and offset. A label is a number whose order is that of its text."""
     label, high = rows["label"], _halves(rows)[:, 0].astype(np.uint64)
-    order = np.lexsort((high, label)) if label.any() else np.argsort(high, kind="stable")
+    order = np.argsort(high)
     high = high[order]
-    if (high[1:] == high[:-1]).any():
+    if (high[1:] == high[:-1]).any() or label.max(initial=0) > _SMALL:
         order = np.lexsort((rows["offset"], rows["shard"], _halves(rows)[:, 1], _halves(rows)[:, 0], label))
+    elif label.any():
+        order = order[np.argsort(label[order].astype(np.uint16), kind="stable")]  # which NumPy does in linear time
     return rows[order]
 
 
@@ -75,7 +79,8 @@ def _merged(fs: fsspec.AbstractFileSystem, runs: Sequence[Run]) -> Iterator[Rows
         _fill(fs, [head for head in heads if not len(head.rows)], at_a_time)
         bounds = [head.keys[-1] for head in heads if head.unread]
         bound = min(bounds) if bounds else None
-        yield sorted_rows(np.concatenate([head.taken(bound) for head in heads]))
+        taken = [rows for head in heads if len(rows := head.taken(bound))]
+        yield taken[0] if len(taken) == 1 else sorted_rows(np.concatenate(taken))
         heads = [head for head in heads if head.unread or len(head.rows)]
 
 
