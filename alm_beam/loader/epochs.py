@@ -17,16 +17,22 @@ class Epochs:
     The numbers are in memory that worker processes share with the one that started them. So each epoch has an order of its
     own whether DataLoader keeps its workers (`persistent_workers`) or makes new copies of them for every epoch, and
     `set_epoch` reaches those that it keeps. Each worker counts its own passes: none has to wait for another. A rank that
-    reads by itself, and each number of workers, count apart.
+    reads by itself, and each number of workers, count apart. Ranks must not share the memory.
     """
 
     def __init__(self) -> None:
-        self._share(RawArray("q", 2 * _CELLS + 1))
+        self._share(RawArray("b", 8 * (2 * _CELLS + 1)))
 
     def _share(self, memory: Any) -> None:
         self._memory = memory
         numbers = np.frombuffer(memory, np.int64)
         self._cells, self._workers_began = numbers[:-1].reshape(2, _CELLS), numbers[-1:]
+
+    def copy(self) -> "Epochs":
+        """The same numbers, in memory that no process shares yet."""
+        copied = Epochs()
+        copied._share(RawArray("b", bytes(self._memory)))
+        return copied
 
     def __getstate__(self) -> Any:
         # Memory can be handed to a process that is being started, and to nothing else: there, it is a copy.
@@ -36,27 +42,27 @@ class Epochs:
         self._share(RawArray("b", state) if isinstance(state, bytes) else state)
 
     @property
-    def next_epoch(self) -> int:
-        """Of the rank's own next pass; that of its workers, too, unless they have begun one since it was set."""
-        return int(self._cells[_EPOCH, 0])
-
-    @property
     def workers_began(self) -> bool:
         """Whether a worker process has begun a pass since the epoch was last set."""
         return bool(self._workers_began[0])
 
-    def set_next(self, epoch: int) -> None:
-        """Makes the next pass of all workers read the epoch: from its start, unless a state has to be resumed in it."""
-        other = self._cells[_EPOCH] != epoch
-        self._cells[_RESUMES, other] = 0
-        self._cells[_EPOCH] = epoch
-        self._workers_began[0] = 0
+    def set_next(self, epoch: int, *, resume: bool, worker: tuple[int, int] | None) -> None:
+        """Makes the next pass read the epoch.
 
-    def resume_in(self, epoch: int) -> None:
-        """Makes the next pass of all workers resume a state in the epoch."""
-        self._cells[_EPOCH] = epoch
-        self._cells[_RESUMES] = 1
-        self._workers_began[0] = 0
+        Args:
+            epoch: from 0.
+            resume: whether a state has just been loaded in it. Otherwise the epoch is read from its start, unless a state
+                that was loaded before still has to be gone on from in it.
+            worker: the one that has been told so, and how many there are; None: all of the rank.
+        """
+        cells = self._cells
+        if worker is not None:
+            first = _cell(*worker)
+            cells = cells[:, first : first + 1]  # the others' are not its to change
+        cells[_RESUMES] = resume or cells[_RESUMES] * (cells[_EPOCH] == epoch)
+        cells[_EPOCH] = epoch
+        if worker is None:
+            self._workers_began[0] = 0
 
     def next_pass(self, worker: int, num_workers: int) -> tuple[int, bool]:
         """Of a worker's next pass the epoch, and whether it resumes a state."""

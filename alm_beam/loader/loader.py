@@ -41,7 +41,6 @@ class WindowLoader:
     Attributes:
         plan: the order of all epochs.
         sources: what it reads, opened.
-        partition: as given.
         readers: of each source.
     """
 
@@ -70,7 +69,7 @@ class WindowLoader:
         """
         asked = as_sources(sources)
         self.sources: tuple[OpenSource, ...] = open_sources(asked)
-        self.partition = partition
+        self._partition = partition
         planned = [PlannedSource(each.index.fingerprint, each.rows, each.source.weight) for each in self.sources]
         self.plan = Plan(planned, seed=seed, shuffle=shuffle, repeat=repeat)
         self._labels = [source.label for source in asked]
@@ -102,9 +101,19 @@ class WindowLoader:
         return self._pass
 
     @property
+    def partition(self) -> Partition | None:
+        """As given. Where processes were given copies of one loader, each sets its own."""
+        return self._partition
+
+    @partition.setter
+    def partition(self, partition: Partition | None) -> None:
+        self._partition = partition
+        self._epochs = self._epochs.copy()  # the one of the process that made this loader is not this rank's
+
+    @property
     def epoch(self) -> int:
         """The epoch that the next pass reads."""
-        return self._epochs.next_epoch
+        return self._epochs.next_pass(*self._worker() or (0, 0))[0]
 
     def set_epoch(self, epoch: int) -> None:
         """Makes the next pass read the epoch, in this process and in its workers.
@@ -113,7 +122,7 @@ class WindowLoader:
         """
         if not isinstance(epoch, int) or isinstance(epoch, bool) or epoch < 0:
             raise ValueError(f"epoch={epoch!r}: must be an integer, at least 0")
-        self._epochs.set_next(epoch)
+        self._epochs.set_next(epoch, resume=False, worker=self._worker())
         if self._pass is not None and self._pass.epoch != epoch:
             self._pass = None
 
@@ -142,19 +151,27 @@ class WindowLoader:
             StateError: it does not fit: the seed, sources, weights, ... are not the same, or it is no state.
         """
         check_state(state, self.plan, self._labels)
-        if torch_worker() or (self.partition is not None and self.partition.worker is not None):
+        if self._worker():
             progress_of(state, partition_here(self.partition))  # otherwise it may be workers that go on
         self._resumed, self._pass = dict(state), None
-        self._epochs.resume_in(state["epoch"])
+        self._epochs.set_next(state["epoch"], resume=True, worker=self._worker())
 
-    def window(self, token: Token) -> Window:
+    def window(self, token: Token | tuple[int, int]) -> Window:
         """Any window, by its source and row.
 
         Raises:
             IndexError: there is no such row in its index.
             WindowError, OSError: it cannot be read.
         """
-        return self.readers[token.source][token.row]
+        source, row = token
+        return self.readers[source][row]
+
+    def _worker(self) -> tuple[int, int] | None:
+        """Number of the worker that this process is, and how many there are; None: the rank itself."""
+        given = self.partition
+        if given is None or given.worker is None or given.num_workers is None:
+            return torch_worker()
+        return given.worker, given.num_workers
 
     def _beginning(self, partition: Partition) -> Progress:
         """Where the next pass begins."""
