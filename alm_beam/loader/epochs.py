@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-_MOST_WORKERS = 256
+_MOST_WORKERS = 128
 _CELLS = 1 + _MOST_WORKERS * (_MOST_WORKERS + 1) // 2
 _EPOCH, _RESUMES = 0, 1
 
@@ -21,17 +21,17 @@ class Epochs:
     """
 
     def __init__(self) -> None:
-        self._share(RawArray("b", 8 * (2 * _CELLS + 1)))
+        self._share(RawArray("q", 2 * _CELLS + 1))
 
     def _share(self, memory: Any) -> None:
         self._memory = memory
-        numbers = np.frombuffer(memory, np.int64)
-        self._cells, self._workers_began = numbers[:-1].reshape(2, _CELLS), numbers[-1:]
+        self._numbers = np.frombuffer(memory, np.int64)
+        self._cells, self._workers_began = self._numbers[:-1].reshape(2, _CELLS), self._numbers[-1:]
 
     def copy(self) -> "Epochs":
         """The same numbers, in memory that no process shares yet."""
         copied = Epochs()
-        copied._share(RawArray("b", bytes(self._memory)))
+        copied._numbers[:] = self._numbers
         return copied
 
     def __getstate__(self) -> Any:
@@ -39,7 +39,11 @@ class Epochs:
         return self._memory if get_spawning_popen() else bytes(self._memory)
 
     def __setstate__(self, state: Any) -> None:
-        self._share(RawArray("b", state) if isinstance(state, bytes) else state)
+        if isinstance(state, bytes):
+            self._share(RawArray("q", 2 * _CELLS + 1))
+            self._numbers[:] = np.frombuffer(state, np.int64)
+        else:
+            self._share(state)
 
     @property
     def workers_began(self) -> bool:
