@@ -6,21 +6,26 @@ from contextlib import nullcontext
 
 import fsspec
 
+from alm_beam.storage import indexing
 from alm_beam.storage.discovery import BEAM_TEMPORARY, Manifest, would_find
+from alm_beam.storage.index_format import FOLDER, META, ROWS
 from alm_beam.storage.paths import canonical, errors_that_name, info_of, is_local, located, make_folder
 
 ENTRIES = "alm_output"
+CUTS = "cuts"
 REJECTS = "rejects"
-SHARDED = (ENTRIES, REJECTS)
+SHARDED = (ENTRIES, CUTS, REJECTS)
 """What a run writes in shards, by the prefix of their names."""
 
 SHARD_SUFFIX = ".jsonl"
 LOSS_STATS = "loss_stats.json"
 SUCCESS = "_SUCCESS"
 
+_INDEX = (f"{FOLDER}/{META}", f"{FOLDER}/{ROWS}")
 _SHARDED = f"({'|'.join(SHARDED)})"
 _OF_A_RUN = re.compile(
     rf"{_SHARDED}-\d+-of-\d+{re.escape(SHARD_SUFFIX)}|{re.escape(LOSS_STATS)}|{BEAM_TEMPORARY}{_SHARDED}-.*"
+    rf"|{re.escape(indexing.TEMPORARY)}"
 )
 
 
@@ -33,7 +38,7 @@ def is_finished(output: str) -> bool:
 
 def is_inside_input(output: str, inputs: Sequence[str]) -> bool:
     """Whether an input, as a folder or as a glob, would find what a run writes to the output folder."""
-    written = [*(f"{prefix}-00000-of-00001{SHARD_SUFFIX}" for prefix in SHARDED), LOSS_STATS]
+    written = [*(f"{prefix}-00000-of-00001{SHARD_SUFFIX}" for prefix in SHARDED), LOSS_STATS, _INDEX[0]]
     return any(would_find(each, f"{output}/{name}") for each in inputs for name in written)
 
 
@@ -58,6 +63,9 @@ def clear(output: str) -> None:
         marker, probe = f"{folder}/{SUCCESS}", f"{folder}/{BEAM_TEMPORARY}{ENTRIES}-probe"
         if info_of(fs, marker) is not None:
             fs.rm_file(marker)
+        for name in _INDEX:
+            if info_of(fs, f"{folder}/{name}") is not None:
+                fs.rm_file(f"{folder}/{name}")
         found = _of_a_run(fs, folder)
         files = [path for path, kind in found.items() if kind != "directory"]
         if files:
