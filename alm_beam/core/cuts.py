@@ -223,6 +223,7 @@ def _recording_json(recording: Recording, name: str, rate: int | None, last_end:
             "sampling_rate": rate,
             "num_samples": int(round(duration * rate, _DIGITS) + 0.5),
             "duration": duration,
+            "channel_ids": [0],
         }
     )
 
