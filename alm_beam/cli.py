@@ -62,6 +62,45 @@ def _sample(arguments: list[str]) -> int:
     return 0
 
 
+def _index(arguments: list[str]) -> int:
+    parser = FlagParser(
+        prog="alm-beam index",
+        description="Makes the index of the cuts*.jsonl in a folder. (`alm-beam windows` makes that of its own.)",
+    )
+    parser.add_argument("dir", metavar="DIR", help="a path or any fsspec URL")
+    parser.add_argument("--overwrite", action="store_true", help="make it again where there is one")
+    parser.add_argument("--check", action="store_true", help="make none: read all that the one there says, and compare")
+    parser.add_argument(
+        "--storage_options", metavar="JSON", default="{}", help="fsspec's options, as of alm-beam windows; never shown"
+    )
+    flags, unknown = parser.parse_known_args(arguments)
+    parser.refuse_unknown(unknown, ())
+    from alm_beam.storage.index import open_index
+    from alm_beam.storage.index_check import verify_index
+    from alm_beam.storage.indexing import build_index
+    from alm_beam.storage.options import parse_storage_options, use
+    from alm_beam.storage.secrets import redacted, shown
+
+    try:
+        use(parse_storage_options(flags.storage_options, [flags.dir]))
+    except (ValueError, ImportError) as error:
+        parser.error(f"--storage_options: {error}")
+    try:
+        if not flags.check:
+            build_index(flags.dir, overwrite=flags.overwrite)
+        index = open_index(flags.dir)
+        if flags.check:
+            verify_index(index)
+    except (OSError, ValueError, ImportError) as error:
+        print(f"{parser.prog}: error: {redacted(str(error))}", file=sys.stderr)
+        return 1
+    print(f"{len(index):,} windows, {index.duration / 3600:,.2f} hours, in {len(index.shards):,} shards")
+    for label in index.labels:
+        print(f"{label.rows:>12,} {label.duration / 3600:>12,.2f} hours  {label.label or '(no source)'}")
+    print(f"{'sound' if flags.check else 'indexed'}: {shown(flags.dir)}, fingerprint {index.fingerprint}")
+    return 0
+
+
 def _recordings(text: str) -> int:
     if not text.isdecimal():
         raise argparse.ArgumentTypeError(f"{text}: must be a whole number, 0 or more")
@@ -70,5 +109,6 @@ def _recordings(text: str) -> int:
 
 _COMMANDS: dict[str, tuple[Callable[[list[str]], int], str]] = {
     "windows": (_windows, "manifests in, training windows out: the main job"),
+    "index": (_index, "the index of existing cuts, for training; or a check of it"),
     "sample": (_sample, "write made-up manifests, for trials and scale tests"),
 }

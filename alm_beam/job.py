@@ -24,9 +24,11 @@ from alm_beam.storage.discovery import InputError, Manifest, find_manifests
 from alm_beam.storage.options import StorageOptionsError, parse_storage_options
 from alm_beam.storage.paths import beam_path, protocols_of
 from alm_beam.storage.secrets import redacted, shown
+from alm_beam.transforms.index import IndexCuts
 from alm_beam.transforms.losses import CombineLosses
 from alm_beam.transforms.read import ReadManifests
 from alm_beam.transforms.recordings import (
+    CUTS,
     REJECTED,
     STATS,
     BuildWindows,
@@ -124,6 +126,11 @@ def build(
         | "WriteEntries" >> write_shards(output, run_folder.ENTRIES, storage, num_shards=config.num_shards),
         written[REJECTED] | "WriteRejects" >> write_shards(output, run_folder.REJECTS, storage, skip_if_empty=True),
     ]
+    if config.entry.cuts:
+        cuts = written[CUTS] | "WriteCuts" >> write_shards(
+            output, run_folder.CUTS, storage, num_shards=config.num_shards
+        )
+        shards += [cuts, cuts | IndexCuts(output, storage)]
     parameters = {
         name: sorted(value) if isinstance(value, frozenset) else value for name, value in config.parameters().items()
     }

@@ -51,6 +51,7 @@ class Index:
         duration: seconds, of all windows.
         labels: the sources, sorted; each is a range of the rows.
         shards: the files, sorted by name; `rows["shard"]` counts them.
+        meta: what index.json holds.
     """
 
     def __init__(self, url: str, meta: Meta, path: str):
@@ -65,13 +66,13 @@ class Index:
         self.labels, self.shards = meta.labels, meta.shards
         self.rows: Rows = np.memmap(path, ROW, "r") if meta.rows else np.empty(0, ROW)
         self.rows.flags.writeable = False
-        self._meta = meta
+        self.meta = meta
 
     def __len__(self) -> int:
-        return self._meta.rows
+        return self.meta.rows
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _opened_again, (self.url, self._meta)
+        return _opened_again, (self.url, self.meta)
 
 
 def open_index(url: str, *, samples: int = 16) -> Index:

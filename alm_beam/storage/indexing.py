@@ -5,7 +5,7 @@ is written whole and with the same content by whoever writes it, so a runner may
 the same time.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from typing import Any, TypeAlias
 
@@ -91,24 +91,29 @@ def find_shards(url: str) -> list[str]:
     return shards
 
 
-def scan_shard(url: str, name: str) -> None:
+def scan_shard(url: str, name: str, parts: str | None = None) -> Shard:
     """Makes the runs of a shard, and what is to be known of them.
 
     Args:
         url: the folder.
         name: the shard's name in it.
+        parts: the folder for the runs; TEMPORARY in that of the cuts if None.
 
     Raises:
         IndexFault: a line is blank, or no cut with a duration.
         OSError: something could not be read or written.
     """
-    place = located(url)
-    scan = _Scan(place, name)
+    place, parts_place = located(url), _parts_place(url, parts)
+    scan = _Scan(place, name, parts_place)
     for data in _whole_lines(place, f"{place.path}/{name}"):
         scan.add(data)
     part = scan.finished()
-    with written_whole(place.fs, _part_path(place, name), _temporary(place)) as target:
+    with (
+        errors_that_name(parts_place.url(parts_place.path)),
+        written_whole(parts_place.fs, _part_path(parts_place, name), parts_place.path) as target,
+    ):
         target.write(msgspec.json.encode(part))
+    return part.shard
 
 
 def _whole_lines(place: Located, path: str) -> Iterator[bytes]:
@@ -131,43 +136,47 @@ def _whole_lines(place: Located, path: str) -> Iterator[bytes]:
             yield rest
 
 
-def merge_parts(url: str, names: Sequence[str]) -> Meta:
+def merge_parts(url: str, names: Iterable[str]) -> Meta:
     """Makes the index of shards that were scanned: rows.bin, and then index.json."""
-    place = located(url)
-    where, temporary = place.url(place.path), _temporary(place)
-    with errors_that_name(where):
-        contents = [place.fs.cat_file(_part_path(place, name)) for name in sorted(names)]
-        parts = [msgspec.json.decode(content, type=Part) for content in contents]
-        labels = sorted({label for part in parts for run in part.runs for label in run.labels})
-        numbers = {label: number for number, label in enumerate(labels)}
-        runs = [
-            Run(
-                _run_path(place, part.shard.name, at),
-                run.rows,
-                shard,
-                tuple(numbers[label] for label in run.labels),
-            )
-            for shard, part in enumerate(parts)
-            for at, run in enumerate(part.runs)
-        ]
-        rows_digest, fingerprint = Digest(), Fingerprint(labels)
-        with written_whole(place.fs, f"{place.path}/{FOLDER}/{ROWS}", temporary) as file:
-            for block in merged(place.fs, runs, temporary):
-                rows_digest.add(block.data)
-                fingerprint.add(block)
-                file.write(block.data)
-        meta = Meta(
-            version=VERSION,
-            rows=sum(run.rows for run in runs),
-            duration=fingerprint.seconds(),
-            rows_digest=rows_digest.hex(),
-            fingerprint=fingerprint.hex(),
-            labels=fingerprint.labels(),
-            shards=tuple(part.shard for part in parts),
-        )
-        with written_whole(place.fs, f"{place.path}/{FOLDER}/{META}", temporary) as file:
+    place, parts = located(url), _parts_place(url)
+    with errors_that_name(place.url(place.path)):
+        with written_whole(place.fs, f"{place.path}/{FOLDER}/{ROWS}", parts.path) as file:
+            meta = merged_meta(parts, names, file.write)
+        with written_whole(place.fs, f"{place.path}/{FOLDER}/{META}", parts.path) as file:
             file.write(orjson.dumps(msgspec.to_builtins(meta), option=orjson.OPT_INDENT_2) + b"\n")
     return meta
+
+
+def merged_meta(parts: Located, names: Iterable[str], write: Callable[[memoryview], object]) -> Meta:
+    """What is to be known of the index of shards that were scanned.
+
+    Args:
+        parts: the folder of their runs.
+        names: the shards.
+        write: is given rows.bin, a block at a time.
+    """
+    found = [msgspec.json.decode(parts.fs.cat_file(_part_path(parts, name)), type=Part) for name in sorted(names)]
+    labels = sorted({label for part in found for run in part.runs for label in run.labels})
+    numbers = {label: number for number, label in enumerate(labels)}
+    runs = [
+        Run(_run_path(parts, part.shard.name, at), run.rows, shard, tuple(numbers[label] for label in run.labels))
+        for shard, part in enumerate(found)
+        for at, run in enumerate(part.runs)
+    ]
+    rows_digest, fingerprint = Digest(), Fingerprint(labels)
+    for block in merged(parts.fs, runs, parts.path):
+        rows_digest.add(block.data)
+        fingerprint.add(block)
+        write(block.data)
+    return Meta(
+        version=VERSION,
+        rows=sum(run.rows for run in runs),
+        duration=fingerprint.seconds(),
+        rows_digest=rows_digest.hex(),
+        fingerprint=fingerprint.hex(),
+        labels=fingerprint.labels(),
+        shards=tuple(part.shard for part in found),
+    )
 
 
 def build_index(url: str, *, overwrite: bool = False) -> Meta:
@@ -196,28 +205,28 @@ def build_index(url: str, *, overwrite: bool = False) -> Meta:
 
 def clear_parts(url: str) -> None:
     """Removes what the index was made from."""
-    place = located(url)
-    with errors_that_name(place.url(_temporary(place))), suppress(FileNotFoundError):
-        place.fs.rm(_temporary(place), recursive=True)
+    parts = _parts_place(url)
+    with errors_that_name(parts.url(parts.path)), suppress(FileNotFoundError):
+        parts.fs.rm(parts.path, recursive=True)
 
 
-def _temporary(place: Located) -> str:
-    return f"{place.path}/{TEMPORARY}"
+def _parts_place(url: str, parts: str | None = None) -> Located:
+    return located(f"{url.rstrip('/')}/{TEMPORARY}" if parts is None else parts)
 
 
-def _part_path(place: Located, name: str) -> str:
-    return f"{_temporary(place)}/{name}.part"
+def _part_path(parts: Located, name: str) -> str:
+    return f"{parts.path}/{name}.part"
 
 
-def _run_path(place: Located, name: str, at: int) -> str:
-    return f"{_temporary(place)}/{name}.{at}"
+def _run_path(parts: Located, name: str, at: int) -> str:
+    return f"{parts.path}/{name}.{at}"
 
 
 class _Scan:
     """The rows of a shard so far."""
 
-    def __init__(self, place: Located, name: str):
-        self._place, self._name = place, name
+    def __init__(self, place: Located, name: str, parts: Located):
+        self._name, self._parts = name, parts
         self._where = shown(place.url(f"{place.path}/{name}"))
         self._size = self._rows = 0
         self._digest = Digest()
@@ -288,9 +297,11 @@ class _Scan:
         ranks[[self._numbers[label] for label in labels]] = np.arange(len(labels))
         rows = np.concatenate(self._blocks)
         rows["label"] = ranks[rows["label"]]
-        with written_whole(
-            self._place.fs, _run_path(self._place, self._name, len(self._runs)), _temporary(self._place)
-        ) as file:
+        path = _run_path(self._parts, self._name, len(self._runs))
+        with (
+            errors_that_name(self._parts.url(path)),
+            written_whole(self._parts.fs, path, self._parts.path) as file,
+        ):
             file.write(sorted_rows(rows).data)
         self._runs.append(_RunLabels(len(rows), tuple(labels)))
         self._blocks, self._numbers = [], {}

@@ -14,7 +14,7 @@ from apache_beam.pvalue import AsIter
 
 from alm_beam.core.losses import LossStats
 from alm_beam.runners.filesystem import StorageSetup
-from alm_beam.storage import run_folder
+from alm_beam.storage import indexing, run_folder
 
 
 class RejectLimitError(RuntimeError):
@@ -59,6 +59,7 @@ class _FinishRun(beam.DoFn):
         self._write(run_folder.LOSS_STATS, summary + b"\n")
         if stats.reject_fraction > self._max_reject_fraction:
             raise RejectLimitError(_reject_limit_message(stats, self._max_reject_fraction, self._output))
+        indexing.clear_parts(self._output)
         self._write(run_folder.SUCCESS, b"")
         yield stats
 
