@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from alm_beam.loader.check_runs import Cells, Made, Pass, Read, run_alone, run_cells, topology
+from alm_beam.loader.partition import Partition
 from alm_beam.loader.sources import OpenSource
 from alm_beam.loader.state import FORMAT, merge_states
 
@@ -90,7 +91,7 @@ def run_checks(trial: Trial) -> Iterator[Finding]:
     )
     yield _elastic(trial, base, is_whole)
     yield _refusals(trial, next(iter(base.values()))[0].states[0])
-    alone = run_alone(trial.made, [Pass(limit=1)], {"WORLD_SIZE": "2"})[0]
+    alone = run_alone(trial.made, None, [Pass(limit=1)], {"WORLD_SIZE": "2"})[0]
     yield checked(
         "S5 two ranks without a partition are an error",
         "WORLD_SIZE=2, no partition",
@@ -202,6 +203,7 @@ def _elastic(trial: Trial, base: Cells, is_whole: bool) -> Finding:
 def _refusals(trial: Trial, state: str) -> Finding:
     """Q7, second half: sources, seed or weights that are not those of the state."""
     made, sources = trial.made, trial.made.sources
+    first = Partition(0, trial.world_size, 0, trial.num_workers)
     doubled = (*sources, sources[0])
     others = {
         "another seed": Made(made.factory, sources, made.seed + 1, made.repeat, made.options),
@@ -217,9 +219,9 @@ def _refusals(trial: Trial, state: str) -> Finding:
         "another weight": lambda source: source.update(weight=(source["weight"] or 0) + 1),
         "another label": lambda source: source.update(label=f"{source['label']} too"),
     }
-    reads = {what: run_alone(other, [Pass(state=state, limit=1)], {})[0] for what, other in others.items()}
+    reads = {what: run_alone(other, first, [Pass(state=state, limit=1)], {})[0] for what, other in others.items()}
     whole = [_with_first_source(state, change) for change in changes.values()]
-    alone = run_alone(made, [Pass(state=each, limit=1) for each in whole], {})
+    alone = run_alone(made, first, [Pass(state=each, limit=1) for each in whole], {})
     reads.update(zip(changes, alone))
     accepted = [f"{what}: the state was accepted" for what, read in reads.items() if not read.error]
     return checked("Q7 a state that does not fit is refused", ", ".join(reads), accepted)

@@ -109,9 +109,11 @@ def run_cells(
     return _run(jobs)
 
 
-def run_alone(made: Made, passes: Sequence[Pass], environment: Mapping[str, str]) -> list[Read]:
-    """Makes passes in one process that has no partition."""
-    return _run({(0, 0): (made, None, tuple(passes), dict(environment))})[0, 0]
+def run_alone(
+    made: Made, partition: Partition | None, passes: Sequence[Pass], environment: Mapping[str, str]
+) -> list[Read]:
+    """Makes passes in one process, with variables of its environment set."""
+    return _run({(0, 0): (made, partition, tuple(passes), dict(environment))})[0, 0]
 
 
 def _run(jobs: Mapping[tuple[int, int], tuple[Any, ...]]) -> Cells:

@@ -134,7 +134,7 @@ class WindowLoader:
         """
         if self._pass is not None:
             return self._pass.state_dict()
-        if self._epochs.workers_began:
+        if self._worker() is None and self._epochs.workers_began:
             raise StateError(
                 "the workers of a DataLoader read, and this process does not know how far: take the state_dict() of "
                 "torchdata's StatefulDataLoader"

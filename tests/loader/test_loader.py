@@ -346,3 +346,11 @@ def test_what_is_no_state_is_refused(cuts, change, why):
 def test_other_values_are_refused(cuts, state):
     with pytest.raises(StateError, match="does not fit"):
         WindowLoader(cuts).load_state_dict(state)
+
+
+def test_a_worker_that_has_read_goes_back_to_a_state(cuts):
+    loader = part(cuts, 0, 1, 1, 2)
+    state, whole = loader.state_dict(), ids(loader)
+    loader.load_state_dict(state)
+    assert loader.state_dict() == state
+    assert ids(loader) == whole
