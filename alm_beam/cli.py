@@ -104,8 +104,8 @@ def _index(arguments: list[str]) -> int:
 def _check_loader(arguments: list[str]) -> int:
     parser = FlagParser(
         prog="alm-beam check-loader",
-        description="Tries a loader of windows with a process for each rank and worker: nothing twice, nothing lost, the "
-        "same after a resumption. Exit code: 0 when all is well, 1 when a check failed, 2 when a flag is wrong.",
+        description="Tries a loader of windows with a process for each rank and worker: nothing twice, nothing lost, "
+        "the same after a resumption. Exit code: 0 when all is well, 1 when a check failed, 2 when a flag is wrong.",
     )
     parser.add_argument("dirs", metavar="DIR", nargs="+", help="folder of cuts with an index; a path or any fsspec URL")
     parser.add_argument("--weights", metavar="W,W", help="of each DIR, comma-separated (default: read as one)")
@@ -114,7 +114,11 @@ def _check_loader(arguments: list[str]) -> int:
     parser.add_argument("--world_size", type=int, default=2, metavar="N", help="ranks (default: %(default)s)")
     parser.add_argument("--num_workers", type=int, default=2, metavar="N", help="of each rank (default: %(default)s)")
     parser.add_argument(
-        "--limit", type=int, default=100_000, metavar="N", help="windows a process reads of a pass; 0: all (%(default)s)"
+        "--limit",
+        type=int,
+        default=100_000,
+        metavar="N",
+        help="windows a process reads of a pass; 0: all (%(default)s)",
     )
     parser.add_argument("--text_field", default="text", metavar="NAME", help="of supervisions; empty: not looked at")
     parser.add_argument("--state", metavar="FILE", help="a saved state, as JSON: does it fit?")

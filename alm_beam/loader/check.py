@@ -83,7 +83,9 @@ def run_checks(trial: Trial) -> Iterator[Finding]:
         f"{read:,} windows in fresh processes",
         _first_differences(base, again, 0, 1),
     )
-    same = [f"{_where(cell)}: the order of epoch 0" for cell, (first, second) in base.items() if _is_repeated(first, second)]
+    same = [
+        f"{_where(cell)}: the order of epoch 0" for cell, (first, second) in base.items() if _is_repeated(first, second)
+    ]
     yield checked(
         "Q6 the next epoch has another order, in kept and in fresh processes",
         f"{sum(len(reads[1].tokens) for reads in base.values()):,} windows in epoch 1",
@@ -210,9 +212,7 @@ def _refusals(trial: Trial, state: str) -> Finding:
         "a source added": Made(made.factory, doubled, made.seed, made.repeat, made.options),
     }
     if len(set(sources)) > 1:
-        others["the sources in another order"] = Made(
-            made.factory, sources[::-1], made.seed, made.repeat, made.options
-        )
+        others["the sources in another order"] = Made(made.factory, sources[::-1], made.seed, made.repeat, made.options)
     changes: dict[str, Callable[[dict[str, Any]], Any]] = {
         "a source that grew": lambda source: source.update(rows=source["rows"] + 1),
         "a source that was rewritten": lambda source: source.update(fingerprint=source["fingerprint"][::-1] + "0"),

@@ -102,7 +102,7 @@ def run_cells(
     made: Made, world_size: int, num_workers: int, passes: Callable[[tuple[int, int]], Sequence[Pass]]
 ) -> Cells:
     """Makes the passes of each rank and worker, in a process that nothing else has run in."""
-    jobs = {
+    jobs: dict[tuple[int, int], tuple[Any, ...]] = {
         cell: (made, Partition(cell[0], world_size, cell[1], num_workers), tuple(passes(cell)), {})
         for cell in topology(world_size, num_workers)
     }
@@ -123,9 +123,7 @@ def _run(jobs: Mapping[tuple[int, int], tuple[Any, ...]]) -> Cells:
         waiting = list(jobs)
         while waiting:
             now, waiting = waiting[:_AT_A_TIME], waiting[_AT_A_TIME:]
-            processes = [
-                context.Process(target=_cell, args=(*jobs[cell], str(_file(folder, cell)))) for cell in now
-            ]
+            processes = [context.Process(target=_cell, args=(*jobs[cell], str(_file(folder, cell)))) for cell in now]
             for process in processes:
                 process.start()
             for cell, process in zip(now, processes):

@@ -60,7 +60,9 @@ def _scan(url: str, index: Index) -> Finding:
     name = f"S8 the index has every line of {shown(url)}"
     size = sum(shard.size for shard in index.shards)
     if size > _SCANNED_BYTES:
-        return Finding(name, SKIPPED, f"{size / 1e9:,.1f} GB are too much to scan here; alm-beam index DIR --check does")
+        return Finding(
+            name, SKIPPED, f"{size / 1e9:,.1f} GB are too much to scan here; alm-beam index DIR --check does"
+        )
     place = located(url)
     keys = []
     for shard in index.shards:

@@ -14,10 +14,10 @@ _EPOCH, _RESUMES = 0, 1
 class Epochs:
     """For each worker the epoch that its next pass reads, and whether that pass goes on where a state says.
 
-    The numbers are in memory that worker processes share with the one that started them. So each epoch has an order of its
-    own whether DataLoader keeps its workers (`persistent_workers`) or makes new copies of them for every epoch, and
-    `set_epoch` reaches those that it keeps. Each worker counts its own passes: none has to wait for another. A rank that
-    reads by itself, and each number of workers, count apart. Ranks must not share the memory.
+    The numbers are in memory that worker processes share with the one that started them. So each epoch has an order of
+    its own whether DataLoader keeps its workers (`persistent_workers`) or makes new copies of them for every epoch, and
+    `set_epoch` reaches those that it keeps. Each worker counts its own passes: none has to wait for another. A rank
+    that reads by itself, and each number of workers, count apart. Ranks must not share the memory.
     """
 
     def __init__(self) -> None:
@@ -55,8 +55,8 @@ class Epochs:
 
         Args:
             epoch: from 0.
-            resume: whether a state has just been loaded in it. Otherwise the epoch is read from its start, unless a state
-                that was loaded before still has to be gone on from in it.
+            resume: whether a state has just been loaded in it. Otherwise the epoch is read from its start, unless a
+                state that was loaded before still has to be gone on from in it.
             worker: the one that has been told so, and how many there are; None: all of the rank.
         """
         cells = self._cells

@@ -6,7 +6,8 @@ KEY_BYTES = 64
 
 
 def derived_key(purpose: str, *parts: int | str) -> bytes:
-    """KEY_BYTES bytes that are a function of the arguments; other arguments give bytes that have nothing to do with them.
+    """KEY_BYTES bytes that are a function of the arguments; other arguments give bytes that have nothing to do with
+    them.
 
     A sum of seed and epoch would give (1, 1) and (2, 0) the same order; this does not.
 

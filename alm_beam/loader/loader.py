@@ -34,9 +34,9 @@ class Token(NamedTuple):
 class WindowLoader:
     """The windows of one or more folders of cuts, each as a dictionary: this process's part of every epoch.
 
-    Each call of `iter` begins a pass, and each pass reads the next epoch, in an order of its own; `set_epoch` chooses which.
-    `state_dict` tells, before the first window, between any two and after the last, all that is needed to go on from there
-    by `load_state_dict`, with as many ranks and workers or others.
+    Each call of `iter` begins a pass, and each pass reads the next epoch, in an order of its own; `set_epoch` chooses
+    which. `state_dict` tells, before the first window, between any two and after the last, all that is needed to go on
+    from there by `load_state_dict`, with as many ranks and workers or others.
 
     Attributes:
         plan: the order of all epochs.
@@ -58,10 +58,10 @@ class WindowLoader:
             sources: folders of cuts that have an index: their URLs, or `Source`s with a label or a weight.
             seed: any integer; the same in all ranks and workers.
             shuffle: otherwise the windows come in the order of the index, that of label and content.
-            repeat: with weights: read sources again until each was read once, so that the weights hold to the end of the
-                epoch. Otherwise each window comes once in an epoch.
-            partition: which part is this process's. It may be left out where one process reads everything. The worker is
-                that of torch's DataLoader unless it is stated.
+            repeat: with weights: read sources again until each was read once, so that the weights hold to the end of
+                the epoch. Otherwise each window comes once in an epoch.
+            partition: which part is this process's. It may be left out where one process reads everything. The worker
+                is that of torch's DataLoader unless it is stated.
 
         Raises:
             SourceError, WeightError, ValueError: what is asked for makes no sense.
@@ -144,8 +144,8 @@ class WindowLoader:
     def load_state_dict(self, state: State) -> None:
         """Makes the next pass go on where the state was taken.
 
-        With the same number of ranks and workers, the state of this process or one that `merge_states` made; with another
-        number, one that `merge_states` made.
+        With the same number of ranks and workers, the state of this process or one that `merge_states` made; with
+        another number, one that `merge_states` made.
 
         Raises:
             StateError: it does not fit: the seed, sources, weights, ... are not the same, or it is no state.
@@ -188,7 +188,6 @@ class WindowLoader:
 class _Block(NamedTuple):
     """Windows that were fetched, in the order in which they are given out; a list each of what belongs to them."""
 
-    readers: list[Reader]
     sources: list[int]
     rows: list[int]
     lines: list[bytes]
@@ -205,13 +204,15 @@ class WindowIterator(Iterator[Window]):
     def __init__(self, loader: WindowLoader, begins: Progress):
         self.epoch = begins.epoch
         self._loader, self._begins = loader, begins
+        self._readers = loader.readers
+        self._firsts = np.array([source.first for source in loader.sources], np.int64)
         partition, count = begins.partition, begins.left.count(loader.plan.size)
         self._size = part_size(count, partition.part, partition.parts)
         self._first = begins.read
-        self._block = _Block([], [], [], [], [])
         self._at = 0
+        self._take(_Block([], [], [], []))
         self._ahead: Future[_Block] | None = None
-        is_remote = any(reader.is_remote for reader in loader.readers)
+        is_remote = any(reader.is_remote for reader in self._readers)
         self._thread = ThreadPoolExecutor(1, "alm_beam-fetch") if is_remote else None
 
     def __next__(self) -> Window:
@@ -220,16 +221,17 @@ class WindowIterator(Iterator[Window]):
         Raises:
             WindowError, OSError: it cannot be read. A further call tries again; nothing is passed over.
         """
-        if self._at == len(self._block.lines):
+        at = self._at
+        if at == len(self._lines):
             self._next_block()
-        at, block = self._at, self._block
-        window = block.readers[at].window(block.rows[at], block.lines[at], block.keys[at])
+            at = 0
+        window = self._readers[self._sources[at]].window(self._rows[at], self._lines[at], self._keys[at])
         self._at = at + 1
         return window
 
     def __len__(self) -> int:
         """How many windows are still to come."""
-        return self._size - self._first - self._at
+        return int(self._size - self._first - self._at)
 
     @property
     def token(self) -> Token:
@@ -240,7 +242,7 @@ class WindowIterator(Iterator[Window]):
         """
         if not self._at:
             raise ValueError("no window was given out yet")
-        return Token(self._block.sources[self._at - 1], self._block.rows[self._at - 1])
+        return Token(self._sources[self._at - 1], self._rows[self._at - 1])
 
     def state_dict(self) -> State:
         """The state from which what has not been given out can be read; see `WindowLoader.load_state_dict`."""
@@ -249,7 +251,7 @@ class WindowIterator(Iterator[Window]):
 
     def _next_block(self) -> None:
         """Goes on to the next windows, and starts to fetch those behind them where that takes time."""
-        first, count = self._first + self._at, len(self._block.lines)
+        first, count = self._first + self._at, len(self._lines)
         if first >= self._size:
             raise StopIteration
         length = min(count * _GROWTH or _FIRST_BLOCK, _LARGEST_BLOCK)
@@ -261,7 +263,12 @@ class WindowIterator(Iterator[Window]):
             behind = first + len(block.lines)
             if behind < self._size:
                 self._ahead = self._thread.submit(self._fetched, behind, _LARGEST_BLOCK)
-        self._first, self._at, self._block = first, 0, block
+        self._first = first
+        self._take(block)
+
+    def _take(self, block: _Block) -> None:
+        self._sources, self._rows, self._lines, self._keys = block
+        self._at = 0
 
     def _fetched(self, first: int, length: int) -> _Block:
         """Up to so many windows of the part, from the given one on."""
@@ -269,12 +276,12 @@ class WindowIterator(Iterator[Window]):
         part, parts = begins.partition.part, begins.partition.parts
         places = part + parts * np.arange(first, min(first + length, self._size))
         sources, rows = loader.plan.at(self.epoch, begins.left.at(places))
-        readers: list[Reader] = [loader.readers[0]] * len(rows)
+        rows = rows + self._firsts[sources]
+        if len(self._readers) == 1:
+            return _Block(sources.tolist(), rows.tolist(), *self._readers[0].lines(rows))
         lines, keys = [b""] * len(rows), [b""] * len(rows)
         for number in np.unique(sources).tolist():
             here = np.flatnonzero(sources == number)
-            rows[here] += loader.sources[number].first
-            found, their_keys = loader.readers[number].lines(rows[here])
-            for at, line, key in zip(here.tolist(), found, their_keys):
-                readers[at], lines[at], keys[at] = loader.readers[number], line, key
-        return _Block(readers, sources.tolist(), rows.tolist(), lines, keys)
+            for at, line, key in zip(here.tolist(), *self._readers[number].lines(rows[here])):
+                lines[at], keys[at] = line, key
+        return _Block(sources.tolist(), rows.tolist(), lines, keys)

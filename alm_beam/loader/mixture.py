@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from math import ceil, isfinite
 
 import numpy as np
@@ -29,7 +30,7 @@ def check_weights(weights: Sequence[float]) -> None:
     for number, weight in enumerate(weights):
         if weight * _LARGEST_BLOCK < sum(weights):
             raise WeightError(
-                f"the weight of source {number} is {weight!r}, less than 1/{_LARGEST_BLOCK} of all; leave the source out"
+                f"the weight of source {number} is {weight!r}, less than 1/{_LARGEST_BLOCK} of all; leave it out"
             )
 
 
@@ -82,8 +83,8 @@ class Mixture:
         Args:
             sizes: rows of each source, at least 1.
             weights: of each source.
-            repeat: whether sources are read again until each has been read once at least, so that the weights hold to the
-                end. Otherwise a source that has been read leaves, and the others share its steps.
+            repeat: whether sources are read again until each has been read once at least, so that the weights hold to
+                the end. Otherwise a source that has been read leaves, and the others share its steps.
 
         Raises:
             WeightError: see `check_weights`; with `repeat`, a source is empty.
@@ -95,7 +96,7 @@ class Mixture:
         self.steps = sum(phase.steps for phase in self._phases)
 
     def picks(self, steps: Positions, seed: int, epoch: int) -> tuple[Positions, Positions]:
-        """For each step (int64, any order) the number of its source, and how often that was read before in the epoch."""
+        """For each step (int64, any order) the number of its source, and how often it was read before in the epoch."""
         sources, before = np.empty_like(steps), np.empty_like(steps)
         key = int.from_bytes(derived_key("picks", seed, epoch)[:8], "little")
         firsts = [phase.first for phase in self._phases]
@@ -160,7 +161,7 @@ def _bounds(shares: Sequence[float]) -> tuple[int, ...]:
 def _counts(bounds: Sequence[int], steps: int) -> list[int]:
     """Whole numbers with the sum `steps`, each within one of its share of them."""
     rounded = [(bound * steps + _UNIT // 2) // _UNIT for bound in bounds]
-    return [late - early for early, late in zip(rounded, rounded[1:])]
+    return [late - early for early, late in pairwise(rounded)]
 
 
 def _first_step(bounds: Sequence[int], i: int, count: int) -> int:

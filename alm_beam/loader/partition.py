@@ -19,9 +19,9 @@ class PartitionError(ValueError):
 class Partition:
     """The part of one worker of one rank.
 
-    Of the positions that are to be read, part `i` of `n` has those at i, i + n, i + 2n, ...: the parts share none, leave
-    none out, and their sizes differ by one at most. So do those of the ranks, however many workers they have: rank `r` of
-    `w` has those at r, r + w, r + 2w, ...
+    Of the positions that are to be read, part `i` of `n` has those at i, i + n, i + 2n, ...: the parts share none,
+    leave none out, and their sizes differ by one at most. So do those of the ranks, however many workers they have:
+    rank `r` of `w` has those at r, r + w, r + 2w, ...
 
     Attributes:
         rank: of the training process, from 0.

@@ -20,9 +20,10 @@ _MIX = np.uint64(0xD6E8FEB86659FD93)
 class Permutation:
     """The numbers 0 to size - 1 in an order that the key decides; any part of it at the same cost.
 
-    Above a few thousand it is a Feistel network on pairs: a number is the pair (left, right) of a grid of about the root of
-    the size each way, and each round adds to one of the two, modulo its range, a hash of the other. The grid has less than
-    one row more than is needed, so nearly no number falls outside and has to go through the network again.
+    Above a few thousand it is a Feistel network on pairs: a number is the pair (left, right) of a grid of about the
+    root of the size each way, and each round adds to one of the two, modulo its range, a hash of the other. The grid
+    has less than one row more than is needed, so nearly no number falls outside and has to go through the network
+    again.
 
     Attributes:
         size: how many numbers.
@@ -71,12 +72,14 @@ class Permutation:
             changed += hashed
             np.subtract(changed, limit, out=hashed)
             np.minimum(changed, hashed, out=changed)  # modulo: what was below the limit wraps around and is larger
-        return left * self._columns + right
+        left *= self._columns
+        left += right
+        return left
 
 
 def hashes(numbers: Positions, key: int) -> npt.NDArray[np.uint64]:
     """A hash of each number: 64 bits, those of other keys have nothing to do with them."""
-    found = numbers.astype(np.uint64) * _SPREAD + np.uint64(key)
+    found: npt.NDArray[np.uint64] = numbers.astype(np.uint64) * _SPREAD + np.uint64(key)
     for factor in (0xBF58476D1CE4E5B9, 0x94D049BB133111EB):
         found ^= found >> np.uint64(30)
         found *= np.uint64(factor)

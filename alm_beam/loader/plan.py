@@ -31,8 +31,9 @@ class PlannedSource:
 class Plan:
     """The orders of all epochs, each a function of sources, seed and epoch alone.
 
-    Without weights an epoch is one order over all windows of all sources. With weights each step reads the source that the
-    mixture picks, and each pass of a source has an order of its own. Any part of an order can be told at the same cost.
+    Without weights an epoch is one order over all windows of all sources. With weights each step reads the source that
+    the mixture picks, and each pass of a source has an order of its own. Any part of an order can be told at the same
+    cost.
 
     Attributes:
         sources: as given.
@@ -48,8 +49,8 @@ class Plan:
             sources: at least one; all with a weight, or none.
             seed: any integer.
             shuffle: otherwise each source is read in the order of its index.
-            repeat: with weights: sources are read again until each was read once at least, so that the weights hold to the
-                end of the epoch. Otherwise each window comes once in an epoch.
+            repeat: with weights: sources are read again until each was read once at least, so that the weights hold to
+                the end of the epoch. Otherwise each window comes once in an epoch.
 
         Raises:
             WeightError: see `Mixture`.
@@ -62,8 +63,9 @@ class Plan:
             raise ValueError("repeat=True: sources are repeated to hold their weights, and they have none")
         self.sources, self.seed, self.shuffle, self.repeat = tuple(sources), seed, shuffle, repeat
         rows = [source.rows for source in sources]
+        self._rows = np.array(rows, np.int64)
         self._mixture = Mixture(rows, weights, repeat=repeat) if weights else None
-        self._ends = np.cumsum(rows)
+        self._ends = np.cumsum(self._rows)
         self.size = self._mixture.steps if self._mixture else sum(rows)
         self._permutations: dict[tuple[int, ...], Permutation] = {}
 
@@ -75,14 +77,17 @@ class Plan:
             positions: int64, each from 0 to size - 1, in any order; some thousands at a time are computed fastest.
 
         Returns:
-            The number of each window's source and its row in the source, from 0; both int64 and as long as the positions.
+            The number of each window's source and its row in the source, from 0; both int64 and as long as the
+            positions.
         """
         if self._mixture is None:
             order = positions
             if self.shuffle:
                 order = self._permutation(epoch).at(positions)
+            if len(self.sources) == 1:
+                return np.zeros_like(order), order
             sources = np.searchsorted(self._ends, order, side="right")
-            return sources, order - np.concatenate(([0], self._ends))[sources]
+            return sources, order - (self._ends - self._rows)[sources]
         sources, read = self._mixture.picks(positions, self.seed, epoch)
         for number, source in enumerate(self.sources):
             here = np.flatnonzero(sources == number)

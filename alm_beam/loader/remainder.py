@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, pairwise
 
 import numpy as np
 
@@ -35,14 +35,14 @@ class Deal:
     def left(self, places: Positions) -> Positions:
         """Of the numbers that are left, in their order, those at the given places.
 
-        Think of a row for each turn. From that on which the fastest reader did not reach everything is left; between two
-        successive counts the same readers' columns are.
+        Think of a row for each turn. From that on which the fastest reader did not reach everything is left; between
+        two successive counts the same readers' columns are.
         """
         if not self.read:
             return places + self.start
         turns = sorted(set(self.read))
         columns = [[i for i, read in enumerate(self.read) if read <= turn] for turn in turns]
-        heights = [later - turn for turn, later in zip(turns, turns[1:])]
+        heights = [later - turn for turn, later in pairwise(turns)]
         begins = list(accumulate((len(readers) * height for readers, height in zip(columns, heights)), initial=0))
         found = np.empty_like(places)
         which = np.searchsorted(begins, places, side="right") - 1
@@ -64,8 +64,8 @@ class Remainder:
     """The positions of an epoch that are still to be read.
 
     Attributes:
-        deals: how far the readers of one run came; of what they left, how far those of the next came; and so on. Only what
-            unequal progress makes necessary is kept: after equal progress one without `read`.
+        deals: how far the readers of one run came; of what they left, how far those of the next came; and so on. Only
+            what unequal progress makes necessary is kept: after equal progress one without `read`.
     """
 
     deals: tuple[Deal, ...] = (Deal(0),)

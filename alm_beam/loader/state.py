@@ -23,7 +23,18 @@ State: TypeAlias = dict[str, Any]
 FORMAT = "alm_beam.loader"
 VERSION = 1
 
-_SAME_IN_ALL = ("format", "version", "seed", "shuffle", "repeat", "sources", "epoch", "left", "world_size", "num_workers")
+_SAME_IN_ALL = (
+    "format",
+    "version",
+    "seed",
+    "shuffle",
+    "repeat",
+    "sources",
+    "epoch",
+    "left",
+    "world_size",
+    "num_workers",
+)
 _SNAPSHOT_AGE = "_steps_since_snapshot"
 
 
@@ -84,8 +95,8 @@ def check_state(state: Any, plan: Plan, labels: Iterable[str | None]) -> None:
 def progress_of(state: State, partition: Partition) -> Progress:
     """Where a process of a run that goes on from a checked state begins.
 
-    In the topology of the state it goes on in its own part. In another one what all processes of the state together have
-    left is dealt anew, in the same order.
+    In the topology of the state it goes on in its own part. In another one what all processes of the state together
+    have left is dealt anew, in the same order.
 
     Raises:
         StateError: the state is not of this process, or, with another topology, not of all.
@@ -98,10 +109,10 @@ def progress_of(state: State, partition: Partition) -> Progress:
     if missing:
         raise StateError(
             "the state does not fit:\n"
-            f"world_size, num_workers: {state['world_size']}, {state['num_workers']} in the state, {partition.world_size}, "
-            f"{partition.workers} here (part {partition.part})\n"
-            f"positions: of part {_some(positions)} alone, part {_some(missing)} is missing; to go on with another number of "
-            "ranks or workers load merge_states(...) of the states of all"
+            f"world_size, num_workers: {state['world_size']}, {state['num_workers']} in the state, "
+            f"{partition.world_size}, {partition.workers} here (part {partition.part})\n"
+            f"positions: of part {_some(positions)} alone, part {_some(missing)} is missing; to go on with another "
+            "number of ranks or workers load merge_states(...) of the states of all"
         )
     left = _left(state).after([positions[str(part)] for part in range(parts)])
     return Progress(state["epoch"], left, partition, 0)
@@ -111,8 +122,8 @@ def merge_states(states: Any) -> State:
     """One state of all processes of a checkpoint, which any number of ranks and workers can go on from.
 
     Args:
-        states: the states of all ranks and workers, taken at the same step; in lists and dictionaries of any depth, such as
-            the states of torchdata's StatefulDataLoader of each rank.
+        states: the states of all ranks and workers, taken at the same step; in lists and dictionaries of any depth,
+            such as the states of torchdata's StatefulDataLoader of each rank.
 
     Raises:
         StateError: there is none, one is missing, or they are not of one run and epoch.
@@ -128,13 +139,15 @@ def merge_states(states: Any) -> State:
             raise StateError("\n".join(["the states are not of one run:", *faults]))
         for part, read in state["positions"].items():
             if merged["positions"].setdefault(part, read) != read:
-                raise StateError(f"positions: part {part} is there twice, with {merged['positions'][part]} and {read} read")
+                raise StateError(
+                    f"positions: part {part} is there twice, with {merged['positions'][part]} and {read} read"
+                )
     parts = merged["world_size"] * merged["num_workers"]
     missing = [part for part in range(parts) if str(part) not in merged["positions"]]
     if missing:
         raise StateError(
-            f"positions: of the {parts} parts (world_size {merged['world_size']}, num_workers {merged['num_workers']}) the "
-            f"state of part {_some(missing)} is missing"
+            f"positions: of the {parts} parts (world_size {merged['world_size']}, num_workers {merged['num_workers']}) "
+            f"the state of part {_some(missing)} is missing"
         )
     merged["positions"] = {str(part): merged["positions"][str(part)] for part in range(parts)}
     return merged
@@ -148,8 +161,8 @@ def _found(value: Any) -> Iterable[State]:
             return
         if value.get(_SNAPSHOT_AGE):
             raise StateError(
-                f"{_SNAPSHOT_AGE} is {value[_SNAPSHOT_AGE]}: the state of the StatefulDataLoader is older than what it has "
-                "given out; make it with snapshot_every_n_steps=1"
+                f"{_SNAPSHOT_AGE} is {value[_SNAPSHOT_AGE]}: the state of the StatefulDataLoader is older than what it "
+                "has given out; make it with snapshot_every_n_steps=1"
             )
         value = value.values()
     elif not isinstance(value, (list, tuple)):
@@ -211,7 +224,8 @@ def _malformed(state: Any) -> list[str]:
         "left": isinstance(state["left"], list) and bool(state["left"]) and all(map(_is_deal, state["left"])),
         "world_size": _is_count(state["world_size"], 1),
         "num_workers": _is_count(state["num_workers"], 1),
-        "positions": parts_are_counts and _are_positions(state["positions"], state["world_size"] * state["num_workers"]),
+        "positions": parts_are_counts
+        and _are_positions(state["positions"], state["world_size"] * state["num_workers"]),
     }
     return [f"{name}: {state[name]!r} is not what a loader writes" for name, is_sound in sound.items() if not is_sound]
 

@@ -8,10 +8,8 @@ from typing import Any
 
 import numpy as np
 
-ROW = np.dtype(
-    [("key", "V16"), ("offset", "<u8"), ("duration", "<f8"), ("length", "<u4"), ("shard", "<u4"), ("label", "<u4")]
-    + [("reserved", "<u4")]
-)
+_FIELDS = "key offset duration length shard label reserved".split()  # noqa: SIM905
+ROW = np.dtype(list(zip(_FIELDS, ("V16", "<u8", "<f8", "<u4", "<u4", "<u4", "<u4"))))
 
 
 def cut(number: int, source: str | None = None) -> dict[str, Any]:

@@ -16,7 +16,7 @@ def _processes_find_the_tests(monkeypatch):
 
 
 def check(capsys, *arguments: str) -> tuple[int, dict[str, str], str]:
-    """Exit code, the result of each check by the first word of its name (that of the worst, where several share it), output."""
+    """Exit code, the result of each check by the first word of its name (the worst, where several share it), output."""
     code = main(["check-loader", *map(str, arguments)])
     out, err = capsys.readouterr()
     results: dict[str, str] = {}
@@ -88,7 +88,7 @@ def test_evidence_and_five_examples(cuts, capsys):
     assert lines[at + 6].strip() == "and 45 more"
 
 
-def test_the_index_must_have_every_line(cuts, tmp_path, capsys):
+def test_the_index_must_have_every_line(tmp_path, capsys):
     """A line that was rewritten at the same length, in a file that kept its time, beyond the sampled ones."""
     folder = tmp_path / "cuts"
     write_cuts(folder, [cut(number) for number in range(5000)])
@@ -105,9 +105,11 @@ def test_the_index_must_have_every_line(cuts, tmp_path, capsys):
     assert "faults: 1" in out
 
 
-def test_windows_must_have_texts(cuts, tmp_path, capsys):
+def test_windows_must_have_texts(tmp_path, capsys):
     spoken = [{"text": "yes"}, {"text": 3}], [{"text": None}], [], [{"text": "yes"}, {}]
-    lines = [json.dumps({"duration": 1.0, "id": number, "supervisions": each}).encode() for number, each in enumerate(spoken)]
+    lines = [
+        json.dumps({"duration": 1.0, "id": number, "supervisions": each}).encode() for number, each in enumerate(spoken)
+    ]
     folder = write_lines(tmp_path / "cuts", lines)
     small = ("--world_size=1", "--num_workers=0")
     code, results, out = check(capsys, folder, *small)

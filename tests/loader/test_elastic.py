@@ -170,4 +170,6 @@ def test_states_that_cannot_be_merged(loader):
     ):
         with pytest.raises(StateError, match=why):
             merge_states(given)
-    assert merge_states({"rank 0": [states[:2], {"x": states[2]}], "rank 1": (states[3], "y")})["positions"] == dict.fromkeys("0123", 0)
+    assert merge_states({"rank 0": [states[:2], {"x": states[2]}], "rank 1": (states[3], "y")})[
+        "positions"
+    ] == dict.fromkeys("0123", 0)

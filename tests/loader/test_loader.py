@@ -322,7 +322,10 @@ def test_other_weights_and_another_order_of_sources_are_refused(cuts, more_cuts)
 BROKEN = [
     (lambda state: state.pop("epoch"), "epoch: missing"),
     (lambda state: state.update(more=1), "more: unknown"),
-    (lambda state: state.update(version=2), "format 'alm_beam.loader', version 2 in the state, 'alm_beam.loader', 1 here"),
+    (
+        lambda state: state.update(version=2),
+        "format 'alm_beam.loader', version 2 in the state, 'alm_beam.loader', 1 here",
+    ),
     (lambda state: state.update(epoch=-1), "epoch: -1 is not"),
     (lambda state: state.update(left=[]), r"left: \[\] is not"),
     (lambda state: state.update(left=[{"start": -1, "read": []}]), "left: .* is not"),

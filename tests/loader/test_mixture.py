@@ -97,12 +97,12 @@ def test_a_step_far_out_costs_nothing():
 
 @pytest.mark.parametrize("weight", [0, -1, float("nan"), float("inf"), True, "2", None])
 def test_bad_weights(weight):
-    with pytest.raises(WeightError, match="source 1 is .*; it must be a finite number above 0"):
+    with pytest.raises(WeightError, match=r"the weight of source 1 is .*; it must be a finite number above 0"):
         Mixture([1, 1], [1, weight], repeat=True)
 
 
 def test_weights_too_small():
-    with pytest.raises(WeightError, match="source 0 is 1e-06, less than 1/65536 of all; leave the source out"):
+    with pytest.raises(WeightError, match="source 0 is 1e-06, less than 1/65536 of all; leave it out"):
         Mixture([1, 1], [1e-6, 1], repeat=False)
 
 

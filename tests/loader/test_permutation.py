@@ -47,7 +47,9 @@ def test_every_order_of_few_is_reached_and_none_is_preferred(size, orders):
     assert chi_square < freedom + 6 * (2 * freedom) ** 0.5
 
 
-@pytest.mark.parametrize(("size", "bins", "seeds"), [(10, 10, 4000), (100, 100, 4000), (2100, 20, 400), (5000, 25, 400)])
+@pytest.mark.parametrize(
+    ("size", "bins", "seeds"), [(10, 10, 4000), (100, 100, 4000), (2100, 20, 400), (5000, 25, 400)]
+)
 def test_each_position_gets_each_number_as_often(size, bins, seeds):
     counts = np.zeros((bins, bins))
     cells = np.arange(size) * bins // size

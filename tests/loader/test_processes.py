@@ -116,5 +116,3 @@ def test_killed_at_any_moment_and_gone_on_with(cuts, tmp_path):
     whole = WindowLoader(cuts, seed=2)
     expected = [window["id"] for _ in range(2) for window in whole]
     assert json.loads(saved.read_text())[1] == expected
-
-

@@ -98,7 +98,7 @@ def test_a_shard_that_was_cut_off_or_is_gone_is_named(tmp_path):
     with pytest.raises(OSError, match=r"cuts-00000-of-00001.jsonl: has \d+ bytes, \d+ when it was indexed"):
         next(iter(loader))
     os.remove(f"{folder}/cuts-00000-of-00001.jsonl")
-    with pytest.raises(FileNotFoundError, match="cuts-00000-of-00001.jsonl: does not exist"):
+    with pytest.raises(FileNotFoundError, match=r"cuts-00000-of-00001\.jsonl: does not exist"):
         next(iter(loader))
 
 
