@@ -74,7 +74,7 @@ def _selection_rows() -> Iterator[selection.Row]:
 
 
 def _loader_rows() -> Iterator[loader.Row]:
-    print("\nThe loader on cuts of about 460 bytes: one process, warm cache, every line compared with its key.")
+    print("\nThe loader on cuts of about 460 bytes: one process, its core's time, warm cache.")
     for row in loader.rows():
         print(f"{row.name:62}{row.rows:>12,}{row.value:>14,.2f} {row.unit}", flush=True)
         yield row

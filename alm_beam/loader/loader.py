@@ -1,7 +1,9 @@
 """Windows in the order of an epoch: what a training process iterates over."""
 
+import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from copy import deepcopy
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -153,7 +155,7 @@ class WindowLoader:
         check_state(state, self.plan, self._labels)
         if self._worker():
             progress_of(state, partition_here(self.partition))  # otherwise it may be workers that go on
-        self._resumed, self._pass = dict(state), None
+        self._resumed, self._pass = deepcopy(state), None
         self._epochs.set_next(state["epoch"], resume=True, worker=self._worker())
 
     def window(self, token: Token | tuple[int, int]) -> Window:
@@ -211,9 +213,10 @@ class WindowIterator(Iterator[Window]):
         self._first = begins.read
         self._at = 0
         self._take(_Block([], [], [], []))
+        self._is_remote = any(reader.is_remote for reader in self._readers)
         self._ahead: Future[_Block] | None = None
-        is_remote = any(reader.is_remote for reader in self._readers)
-        self._thread = ThreadPoolExecutor(1, "alm_beam-fetch") if is_remote else None
+        self._thread: ThreadPoolExecutor | None = None
+        self._thread_pid = 0
 
     def __next__(self) -> Window:
         """The next window.
@@ -255,16 +258,20 @@ class WindowIterator(Iterator[Window]):
         if first >= self._size:
             raise StopIteration
         length = min(count * _GROWTH or _FIRST_BLOCK, _LARGEST_BLOCK)
-        if self._thread is None:
-            block = self._fetched(first, length)
-        else:
-            ahead, self._ahead = self._ahead or self._thread.submit(self._fetched, first, length), None
-            block = ahead.result()
-            behind = first + len(block.lines)
-            if behind < self._size:
-                self._ahead = self._thread.submit(self._fetched, behind, _LARGEST_BLOCK)
+        block = self._fetched_ahead(first, length) if self._is_remote else self._fetched(first, length)
         self._first = first
         self._take(block)
+
+    def _fetched_ahead(self, first: int, length: int) -> _Block:
+        """As `_fetched`; what comes behind is then being fetched by a thread."""
+        if self._thread is None or self._thread_pid != os.getpid():  # a fork does not take the thread along
+            self._thread, self._thread_pid, self._ahead = ThreadPoolExecutor(1, "alm_beam-fetch"), os.getpid(), None
+        ahead, self._ahead = self._ahead or self._thread.submit(self._fetched, first, length), None
+        block = ahead.result()
+        behind = first + len(block.lines)
+        if behind < self._size:
+            self._ahead = self._thread.submit(self._fetched, behind, _LARGEST_BLOCK)
+        return block
 
     def _take(self, block: _Block) -> None:
         self._sources, self._rows, self._lines, self._keys = block

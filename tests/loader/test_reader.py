@@ -121,18 +121,21 @@ def test_from_a_store(store, cuts):
 def test_from_a_store_on_both_sides_of_a_fork(store, cuts):
     loader = WindowLoader(uploaded(store, cuts))
     whole = [window["id"] for window in loader]
+    begun = iter(loader)
+    following = [next(begun)["id"]]
     readable, writable = os.pipe()
     child = os.fork()
     if not child:
         try:
             loader.partition = Partition(1, 2)
             loader.set_epoch(0)
-            os.write(writable, "\n".join(window["id"] for window in loader).encode())
+            os.write(writable, "\n".join(window["id"] for windows in (loader, begun) for window in windows).encode())
         finally:
             os._exit(0)
     os.waitpid(child, 0)
     os.close(writable)
-    assert os.read(readable, 1 << 16).decode().split("\n") == whole[1::2]
+    following += [window["id"] for window in begun]
+    assert os.read(readable, 1 << 16).decode().split("\n") == whole[1::2] + following[1:]
 
 
 def test_a_part_of_a_store_is_fetched_and_near_lines_together(s3, tmp_path):

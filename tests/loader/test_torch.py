@@ -2,6 +2,8 @@
 
 import json
 import pickle
+import re
+from pathlib import Path
 
 import pytest
 
@@ -197,3 +199,32 @@ def test_a_state_that_does_not_fit_is_refused_in_workers(cuts, more_cuts, statef
     resumed.load_state_dict(state)
     with pytest.raises(StateError, match="sources: 1 in the state, 2 here"):
         iter(resumed)
+
+
+@pytest.mark.usefixtures("stateful")
+def test_the_loop_of_the_readme_is_left_and_goes_on(cuts):
+    """The block of the README, as it stands, left in the middle of the second epoch."""
+    page = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    [block] = [each for each in re.findall(r"```python\n(.*?)```", page, re.DOTALL) if "StatefulDataLoader(" in each]
+    block = block.replace('"windows"', repr(cuts)).replace("num_workers=4", "num_workers=2")
+    seen, kept = [], []
+
+    def train(batch, left=None):
+        if len(seen) == left:
+            raise KeyboardInterrupt
+        seen.append([window["id"] for window in batch])
+
+    def run(saved, left=None):
+        names = {"rank": 0, "world_size": 1, "epochs": 3, "saved": saved, "save": kept.append}
+        exec(block, {**names, "train": lambda batch: train(batch, left)})
+
+    run(None)
+    whole = list(seen)
+    assert [len({each for batch in whole[at : at + 14] for each in batch}) for at in (0, 14, 28)] == [100, 100, 100]
+    for left in (1, 14, 20, 28, 41):
+        seen.clear()
+        kept.clear()
+        with pytest.raises(KeyboardInterrupt):
+            run(None, left)
+        run(json.loads(json.dumps(kept[-1])))
+        assert seen == whole
