@@ -11,7 +11,7 @@ import numpy as np
 from alm_beam.loader.epochs import Epochs
 from alm_beam.loader.partition import Partition, partition_here, torch_worker
 from alm_beam.loader.plan import Plan, PlannedSource
-from alm_beam.loader.reader import Reader, Window
+from alm_beam.loader.reader import Reader, Window, window_of
 from alm_beam.loader.remainder import Remainder, part_size
 from alm_beam.loader.sources import OpenSource, Source, as_sources, open_sources
 from alm_beam.loader.state import Progress, State, StateError, check_state, progress_of, state_of
@@ -228,7 +228,10 @@ class WindowIterator(Iterator[Window]):
         if at == len(self._lines):
             self._next_block()
             at = 0
-        window = self._readers[self._sources[at]].window(self._rows[at], self._lines[at], self._keys[at])
+        try:
+            window = window_of(self._lines[at], self._keys[at])
+        except ValueError as error:
+            raise self._readers[self._sources[at]].error(self._rows[at], error) from None
         self._at = at + 1
         return window
 

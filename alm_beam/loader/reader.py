@@ -8,7 +8,7 @@ from struct import Struct
 from typing import Any, TypeAlias
 
 import numpy as np
-from orjson import loads as _parsed
+from orjson import loads
 
 from alm_beam.loader.permutation import Positions
 from alm_beam.storage.index import ROW, Index
@@ -68,9 +68,13 @@ class Reader:
             raise IndexError(f"row {row}: there are {len(self.index)}")
         if self.is_remote:
             [line], [key] = self.lines(np.array([row]))
-            return self.window(row, line, key)
-        key, offset, _, length, shard, _ = _RECORD.unpack_from(self._records, row * ROW.itemsize)
-        return self.window(row, self._maps[shard][offset : offset + length], key)
+        else:
+            key, offset, _, length, shard, _ = _RECORD.unpack_from(self._records, row * ROW.itemsize)
+            line = self._maps[shard][offset : offset + length]
+        try:
+            return window_of(line, key)
+        except ValueError as error:
+            raise self.error(row, error) from None
 
     def lines(self, rows: Positions) -> tuple[list[bytes], list[bytes]]:
         """The lines of rows as they are stored, in the order of the rows, and their keys.
@@ -88,21 +92,8 @@ class Reader:
         places = zip(shards.tolist(), starts.tolist(), ends.tolist())
         return [maps[shard][start:end] for shard, start, end in places], keys
 
-    def window(self, row: int, line: bytes, key: bytes) -> Window:
-        """The window that a line states.
-
-        Raises:
-            WindowError: the line is not the one that was indexed as this row, or no JSON object.
-        """
-        if blake2b(line, digest_size=16).digest() != key:
-            raise self._error(row, "is not the one that was indexed: the file was changed since; make the index again")
-        try:
-            window: Window = _parsed(line)
-        except ValueError as error:
-            raise self._error(row, f"is not JSON ({error})") from None
-        return window
-
-    def _error(self, row: int, what: str) -> WindowError:
+    def error(self, row: int, what: object) -> WindowError:
+        """An error that says where the line of a row is, and what is wrong with it."""
         record = self._rows[row]
         path = f"{self._place.path}/{self.index.shards[record['shard']].name}"
         return WindowError(
@@ -131,6 +122,18 @@ class Reader:
                 last = joined[at]
             lines[i] = pieces[at][start - last[1] : end - last[1]]
         return lines
+
+
+def window_of(line: bytes, key: bytes) -> Window:
+    """The window that a line states.
+
+    Raises:
+        ValueError: the line is not that of the key, or no JSON.
+    """
+    if blake2b(line, digest_size=16).digest() != key:
+        raise ValueError("is not the one that was indexed: the file was changed since; make the index again")
+    window: Window = loads(line)
+    return window
 
 
 def _joined(shards: Sequence[int], starts: Sequence[int], ends: Sequence[int]) -> list[tuple[int, int, int]]:

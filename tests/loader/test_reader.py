@@ -9,6 +9,7 @@ import pytest
 
 from alm_beam.loader import Partition, Reader, WindowError, WindowLoader
 from alm_beam.loader import reader as reader_module
+from alm_beam.loader.reader import window_of
 from alm_beam.storage.index import open_index
 from alm_beam.storage.options import use
 from tests.loader.cuts import cut, write_cuts, write_lines
@@ -49,7 +50,7 @@ def test_many_rows_at_a_time(cuts):
     reader = Reader(open_index(cuts))
     rows = np.array([5, 99, 5, 0])
     lines, keys = reader.lines(rows)
-    assert [reader.window(*each) for each in zip(rows.tolist(), lines, keys)] == [reader[row] for row in rows.tolist()]
+    assert [window_of(*each) for each in zip(lines, keys)] == [reader[row] for row in rows.tolist()]
 
 
 def test_a_pickled_reader_opens_its_shards_again(cuts):
@@ -167,4 +168,11 @@ def test_joined_ranges_give_each_line_its_own_bytes(store, tmp_path):
     rows = np.array([order.randrange(50) for _ in range(120)])
     lines, keys = reader.lines(rows)
     for row, line, key in zip(rows.tolist(), lines, keys):
-        assert reader.window(row, line, key)["duration"] == reader.index.rows["duration"][row]
+        assert window_of(line, key)["duration"] == reader.index.rows["duration"][row]
+
+
+def test_a_line_that_is_indexed_and_no_json_is_named(cuts):
+    reader = Reader(open_index(cuts))
+    with pytest.raises(ValueError, match="unexpected"):
+        window_of(b"{", reader_module.blake2b(b"{", digest_size=16).digest())
+    assert "row 3, key" in str(reader.error(3, "is no good"))
