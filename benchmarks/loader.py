@@ -1,4 +1,4 @@
-"""The loader on cuts of about 460 bytes, with a warm cache: one process, medians of three, in seconds of its core's time.
+"""The loader on cuts of about 460 bytes, with a warm cache: one process, medians of three, in its core's time.
 
 Nothing is waited for, so that is the time that it takes on a core of its own, whatever else the machine does.
 """

@@ -178,7 +178,7 @@ class WindowLoader:
     def _beginning(self, partition: Partition) -> Progress:
         """Where the next pass begins."""
         epoch, resumes = self._epochs.next_pass(partition.worker or 0, partition.num_workers or 0)
-        if resumes and self._resumed is not None and self._resumed["epoch"] == epoch:
+        if resumes and self._resumed is not None:
             return progress_of(self._resumed, partition)
         return Progress(epoch, Remainder(), partition, 0)
 
