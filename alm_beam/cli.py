@@ -62,6 +62,95 @@ def _sample(arguments: list[str]) -> int:
     return 0
 
 
+def _index(arguments: list[str]) -> int:
+    parser = FlagParser(
+        prog="alm-beam index",
+        description="Makes the index of the cuts*.jsonl in a folder. (`alm-beam windows` makes that of its own.)",
+    )
+    parser.add_argument("dir", metavar="DIR", help="a path or any fsspec URL")
+    parser.add_argument("--overwrite", action="store_true", help="make it again where there is one")
+    parser.add_argument("--check", action="store_true", help="make none: read all that the one there says, and compare")
+    parser.add_argument(
+        "--storage_options", metavar="JSON", default="{}", help="fsspec's options, as of alm-beam windows; never shown"
+    )
+    flags, unknown = parser.parse_known_args(arguments)
+    parser.refuse_unknown(unknown, ())
+    from alm_beam.storage.index import open_index
+    from alm_beam.storage.index_check import verify_index
+    from alm_beam.storage.indexing import build_index
+    from alm_beam.storage.options import parse_storage_options, use
+    from alm_beam.storage.secrets import redacted, shown
+
+    try:
+        use(parse_storage_options(flags.storage_options, [flags.dir]))
+    except (ValueError, ImportError) as error:
+        parser.error(f"--storage_options: {error}")
+    try:
+        if not flags.check:
+            build_index(flags.dir, overwrite=flags.overwrite)
+        index = open_index(flags.dir)
+        if flags.check:
+            verify_index(index)
+    except (OSError, ValueError, ImportError) as error:
+        print(f"{parser.prog}: error: {redacted(str(error))}", file=sys.stderr)
+        return 1
+    print(f"{len(index):,} windows, {index.duration / 3600:,.2f} hours, in {len(index.shards):,} shards")
+    for label in index.labels:
+        print(f"{label.rows:>12,} {label.duration / 3600:>12,.2f} hours  {label.label or '(no source)'}")
+    print(f"{'sound' if flags.check else 'indexed'}: {shown(flags.dir)}, fingerprint {index.fingerprint}")
+    return 0
+
+
+def _check_loader(arguments: list[str]) -> int:
+    parser = FlagParser(
+        prog="alm-beam check-loader",
+        description="Tries a loader of windows with a process for each rank and worker: nothing twice, nothing lost, "
+        "the same after a resumption. Exit code: 0 when all is well, 1 when a check failed, 2 when a flag is wrong.",
+    )
+    parser.add_argument("dirs", metavar="DIR", nargs="+", help="folder of cuts with an index; a path or any fsspec URL")
+    parser.add_argument("--weights", metavar="W,W", help="of each DIR, comma-separated (default: read as one)")
+    parser.add_argument("--repeat", action="store_true", help="read DIRs again, so that the weights hold to the end")
+    parser.add_argument("--seed", type=int, default=0, metavar="S", help="of the order (default: %(default)s)")
+    parser.add_argument("--world_size", type=int, default=2, metavar="N", help="ranks (default: %(default)s)")
+    parser.add_argument("--num_workers", type=int, default=2, metavar="N", help="of each rank (default: %(default)s)")
+    parser.add_argument(
+        "--limit",
+        type=int,
+        default=100_000,
+        metavar="N",
+        help="windows a process reads of a pass; 0: all (%(default)s)",
+    )
+    parser.add_argument("--text_field", default="text", metavar="NAME", help="of supervisions; empty: not looked at")
+    parser.add_argument("--state", metavar="FILE", help="a saved state, as JSON: does it fit?")
+    parser.add_argument(
+        "--loader",
+        metavar="MODULE:FUNCTION",
+        default="alm_beam.loader:WindowLoader",
+        help="what makes the loader, called as WindowLoader is; its iterators have a `token` (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--storage_options", metavar="JSON", default="{}", help="fsspec's options, as of alm-beam windows; never shown"
+    )
+    flags, unknown = parser.parse_known_args(arguments)
+    parser.refuse_unknown(unknown, ())
+    for name, least in (("world_size", 1), ("num_workers", 0), ("limit", 0)):
+        if getattr(flags, name) < least:
+            parser.error(f"--{name}={getattr(flags, name)}: must be at least {least}")
+    from alm_beam.loader.check_report import print_checks
+    from alm_beam.storage.options import parse_storage_options
+    from alm_beam.storage.secrets import redacted
+
+    try:
+        options = parse_storage_options(flags.storage_options, flags.dirs)
+    except (ValueError, ImportError) as error:
+        parser.error(f"--storage_options: {error}")
+    try:
+        return 0 if print_checks(flags, options) else 1
+    except (OSError, ValueError, ImportError) as error:
+        print(f"{parser.prog}: error: {redacted(str(error))}", file=sys.stderr)
+        return 1
+
+
 def _recordings(text: str) -> int:
     if not text.isdecimal():
         raise argparse.ArgumentTypeError(f"{text}: must be a whole number, 0 or more")
@@ -70,5 +159,7 @@ def _recordings(text: str) -> int:
 
 _COMMANDS: dict[str, tuple[Callable[[list[str]], int], str]] = {
     "windows": (_windows, "manifests in, training windows out: the main job"),
+    "index": (_index, "the index of existing cuts, for training; or a check of it"),
+    "check-loader": (_check_loader, "try a loader of windows, with a process for each rank and worker"),
     "sample": (_sample, "write made-up manifests, for trials and scale tests"),
 }

@@ -189,6 +189,12 @@ def windows_parser(prog: str) -> FlagParser:
         default=_defaults(EntryConfig)["candidate_windows"],
         help="write the candidates too: `windows` and `lost_win_full_data`, most of the bytes (default: on)",
     )
+    shape.add_argument(
+        "--cuts",
+        action=_Switch,
+        default=_defaults(EntryConfig)["cuts"],
+        help="write the windows that stay as Lhotse cuts too, a line each, with an index for training (default: on)",
+    )
     return parser
 
 

@@ -25,9 +25,11 @@ from alm_beam.storage.discovery import InputError, Manifest, find_manifests
 from alm_beam.storage.options import StorageOptionsError, parse_storage_options
 from alm_beam.storage.paths import beam_path, protocols_of
 from alm_beam.storage.secrets import redacted, shown
+from alm_beam.transforms.index import IndexCuts
 from alm_beam.transforms.losses import CombineLosses
 from alm_beam.transforms.read import ReadManifests
 from alm_beam.transforms.recordings import (
+    CUTS,
     REJECTED,
     STATS,
     BuildWindows,
@@ -133,6 +135,11 @@ def build(
     rejects = WriteShards(output, run_folder.REJECTS, storage, skip_if_empty=True)
     shards = [written.lines | "WriteEntries" >> entries, written[REJECTED] | "WriteRejects" >> rejects]
     begun = [entries.begun, rejects.begun]
+    if config.entry.cuts:
+        cuts = WriteShards(output, run_folder.CUTS, storage, num_shards=config.num_shards)
+        in_place = written[CUTS] | "WriteCuts" >> cuts
+        shards += [in_place, in_place | IndexCuts(output, storage)]
+        begun.append(cuts.begun)
     parameters = {
         name: sorted(value) if isinstance(value, frozenset) else value for name, value in config.parameters().items()
     }

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import matplotlib
 
-from benchmarks import floor, job, selection
+from benchmarks import floor, job, loader, selection
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
@@ -18,7 +18,8 @@ def main(out: Path) -> None:
     jobs = list(_job_rows())
     lines = list(_kernel_rows())
     selections = list(_selection_rows())
-    tables = {"kernel": lines, "job": jobs, "selection": selections}
+    loaders = list(_loader_rows())
+    tables = {"kernel": lines, "job": jobs, "selection": selections, "loader": loaders}
     results = {name: [row._asdict() for row in table] for name, table in tables.items()}
     (out / "results.json").write_text(json.dumps(results, indent=2) + "\n")
     _plot(lines, jobs, out / "growth.png")
@@ -69,6 +70,13 @@ def _selection_rows() -> Iterator[selection.Row]:
             f"{row.seconds / row.recordings * 1e3:>9.3f}{row.ratio:>7.2f}{row.spread:>8.2f}",
             flush=True,
         )
+        yield row
+
+
+def _loader_rows() -> Iterator[loader.Row]:
+    print("\nThe loader on cuts of about 460 bytes: one process, its core's time, warm cache.")
+    for row in loader.rows():
+        print(f"{row.name:62}{row.rows:>12,}{row.value:>14,.2f} {row.unit}", flush=True)
         yield row
 
 

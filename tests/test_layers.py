@@ -13,12 +13,13 @@ FLOORS = {
     "storage": {"storage"},
     "runners": {"runners", "storage"},
     "transforms": {"transforms", "core", "storage", "runners"},
+    "loader": {"loader", "core", "storage"},
     "report": {"report", "core", "storage"},
     "sample": {"storage"},
     "flags": {"core", "storage"},
     "job": {"core", "storage", "runners", "transforms", "report", "flags"},
     "__main__": {"cli"},
-    "cli": {"flags", "sample", "job", "core", "storage", "report"},
+    "cli": {"flags", "sample", "job", "core", "storage", "report", "loader"},
 }
 BEAM = {"transforms", "runners", "job"}
 MODULES = sorted(path.relative_to(PACKAGE.parent) for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")

@@ -123,23 +123,26 @@ class OverlapConfig:
 
 @dataclass(frozen=True)
 class EntryConfig:
-    """Which of the manifest's own fields an output entry leaves out.
+    """What is written of a recording.
 
     Attributes:
-        drop_fields: fields of a segment. They go from the output only: windows are built with them.
-        drop_fields_top_level: fields of the entry.
+        drop_fields: fields of a segment that are left out. They go from the output only: windows are built with them.
+        drop_fields_top_level: fields of the entry that are left out.
         candidate_windows: write `windows` and `stats.lost_win_full_data`, which are most of the bytes of an entry.
+        cuts: write the windows that stay as cuts, too, with their index.
     """
 
     drop_fields: frozenset[str] = frozenset({"words"})
     drop_fields_top_level: frozenset[str] = frozenset({"words", "segments"})
     candidate_windows: bool = True
+    cuts: bool = True
 
     def __post_init__(self) -> None:
         for name in ("drop_fields", "drop_fields_top_level"):
             value = getattr(self, name)
             _check(type(value) is frozenset, name, value, "a set of field names")
-        _check(type(self.candidate_windows) is bool, "candidate_windows", self.candidate_windows, "true or false")
+        for name in ("candidate_windows", "cuts"):
+            _check(type(getattr(self, name)) is bool, name, getattr(self, name), "true or false")
 
 
 @dataclass(frozen=True)

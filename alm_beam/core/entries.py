@@ -17,7 +17,7 @@ from alm_beam.core.losses import left_to_right_sum
 from alm_beam.core.manifest import BadEntry, Recording, Segment, too_deep, whole_segments
 from alm_beam.core.overlap import Selection
 from alm_beam.core.slices import LostWindow, Windows
-from alm_beam.core.truncation import Cut
+from alm_beam.core.truncation import Cut, shortened
 from alm_beam.core.windows import Candidates
 
 _Pieces: TypeAlias = list[bytes | memoryview]
@@ -160,11 +160,7 @@ class _SegmentJson:
         return pieces
 
     def _cut(self, index: int, cut: Cut) -> bytes:
-        segment = self._segments[index].copy()
-        segment["end"] = cut.end
-        segment["text"] = cut.text
-        if self._keeps_words:
-            segment["words"] = [word for word in segment.get("words", []) if word["end"] <= cut.limit]
+        segment = shortened(self._segments[index], cut, keeps_words=self._keeps_words)
         for name in self._dropped:
             segment.pop(name, None)
         return orjson.dumps(segment)

@@ -7,7 +7,16 @@ from typing import Any
 
 import msgspec
 
-from alm_beam.core.manifest import NUMBER, BadEntry, Recording, RejectReason, described, parsed_words, too_deep
+from alm_beam.core.manifest import (
+    NUMBER,
+    BadEntry,
+    Recording,
+    RejectReason,
+    Segment,
+    described,
+    parsed_words,
+    too_deep,
+)
 
 _WORD = attrgetter("word")
 
@@ -25,6 +34,20 @@ class Cut:
     end: float
     text: str
     limit: float
+
+
+def shortened(segment: Segment, cut: Cut, *, keeps_words: bool) -> Segment:
+    """A copy of the segment, cut.
+
+    Args:
+        segment: as the recording has it, or with its words.
+        cut: what truncation makes of it.
+        keeps_words: the segment has its words, and those that are kept are wanted.
+    """
+    less = {**segment, "end": cut.end, "text": cut.text}
+    if keeps_words:
+        less["words"] = [word for word in segment.get("words", []) if word["end"] <= cut.limit]
+    return less
 
 
 class _Word(msgspec.Struct, gc=False):

@@ -7,7 +7,6 @@ import contextlib
 import io
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from datetime import datetime
 from typing import IO, Any
 
 import fsspec
@@ -26,6 +25,7 @@ from alm_beam.storage.paths import (
     is_object_store,
     located,
     make_folder,
+    modified,
     move,
     version_of,
 )
@@ -135,7 +135,7 @@ class FsspecFileSystem(FileSystem):
 
     def checksum(self, path: str) -> str:
         info = _file_info(path)
-        return str(info.get("ETag") or info.get("md5Hash") or info.get("checksum") or (info["size"], _updated(info)))
+        return str(info.get("ETag") or info.get("md5Hash") or info.get("checksum") or (info["size"], modified(info)))
 
     def metadata(self, path: str) -> FileMetadata:
         return _metadata(path, _file_info(path))
@@ -326,17 +326,7 @@ def _file_info(url: str) -> dict[str, Any]:
 
 
 def _metadata(url: str, info: dict[str, Any]) -> FileMetadata:
-    return FileMetadata(url, int(info["size"] or 0), _updated(info))
-
-
-def _updated(info: dict[str, Any]) -> float:
-    for name in ("LastModified", "updated", "mtime", "last_modified", "created"):
-        when = info.get(name)
-        if isinstance(when, int | float):
-            return float(when)
-        if isinstance(when, datetime):
-            return when.timestamp()
-    return 0.0
+    return FileMetadata(url, int(info["size"] or 0), modified(info))
 
 
 def _copy(fs: fsspec.AbstractFileSystem, sources: list[str], destinations: list[str]) -> None:

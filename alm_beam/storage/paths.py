@@ -1,13 +1,16 @@
 """Paths and URLs as fsspec and as Beam want them."""
 
 import os
+import uuid
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from typing import Any, NamedTuple
+from contextlib import contextmanager, suppress
+from datetime import datetime
+from typing import IO, Any, NamedTuple
 
 import fsspec
 import fsspec.config
 from fsspec.core import split_protocol, url_to_fs
+from fsspec.spec import AbstractBufferedFile
 
 from alm_beam.storage.secrets import redacted, shown
 
@@ -123,6 +126,17 @@ def version_of(info: Mapping[str, Any]) -> tuple[str, str]:
     return "", ""
 
 
+def modified(info: Mapping[str, Any]) -> float:
+    """When a file was last written, in seconds since 1970, as its filesystem tells; 0 where it does not."""
+    for name in ("LastModified", "updated", "mtime", "last_modified", "created"):
+        when = info.get(name)
+        if isinstance(when, int | float):
+            return float(when)
+        if isinstance(when, datetime):
+            return when.timestamp()
+    return 0.0
+
+
 def files_below(fs: fsspec.AbstractFileSystem, root: str, depth: int | None) -> Iterator[tuple[str, dict[str, Any]]]:
     """The files of a folder, so many levels deep, with what the filesystem tells of each; none where it is missing.
 
@@ -165,6 +179,42 @@ def move(fs: fsspec.AbstractFileSystem, sources: list[str], destinations: list[s
     else:
         for source, destination in zip(sources, destinations):
             fs.mv(source, destination)
+
+
+@contextmanager
+def written_whole(fs: fsspec.AbstractFileSystem, path: str, temporary: str) -> Iterator[IO[bytes]]:
+    """A file to write to; it is in place, whole, when the block ends, and not at all where that fails.
+
+    Args:
+        fs: the filesystem.
+        path: of the file; its folder is made.
+        temporary: a folder for what is not whole yet. An object store needs none: there, nothing is to be seen before
+            a file is closed.
+    """
+    is_store = is_object_store(fs)
+    written = path if is_store else f"{temporary}/{uuid.uuid4().hex}"
+    for folder in (temporary, path.rpartition("/")[0]):
+        make_folder(fs, folder)
+    file = fs.open(written, "wb", block_size=BLOCK_BYTES)
+    try:
+        yield file
+        file.close()
+        if not is_store:
+            move(fs, [written], [path])
+    except BaseException:
+        with suppress(Exception):
+            _abandon(fs, file, written)
+        raise
+
+
+def _abandon(fs: fsspec.AbstractFileSystem, file: Any, path: str) -> None:
+    """Closes a file so that nothing of it is left."""
+    if isinstance(file, AbstractBufferedFile):
+        file.closed = True
+        file.discard()
+    else:
+        file.close()
+        fs.rm_file(path)
 
 
 @contextmanager

@@ -6,12 +6,24 @@ from contextlib import nullcontext
 
 import fsspec
 
+from alm_beam.storage import indexing
 from alm_beam.storage.discovery import BEAM_TEMPORARY, Manifest, would_find
-from alm_beam.storage.paths import canonical, errors_that_name, info_of, is_local, located, make_folder
+from alm_beam.storage.index_format import FOLDER, META, ROWS
+from alm_beam.storage.paths import (
+    canonical,
+    errors_that_name,
+    files_below,
+    info_of,
+    is_local,
+    is_object_store,
+    located,
+    make_folder,
+)
 
 ENTRIES = "alm_output"
+CUTS = "cuts"
 REJECTS = "rejects"
-SHARDED = (ENTRIES, REJECTS)
+SHARDED = (ENTRIES, CUTS, REJECTS)
 """What a run writes in shards, by the prefix of their names."""
 
 SHARD_SUFFIX = ".jsonl"
@@ -21,6 +33,7 @@ SUCCESS = "_SUCCESS"
 _SHARDED = f"({'|'.join(SHARDED)})"
 _OF_A_RUN = re.compile(
     rf"{_SHARDED}-\d+-of-\d+{re.escape(SHARD_SUFFIX)}|{re.escape(LOSS_STATS)}|{BEAM_TEMPORARY}{_SHARDED}-.*"
+    rf"|{re.escape(indexing.TEMPORARY)}"
 )
 
 
@@ -33,7 +46,7 @@ def is_finished(output: str) -> bool:
 
 def is_inside_input(output: str, inputs: Sequence[str]) -> bool:
     """Whether an input, as a folder or as a glob, would find what a run writes to the output folder."""
-    written = [*(f"{prefix}-00000-of-00001{SHARD_SUFFIX}" for prefix in SHARDED), LOSS_STATS]
+    written = [*(f"{prefix}-00000-of-00001{SHARD_SUFFIX}" for prefix in SHARDED), LOSS_STATS, f"{FOLDER}/{META}"]
     return any(would_find(each, f"{output}/{name}") for each in inputs for name in written)
 
 
@@ -58,6 +71,7 @@ def clear(output: str) -> None:
         marker, probe = f"{folder}/{SUCCESS}", f"{folder}/{BEAM_TEMPORARY}{ENTRIES}-probe"
         if info_of(fs, marker) is not None:
             fs.rm_file(marker)
+        _clear_index(fs, f"{folder}/{FOLDER}")
         found = _of_a_run(fs, folder)
         files = [path for path, kind in found.items() if kind != "directory"]
         if files:
@@ -69,6 +83,18 @@ def clear(output: str) -> None:
             raise OSError(f"{path} could not be removed")  # which s3fs does not say of itself
         fs.pipe_file(probe, b"")
         fs.rm_file(probe)
+
+
+def _clear_index(fs: fsspec.AbstractFileSystem, folder: str) -> None:
+    """Removes what is ours of the folder, and the folder if nothing is left in it."""
+    if info_of(fs, folder) is None:
+        return
+    names = {path.rpartition("/")[2] for path, _ in files_below(fs, folder, None)}
+    for name in (META, ROWS):
+        if name in names:
+            fs.rm_file(f"{folder}/{name}")
+    if names <= {META, ROWS} and not is_object_store(fs):
+        fs.rmdir(folder)
 
 
 def _of_a_run(fs: fsspec.AbstractFileSystem, folder: str) -> dict[str, str]:

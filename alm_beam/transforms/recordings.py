@@ -11,7 +11,7 @@ import apache_beam as beam
 from apache_beam import PCollection, pvalue
 
 import alm_beam.transforms.coders  # noqa: F401 (registers the coder of Placed)
-from alm_beam.core import entries, manifest, overlap, windows
+from alm_beam.core import cuts, entries, manifest, overlap, windows
 from alm_beam.core.config import EntryConfig, OverlapConfig, WindowConfig
 from alm_beam.core.losses import LossStats
 from alm_beam.core.manifest import BadEntry, ManifestLine, Placed, Recording, Reject
@@ -21,10 +21,14 @@ from alm_beam.core.windows import Candidates
 REJECTED = "rejected"
 """The output of lines for `rejects-*.jsonl`."""
 
+CUTS = "cuts"
+"""The output of lines for `cuts-*.jsonl`: those of one recording as one element."""
+
 STATS = "stats"
 """The output of what became of each entry, as LossStats."""
 
 Rejected: TypeAlias = pvalue.TaggedOutput[Literal["rejected"], bytes]
+Cuts: TypeAlias = pvalue.TaggedOutput[Literal["cuts"], bytes]
 Stats: TypeAlias = pvalue.TaggedOutput[Literal["stats"], LossStats]
 
 
@@ -64,13 +68,18 @@ class _SerialiseEntry(beam.DoFn):
     def __init__(self, config: EntryConfig):
         self._config = config
 
-    def process(self, element: Placed) -> Iterator[bytes | Rejected | Stats]:
+    def process(self, element: Placed) -> Iterator[bytes | Cuts | Rejected | Stats]:
         if isinstance(element, Selection):
             try:
-                yield entries.serialise_entry(element, self._config)
-                yield pvalue.TaggedOutput(STATS, element.loss_stats())
+                entry = entries.serialise_entry(element, self._config)
+                lines = cuts.serialise_cuts(element, self._config) if self._config.cuts else []
             except BadEntry as fault:
                 element = Reject(element.line, fault)
+            else:
+                yield entry
+                if lines:
+                    yield pvalue.TaggedOutput(CUTS, b"\n".join(lines))
+                yield pvalue.TaggedOutput(STATS, element.loss_stats())
         if isinstance(element, Reject):
             yield pvalue.TaggedOutput(REJECTED, manifest.serialise_reject(element))
             yield pvalue.TaggedOutput(STATS, LossStats.of_reject(element.fault.reason.value))
@@ -106,11 +115,11 @@ class FilterOverlaps(beam.PTransform):
 
 
 class SerialiseEntry(beam.PTransform):
-    """Selections and rejects to lines. Outputs: `lines` of entries, REJECTED, STATS."""
+    """Selections and rejects to lines. Outputs: `lines` of entries, CUTS, REJECTED, STATS."""
 
     def __init__(self, config: EntryConfig):
         super().__init__()
         self._config = config
 
     def expand(self, selections: PCollection[Placed]) -> Any:
-        return selections | beam.ParDo(_SerialiseEntry(self._config)).with_outputs(STATS, REJECTED, main="lines")
+        return selections | beam.ParDo(_SerialiseEntry(self._config)).with_outputs(CUTS, STATS, REJECTED, main="lines")

@@ -50,12 +50,14 @@ class Proxy:
         fault: decides what goes wrong; may be replaced at any time.
         requests: all that it took.
         faults: how many of them went wrong.
+        answered: bytes of the bodies that it sent back.
     """
 
     port: int
     fault: Fault
     requests: list[Request] = field(default_factory=list)
     faults: int = 0
+    answered: int = 0
 
 
 @contextmanager
@@ -118,6 +120,8 @@ def proxy(target: int, fault: Fault = lambda _: None) -> Iterator[Proxy]:
             self.send_header("Content-Length", length or str(len(content)))
             self.end_headers()
             if self.command != "HEAD":
+                with lock:
+                    state.answered += len(content)
                 self.wfile.write(content[: len(content) // 2] if cut else content)
             if cut:
                 self.wfile.flush()

@@ -1,0 +1,183 @@
+"""Which source each step reads, so that the sources are mixed by their weights from the first step to the last."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from math import ceil, isfinite
+
+import numpy as np
+
+from alm_beam.loader.hashing import derived_key
+from alm_beam.loader.permutation import Positions, hashes
+
+_LEAST_BLOCK = 1024
+_LARGEST_BLOCK = 1 << 16
+_UNIT = 1 << 32
+
+
+class WeightError(ValueError):
+    """Weights by which sources cannot be mixed."""
+
+
+def check_weights(weights: Sequence[float]) -> None:
+    """
+    Raises:
+        WeightError: one is not finite, not above 0, or below 1/65,536 of their sum.
+    """
+    for number, weight in enumerate(weights):
+        if isinstance(weight, bool) or not isinstance(weight, (int, float)) or not isfinite(weight) or weight <= 0:
+            raise WeightError(f"the weight of source {number} is {weight!r}; it must be a finite number above 0")
+    for number, weight in enumerate(weights):
+        if weight * _LARGEST_BLOCK < sum(weights):
+            raise WeightError(
+                f"the weight of source {number} is {weight!r}, less than 1/{_LARGEST_BLOCK} of all; leave it out"
+            )
+
+
+@dataclass(frozen=True)
+class _Phase:
+    """Steps in which the same sources are read.
+
+    After k steps of a phase the count of each source is within one of k times its share. Steps come in blocks; in each
+    block every source has the count that is due to it, in an order that hashes of the steps decide.
+
+    Attributes:
+        first: number of its first step.
+        steps: how many.
+        sources: numbers of the sources, increasing.
+        bounds: sums of their shares, from 0 to 2**32.
+        before: for each, how often it was read before the phase.
+        block: steps in a block; the last one has up to twice as many.
+    """
+
+    first: int
+    steps: int
+    sources: tuple[int, ...]
+    bounds: tuple[int, ...]
+    before: tuple[int, ...]
+    block: int
+
+    def counts(self, steps: int) -> list[int]:
+        """How often each source was read in the first so many steps, if they are whole blocks or all."""
+        return _counts(self.bounds, steps)
+
+    def block_of(self, step: int) -> int:
+        """Number of the block of a step of the phase."""
+        return min(step // self.block, max(self.steps // self.block, 1) - 1)
+
+    def range_of(self, block: int) -> tuple[int, int]:
+        """First step of a block, and the one behind its last."""
+        is_last = block == max(self.steps // self.block, 1) - 1
+        return block * self.block, self.steps if is_last else (block + 1) * self.block
+
+
+class Mixture:
+    """The picks of one way to mix.
+
+    Attributes:
+        steps: of an epoch.
+    """
+
+    def __init__(self, sizes: Sequence[int], weights: Sequence[float], *, repeat: bool):
+        """
+        Args:
+            sizes: rows of each source, at least 1.
+            weights: of each source.
+            repeat: whether sources are read again until each has been read once at least, so that the weights hold to
+                the end. Otherwise a source that has been read leaves, and the others share its steps.
+
+        Raises:
+            WeightError: see `check_weights`; with `repeat`, a source is empty.
+        """
+        check_weights(weights)
+        if repeat and not all(sizes):
+            raise WeightError(f"source {list(sizes).index(0)} is empty and cannot be repeated")
+        self._phases = _phases(sizes, weights, repeat)
+        self.steps = sum(phase.steps for phase in self._phases)
+
+    def picks(self, steps: Positions, seed: int, epoch: int) -> tuple[Positions, Positions]:
+        """For each step (int64, any order) the number of its source, and how often it was read before in the epoch."""
+        sources, before = np.empty_like(steps), np.empty_like(steps)
+        key = int.from_bytes(derived_key("picks", seed, epoch)[:8], "little")
+        firsts = [phase.first for phase in self._phases]
+        of_phase = np.searchsorted(firsts, steps, side="right") - 1
+        for number in np.unique(of_phase):
+            phase = self._phases[number]
+            in_phase = np.flatnonzero(of_phase == number)
+            relative = steps[in_phase] - phase.first
+            blocks = np.minimum(relative // phase.block, phase.block_of(phase.steps))
+            for block in np.unique(blocks):
+                here = blocks == block
+                begin, _ = phase.range_of(int(block))
+                picked, read = _block(phase, int(block), key)
+                sources[in_phase[here]] = picked[relative[here] - begin]
+                before[in_phase[here]] = read[relative[here] - begin]
+        return sources, before
+
+
+def _block(phase: _Phase, block: int, key: int) -> tuple[Positions, Positions]:
+    """For each step of a block its source, and how often that was read before."""
+    begin, end = phase.range_of(block)
+    first = phase.counts(begin)
+    due = [late - early for early, late in zip(first, phase.counts(end))]
+    order = np.argsort(hashes(np.arange(phase.first + begin, phase.first + end), key), kind="stable")
+    which = np.empty(end - begin, np.int64)
+    which[order] = np.repeat(np.arange(len(due)), due)
+    read = np.empty_like(which)
+    for i, count in enumerate(due):
+        read[which == i] = np.arange(count) + (phase.before[i] + first[i])
+    return np.array(phase.sources, np.int64)[which], read
+
+
+def _phases(sizes: Sequence[int], weights: Sequence[float], repeat: bool) -> list[_Phase]:
+    left = dict(enumerate(sizes))
+    first, phases = 0, []
+    while left := {source: rows for source, rows in left.items() if rows}:
+        shares = [weights[source] for source in left]
+        bounds = _bounds(shares)
+        ends = [_first_step(bounds, i, rows) for i, rows in enumerate(left.values())]
+        steps = min(ends)
+        if repeat:
+            steps = max(ends)
+            while any(count < rows for count, rows in zip(_counts(bounds, steps), left.values())):
+                steps += 1  # one that ended before may have fallen behind by one since
+        before = tuple(sizes[source] - rows for source, rows in left.items())
+        phases.append(_Phase(first, steps, tuple(left), bounds, before, _block_size(shares)))
+        first += steps
+        if repeat:
+            break
+        counts = _counts(bounds, steps)
+        left = {source: rows - count for (source, rows), count in zip(left.items(), counts)}
+    return phases
+
+
+def _bounds(shares: Sequence[float]) -> tuple[int, ...]:
+    total, bounds = sum(shares), [0]
+    for i in range(len(shares) - 1):
+        bounds.append(round(sum(shares[: i + 1]) / total * _UNIT))
+    return (*bounds, _UNIT)
+
+
+def _counts(bounds: Sequence[int], steps: int) -> list[int]:
+    """Whole numbers with the sum `steps`, each within one of its share of them."""
+    rounded = [(bound * steps + _UNIT // 2) // _UNIT for bound in bounds]
+    return [late - early for early, late in pairwise(rounded)]
+
+
+def _first_step(bounds: Sequence[int], i: int, count: int) -> int:
+    """After how many steps source i was first read so often.
+
+    From step to step a count changes by one at most, so it is `count` exactly then.
+    """
+    low, high = bounds[i], bounds[i + 1]
+    steps = max(ceil((count - 1) * _UNIT / (high - low)) - 1, 0)
+    half = _UNIT // 2
+    while (high * steps + half) // _UNIT - (low * steps + half) // _UNIT < count:
+        steps += 1
+    return steps
+
+
+def _block_size(shares: Sequence[float]) -> int:
+    """Steps in which each source is read once at least: then no count of a block is negative."""
+    least = ceil(1.01 * sum(shares) / min(shares))
+    return max(_LEAST_BLOCK, 1 << (least - 1).bit_length())

@@ -1,0 +1,106 @@
+"""Whose part of the order a process reads."""
+
+import os
+import sys
+from dataclasses import dataclass, replace
+from typing import Any
+
+_WORLD_SIZES = ("WORLD_SIZE", "OMPI_COMM_WORLD_SIZE", "PMI_SIZE")
+"""Variables by which torchrun, Open MPI and MPICH tell a process of how many it is one."""
+
+_WHAT_TO_DO = "each would read everything; pass partition=Partition(rank=..., world_size=...)"
+
+
+class PartitionError(ValueError):
+    """There are several processes to read, and which of them this one is was not said, or not rightly."""
+
+
+@dataclass(frozen=True)
+class Partition:
+    """The part of one worker of one rank.
+
+    Of the positions that are to be read, part `i` of `n` has those at i, i + n, i + 2n, ...: the parts share none,
+    leave none out, and their sizes differ by one at most. So do those of the ranks, however many workers they have:
+    rank `r` of `w` has those at r, r + w, r + 2w, ...
+
+    Attributes:
+        rank: of the training process, from 0.
+        world_size: number of training processes.
+        worker: of the rank's workers, from 0. None: the worker of torch's DataLoader in which it is read, the only one
+            where it is read in none.
+        num_workers: the rank's workers; 0, as in torch: the rank itself reads. Stated exactly when `worker` is.
+    """
+
+    rank: int
+    world_size: int
+    worker: int | None = None
+    num_workers: int | None = None
+
+    def __post_init__(self) -> None:
+        if (self.worker is None) != (self.num_workers is None):
+            raise PartitionError(f"worker={self.worker}, num_workers={self.num_workers}: give both or neither")
+        self._check("rank", self.rank, "world_size", self.world_size)
+        if self.worker is not None and self.num_workers is not None:
+            self._check("worker", self.worker, "num_workers", self.num_workers or self.num_workers + 1)
+
+    @staticmethod
+    def _check(name: str, value: Any, of: str, count: Any) -> None:
+        if not (isinstance(value, int) and isinstance(count, int)) or isinstance(value, bool):
+            raise PartitionError(f"{name}={value!r}, {of}={count!r}: must be integers")
+        if not 0 <= value < count:
+            raise PartitionError(f"{name}={value}: must be at least 0 and below {of}={count}")
+
+    @property
+    def workers(self) -> int:
+        """How many processes read for the rank: 1 where it has no workers."""
+        return self.num_workers or 1
+
+    @property
+    def parts(self) -> int:
+        """How many parts there are."""
+        return self.world_size * self.workers
+
+    @property
+    def part(self) -> int:
+        """Which of them this is, from 0."""
+        return (self.worker or 0) * self.world_size + self.rank
+
+
+def partition_here(given: Partition | None) -> Partition:
+    """The part that this process reads, with its worker.
+
+    Raises:
+        PartitionError: none was given, and there are several ranks or workers; or the one given is another worker's.
+    """
+    worker, num_workers = torch_worker() or (0, 0)
+    if given is None:
+        for name, size in _world_sizes():
+            if size > 1:
+                raise PartitionError(f"this is one of {size} processes ({name}) and has no partition: {_WHAT_TO_DO}")
+        if num_workers > 1:
+            raise PartitionError(f"this is one of {num_workers} workers and has no partition: {_WHAT_TO_DO}")
+        return Partition(0, 1, worker, num_workers)
+    if given.worker is None:
+        return replace(given, worker=worker, num_workers=num_workers)
+    if num_workers and (given.worker, given.workers) != (worker, num_workers):
+        raise PartitionError(
+            f"the partition is that of worker {given.worker} of {given.num_workers}, but this is worker {worker} of "
+            f"{num_workers}; leave worker and num_workers out, as DataLoader states them"
+        )
+    return given
+
+
+def torch_worker() -> tuple[int, int] | None:
+    """Number of this worker of torch's DataLoader and how many there are; None where this process is no worker."""
+    data = sys.modules.get("torch.utils.data")  # a worker has it imported
+    info = data.get_worker_info() if data else None
+    return (info.id, info.num_workers) if info else None
+
+
+def _world_sizes() -> list[tuple[str, int]]:
+    """What says of how many processes this is one, and how many."""
+    found = [(name, int(os.environ[name])) for name in _WORLD_SIZES if os.environ.get(name, "").isdecimal()]
+    distributed = sys.modules.get("torch.distributed")
+    if distributed and distributed.is_available() and distributed.is_initialized():
+        found.append(("torch.distributed", distributed.get_world_size()))
+    return found

@@ -1,0 +1,116 @@
+"""The order of an epoch: which window stands at which position."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from alm_beam.loader.hashing import derived_key
+from alm_beam.loader.mixture import Mixture
+from alm_beam.loader.permutation import Permutation, Positions
+
+_KEPT = 64
+"""Permutations that are remembered: of the passes of a source that are under way."""
+
+
+@dataclass(frozen=True)
+class PlannedSource:
+    """What the plan knows of a source.
+
+    Attributes:
+        fingerprint: of its windows and their order.
+        rows: how many windows it has.
+        weight: its share of the mixture; None: the sources are read as one.
+    """
+
+    fingerprint: str
+    rows: int
+    weight: float | None = None
+
+
+class Plan:
+    """The orders of all epochs, each a function of sources, seed and epoch alone.
+
+    Without weights an epoch is one order over all windows of all sources. With weights each step reads the source that
+    the mixture picks, and each pass of a source has an order of its own. Any part of an order can be told at the same
+    cost.
+
+    Attributes:
+        sources: as given.
+        seed: as given.
+        shuffle: as given.
+        repeat: as given.
+        size: positions in an epoch.
+    """
+
+    def __init__(self, sources: Sequence[PlannedSource], *, seed: int, shuffle: bool = True, repeat: bool = False):
+        """
+        Args:
+            sources: at least one; all with a weight, or none.
+            seed: any integer.
+            shuffle: otherwise each source is read in the order of its index.
+            repeat: with weights: sources are read again until each was read once at least, so that the weights hold to
+                the end of the epoch. Otherwise each window comes once in an epoch.
+
+        Raises:
+            WeightError: see `Mixture`.
+            ValueError: the seed is no integer, or sources without weights are to be repeated.
+        """
+        if not isinstance(seed, int) or isinstance(seed, bool):
+            raise ValueError(f"seed={seed!r}: must be an integer")
+        weights = [source.weight for source in sources if source.weight is not None]
+        if repeat and not weights:
+            raise ValueError("repeat=True: sources are repeated to hold their weights, and they have none")
+        self.sources, self.seed, self.shuffle, self.repeat = tuple(sources), seed, shuffle, repeat
+        rows = [source.rows for source in sources]
+        self._rows = np.array(rows, np.int64)
+        self._mixture = Mixture(rows, weights, repeat=repeat) if weights else None
+        self._ends = np.cumsum(self._rows)
+        self.size = self._mixture.steps if self._mixture else sum(rows)
+        self._permutations: dict[tuple[int, ...], Permutation] = {}
+
+    def at(self, epoch: int, positions: Positions) -> tuple[Positions, Positions]:
+        """Which windows stand at the positions.
+
+        Args:
+            epoch: from 0.
+            positions: int64, each from 0 to size - 1, in any order; some thousands at a time are computed fastest.
+
+        Returns:
+            The number of each window's source and its row in the source, from 0; both int64 and as long as the
+            positions.
+        """
+        if self._mixture is None:
+            order = positions
+            if self.shuffle:
+                order = self._permutation(epoch).at(positions)
+            if len(self.sources) == 1:
+                return np.zeros_like(order), order
+            sources = np.searchsorted(self._ends, order, side="right")
+            return sources, order - (self._ends - self._rows)[sources]
+        sources, read = self._mixture.picks(positions, self.seed, epoch)
+        for number, source in enumerate(self.sources):
+            here = np.flatnonzero(sources == number)
+            if here.size:
+                read[here] = self._rows_read(epoch, number, source.rows, read[here])
+        return sources, read
+
+    def _rows_read(self, epoch: int, number: int, size: int, read: Positions) -> Positions:
+        """Of a source the rows that come when so many have been read."""
+        passes, rows = np.divmod(read, size)
+        if self.shuffle:
+            for which in np.unique(passes):
+                here = passes == which
+                rows[here] = self._permutation(epoch, number, int(which)).at(rows[here])
+        return rows
+
+    def _permutation(self, epoch: int, *source_and_pass: int) -> Permutation:
+        """Of all rows, or of those of one source in one of its passes."""
+        which = (epoch, *source_and_pass)
+        if which not in self._permutations:
+            if len(self._permutations) >= _KEPT:
+                del self._permutations[next(iter(self._permutations))]
+            sources = [self.sources[source_and_pass[0]]] if source_and_pass else self.sources
+            key = derived_key("rows", self.seed, *which, *(source.fingerprint for source in sources))
+            self._permutations[which] = Permutation(sum(source.rows for source in sources), key)
+        return self._permutations[which]

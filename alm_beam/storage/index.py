@@ -1,0 +1,278 @@
+"""The index of cuts, opened: which is when what is wrong with it, or with the cuts, is found."""
+
+import os
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from alm_beam.storage.index_format import (
+    COMPRESSED_SHARD_NAME,
+    FOLDER,
+    META,
+    ROW,
+    ROWS,
+    SHARD_NAME,
+    VERSION,
+    Digest,
+    IndexFault,
+    Label,
+    Meta,
+    Rows,
+    Shard,
+    keys_of,
+)
+from alm_beam.storage.paths import BLOCK_BYTES, Located, errors_that_name, files_below, is_local, located, modified
+from alm_beam.storage.secrets import shown
+
+__all__ = ["ROW", "Index", "IndexFault", "Label", "Shard", "open_index"]
+
+WHOLE_CHECK_BYTES = 256 << 20
+"""A rows.bin of up to so many bytes (5,600,000 windows) is read whole when it is opened; a larger one in samples."""
+
+_CANDIDATES = 1 << 16
+"""Rows among which one of each shard is looked for."""
+
+_OTHER_BYTES = "its bytes are not those that were written (rows_digest in index.json is another)"
+_AGAIN = "make the index again: alm-beam index DIR --overwrite"
+
+
+class Index:
+    """An index that was sound when it was opened. Unpickling opens its rows again; no handle is shared over a fork.
+
+    Attributes:
+        url: the folder of the cuts, as given.
+        rows: the records in the order of the index, read-only. They are mapped: the processes of a machine share them.
+        version: of the format.
+        fingerprint: of the windows in their order, the same however they were sharded.
+        duration: seconds, of all windows.
+        labels: the sources, sorted; each is a range of the rows.
+        shards: the files, sorted by name; `rows["shard"]` counts them.
+        meta: what index.json holds.
+    """
+
+    def __init__(self, url: str, meta: Meta, path: str):
+        """
+        Args:
+            url: the folder of the cuts.
+            meta: what index.json holds.
+            path: of rows.bin, or of its copy, on this machine.
+        """
+        self.url = url
+        self.version, self.fingerprint, self.duration = meta.version, meta.fingerprint, meta.duration
+        self.labels, self.shards = meta.labels, meta.shards
+        self.rows: Rows = np.memmap(path, ROW, "r") if meta.rows else np.empty(0, ROW)
+        self.rows.flags.writeable = False
+        self.meta = meta
+
+    def __len__(self) -> int:
+        return self.meta.rows
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _opened_again, (self.url, self.meta)
+
+
+def open_index(url: str, *, samples: int = 16) -> Index:
+    """The index of a folder of cuts, if it is sound and the cuts are those that it was made of.
+
+    Of the shards it looks at names, sizes and times, by one listing, and reads so many lines, and one of each shard
+    where there are no more shards than that. `verify_index` reads everything.
+
+    Args:
+        url: the folder; a path or any fsspec URL. Of a remote one rows.bin is copied to the temporary folder of this
+            machine (TMPDIR) once, under a name made of its digest.
+        samples: how many lines are read and compared with their records.
+
+    Raises:
+        IndexFault: there is no index, or something does not fit. The message names the file, what, and what to do.
+        OSError: something could not be read.
+    """
+    place = located(url)
+    meta = _read_meta(place)
+    _check_shards(place, meta)
+    index = Index(url, meta, _rows_path(place, meta))
+    _check_ranges(place, index)
+    _check_lines(place, index, _sampled(index.rows, len(index.shards), samples))
+    return index
+
+
+def _opened_again(url: str, meta: Meta) -> Index:
+    """An index in another process, opened without a look at the cuts."""
+    place = located(url)
+    if _read_meta(place) != meta:
+        raise IndexFault(f"{_meta_url(place)}: the index was made again since this one was opened; open it anew")
+    return Index(url, meta, _rows_path(place, meta, trusted=True))
+
+
+def _file(place: Located, name: str) -> str:
+    return f"{place.path}/{FOLDER}/{name}"
+
+
+def _meta_url(place: Located) -> str:
+    return shown(place.url(_file(place, META)))
+
+
+def _read_meta(place: Located) -> Meta:
+    where = _meta_url(place)
+    try:
+        with errors_that_name(where):
+            content: bytes = place.fs.cat_file(_file(place, META))
+    except FileNotFoundError:
+        raise IndexFault(f"{where}: there is no index; make one: alm-beam index DIR") from None
+    try:
+        version = msgspec.json.decode(content, type=dict[str, Any]).get("version")
+        if version != VERSION:
+            raise IndexFault(f"{where}: is of version {version!r}, this alm_beam reads {VERSION}; {_AGAIN}")
+        meta = msgspec.json.decode(content, type=Meta)
+    except msgspec.MsgspecError as error:
+        raise IndexFault(
+            f"{where}: is no index.json, or half of one ({error}; {len(content)} bytes); {_AGAIN}"
+        ) from None
+    first = 0
+    for label in meta.labels:
+        if label.first != first or label.rows < 1:
+            raise IndexFault(f"{where}: the rows of label {label.label!r} do not follow those before; {_AGAIN}")
+        first += label.rows
+    names = [label.label for label in meta.labels]
+    if not first == meta.rows == sum(shard.rows for shard in meta.shards) or names != sorted(set(names)):
+        raise IndexFault(f"{where}: labels, shards and rows contradict each other; {_AGAIN}")
+    return meta
+
+
+def _check_shards(place: Located, meta: Meta) -> None:
+    """Compares the files with what index.json says of them, by one listing of each folder."""
+    with errors_that_name(place.url(place.path)):
+        files = {path.rpartition("/")[2]: info for path, info in files_below(place.fs, place.path, 1)}
+        made = modified(place.fs.info(_file(place, META)))
+    known = {shard.name: shard for shard in meta.shards}
+    for name in sorted(files.keys() | known.keys()):
+        where = shown(place.url(f"{place.path}/{name}"))
+        if name not in files:
+            raise IndexFault(f"{where}: is in the index, but missing; restore it, or {_AGAIN}")
+        if name not in known:
+            if SHARD_NAME.fullmatch(name):
+                raise IndexFault(f"{where}: is not in the index; remove it, or {_AGAIN}")
+            if COMPRESSED_SHARD_NAME.fullmatch(name):
+                raise IndexFault(f"{where}: is not in the index, and compressed; remove or decompress it, and {_AGAIN}")
+            continue
+        size, indexed = int(files[name]["size"]), known[name].size
+        if size != indexed:
+            what = "data was appended" if size > indexed else "it is empty" if not size else "it is cut off"
+            other = next((each.name for each in meta.shards if each.size == size), None)
+            what += f", or swapped with {other}, which had this size" if other else ", or it was rewritten"
+            raise IndexFault(
+                f"{where}: has {size} bytes, {indexed} when it was indexed: {what}; restore it, or {_AGAIN}"
+            )
+        if modified(files[name]) > made:
+            why = "it was rewritten or copied since. The same windows give the same index, and no state is lost"
+            raise IndexFault(f"{where}: is newer than the index: {why}; {_AGAIN}")
+
+
+def _rows_path(place: Located, meta: Meta, *, trusted: bool = False) -> str:
+    """Where rows.bin is on this machine; its bytes are those that index.json means, as far as they are looked at."""
+    path = _file(place, ROWS)
+    where = shown(place.url(path))
+    size = meta.rows * ROW.itemsize
+    try:
+        with errors_that_name(where):
+            found = int(place.fs.info(path)["size"])
+    except FileNotFoundError:
+        raise IndexFault(f"{where}: is missing; {_AGAIN}") from None
+    if found != size:
+        what = "it is empty" if not found else "it is cut off" if found < size else "something was appended"
+        raise IndexFault(f"{where}: has {found} bytes where {meta.rows} rows have {size}: {what}; {_AGAIN}")
+    is_checked = not trusted and size <= WHOLE_CHECK_BYTES
+    if is_local(place.fs) or not size:
+        if is_checked and size and _digest_of_file(path) != meta.rows_digest:
+            raise IndexFault(f"{where}: {_OTHER_BYTES}; {_AGAIN}")
+        return path
+    copy = _cache_folder() / f"{meta.rows_digest}.bin"
+    is_whole = copy.exists() and copy.stat().st_size == size
+    if not is_whole or (is_checked and _digest_of_file(str(copy)) != meta.rows_digest):
+        _fetch(place, path, copy, meta)
+    return str(copy)
+
+
+def _cache_folder() -> Path:
+    """A folder of this user's alone, as its files are believed."""
+    folder = Path(tempfile.gettempdir(), f"alm_beam_index_{os.getuid()}")
+    folder.mkdir(mode=0o700, exist_ok=True)
+    status = folder.lstat()
+    if folder.is_symlink() or status.st_uid != os.getuid() or status.st_mode & 0o022:
+        raise OSError(f"{folder}: others may write there; remove it, or set TMPDIR to another folder")
+    return folder
+
+
+def _fetch(place: Located, path: str, copy: Path, meta: Meta) -> None:
+    """Copies rows.bin, whole or not at all."""
+    where, digest = shown(place.url(path)), Digest()
+    with tempfile.NamedTemporaryFile(dir=copy.parent, delete=False) as target:
+        try:
+            with (
+                errors_that_name(where),
+                place.fs.open(path, "rb", block_size=BLOCK_BYTES, cache_type="readahead") as source,
+            ):
+                while data := source.read(BLOCK_BYTES):
+                    digest.add(data)
+                    target.write(data)
+            target.close()
+            if digest.hex() != meta.rows_digest:
+                raise IndexFault(f"{where}: {_OTHER_BYTES}; {_AGAIN}")
+            os.replace(target.name, copy)
+        except BaseException:
+            os.unlink(target.name)
+            raise
+
+
+def _digest_of_file(path: str) -> str:
+    digest = Digest()
+    with open(path, "rb") as file:
+        while data := file.read(1 << 20):
+            digest.add(data)
+    return digest.hex()
+
+
+def _check_ranges(place: Located, index: Index) -> None:
+    """Looks at the first and the last row of each label."""
+    for number, label in enumerate(index.labels):
+        if not index.rows["label"][label.first] == index.rows["label"][label.first + label.rows - 1] == number:
+            where = shown(place.url(_file(place, ROWS)))
+            raise IndexFault(f"{where}: rows from {label.first} on are not of label {label.label!r}; {_AGAIN}")
+
+
+def _sampled(rows: Rows, shards: int, samples: int) -> list[int]:
+    """Numbers of rows: so many, evenly spaced, and one of each shard if there are not more."""
+    if not len(rows) or samples < 1:
+        return []
+    chosen = {int(at) for at in np.linspace(0, len(rows) - 1, min(samples, len(rows)))}
+    if shards <= samples:
+        candidates = np.unique(np.linspace(0, len(rows) - 1, min(_CANDIDATES, len(rows))).astype(np.int64))
+        _, first = np.unique(rows["shard"][candidates], return_index=True)
+        chosen.update(candidates[first].tolist())
+    return sorted(chosen)
+
+
+def _check_lines(place: Located, index: Index, numbers: Iterable[int]) -> None:
+    """Reads lines and compares them with their records."""
+    rows = index.rows[list(numbers)]
+    if not len(rows):
+        return
+    for row in rows:
+        if row["shard"] >= len(index.shards) or row["offset"] + row["length"] > index.shards[row["shard"]].size:
+            where = shown(place.url(_file(place, ROWS)))
+            raise IndexFault(f"{where}: a row is of no line of any shard; {_AGAIN}")
+    paths = [f"{place.path}/{index.shards[row['shard']].name}" for row in rows]
+    befores = [int(row["offset"] > 0) for row in rows]
+    starts = [int(row["offset"]) - before for row, before in zip(rows, befores)]
+    ends = [int(row["offset"] + row["length"]) for row in rows]
+    with errors_that_name(place.url(place.path)):
+        pieces: list[bytes] = place.fs.cat_ranges(paths, starts, ends)
+    keys = keys_of(piece[before:] for before, piece in zip(befores, pieces))
+    for path, row, before, piece, key in zip(paths, rows, befores, pieces, keys):
+        if piece[:before] not in (b"", b"\n") or key != row["key"].tobytes():
+            where = shown(place.url(path))
+            what = f"the line at byte {row['offset']} is not the one that was indexed"
+            raise IndexFault(f"{where}: {what}: the file was rewritten, or swapped; restore it, or {_AGAIN}")

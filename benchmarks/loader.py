@@ -1,0 +1,188 @@
+"""The loader on cuts of about 460 bytes, with a warm cache: one process, medians of three, in its core's time.
+
+Nothing is waited for, so that is the time that it takes on a core of its own, whatever else the machine does.
+"""
+
+import multiprocessing
+import resource
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from itertools import islice
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import orjson
+
+from alm_beam.loader import Reader, WindowLoader
+from alm_beam.loader.partition import Partition
+from alm_beam.loader.plan import Plan, PlannedSource
+from alm_beam.loader.remainder import Remainder
+from alm_beam.loader.state import Progress, check_state, progress_of, state_of
+from alm_beam.storage.index import open_index
+from alm_beam.storage.indexing import build_index
+
+ROUNDS = 3
+SHARDS = 4
+READ = 200_000
+PLANNED = 100_000_000
+BLOCK = 1 << 14
+
+
+class Row(NamedTuple):
+    """A measurement: the median, and of what."""
+
+    name: str
+    rows: int
+    value: float
+    unit: str
+
+
+def rows() -> Iterator[Row]:
+    """The measurements, each size in a process of its own."""
+    for count in (100_000, 1_000_000):
+        with tempfile.TemporaryDirectory() as folder:
+            write_cuts(Path(folder), count)
+            yield from alone(_measured, folder, count)
+    yield from alone(_planned)
+
+
+def alone(measure: Callable[..., list[Row]], *arguments: object) -> list[Row]:
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as process:
+        return process.submit(measure, *arguments).result()
+
+
+def write_cuts(folder: Path, count: int) -> None:
+    """Writes cuts and their index."""
+    for shard in range(SHARDS):
+        with open(folder / f"cuts-{shard:05}-of-{SHARDS:05}.jsonl", "wb") as file:
+            file.writelines(map(_cut, range(shard, count, SHARDS)))
+    build_index(str(folder))
+
+
+def _cut(number: int) -> bytes:
+    """About 460 bytes."""
+    where = f"/data/corpus/meeting-{number // 50:07}.wav"
+    recording = {
+        "id": f"meeting-{number // 50:07}",
+        "sources": [{"type": "file", "channels": [0], "source": where}],
+        "sampling_rate": 16000,
+        "num_samples": 57_600_000,
+        "duration": 3600.0,
+        "channel_ids": [0],
+    }
+    cut = {
+        "id": f"window-{number:010}",
+        "start": number % 50 * 60.5,
+        "duration": 110.0 + number % 200 / 10,
+        "channel": 0,
+        "supervisions": [],
+        "recording": recording,
+        "custom": {
+            "speaker_durations": [61.25, 40.5, 9.75, 0.0, 0.0],
+            "source": "corpus",
+            "language": "en",
+            "session": where,
+        },
+        "type": "MonoCut",
+    }
+    return orjson.dumps(cut) + b"\n"
+
+
+def _measured(folder: str, count: int) -> list[Row]:
+    loader = WindowLoader(folder, seed=1)
+    ordered = WindowLoader(folder, shuffle=False)
+    reader = Reader(open_index(folder))
+    for _ in reader.lines(np.arange(count))[0]:  # warms the cache
+        pass
+    some = np.random.default_rng(0).integers(0, count, 50_000).tolist()
+    state = {**loader.state_dict(), "positions": {"0": int(0.9 * count)}}
+
+    def shuffled() -> int:
+        return sum(1 for _ in islice(loader, READ))
+
+    def in_order() -> int:
+        return sum(1 for _ in islice(ordered, READ))
+
+    def any_row() -> int:
+        return sum(1 for row in some if reader[row])
+
+    def resumed() -> int:
+        loader.load_state_dict(state)
+        return int(next(iter(loader)) is not None)
+
+    def opened() -> int:
+        return int(WindowLoader(folder) is not None)
+
+    found = [
+        Row(name, count, statistics.median(done / seconds for done, seconds in _timed(work, ROUNDS)), "windows/s")
+        for name, work in (("shuffled", shuffled), ("in the order of the index", in_order), ("any row", any_row))
+    ]
+    found += [
+        Row(name, count, statistics.median(seconds for _, seconds in _timed(work, 9)) * 1e3, "ms")
+        for name, work in (("open", opened), ("resume at 90 %, to the first window", resumed))
+    ]
+    return [
+        *found,
+        Row("of each of 2 forked workers, a pass over: memory of its own", count, _own_memory(loader), "MB"),
+    ]
+
+
+def _timed(work: Callable[[], int], rounds: int) -> Iterator[tuple[int, float]]:
+    for _ in range(rounds):
+        begin = time.process_time()
+        done = work()
+        yield done, time.process_time() - begin
+
+
+def _own_memory(loader: WindowLoader) -> float:
+    """The most that the pages that a forked worker does not share grow by while it reads half of READ windows."""
+    context = multiprocessing.get_context("fork")
+    grown = context.SimpleQueue()
+
+    def work(worker: int) -> None:
+        loader.partition = Partition(0, 1, worker, 2)
+        before = _private_bytes()
+        for _ in islice(loader, READ // 2):
+            pass
+        grown.put(_private_bytes() - before)
+
+    workers = [context.Process(target=work, args=(worker,)) for worker in range(2)]
+    for worker in workers:
+        worker.start()
+    most = max(grown.get() for _ in workers)
+    for worker in workers:
+        worker.join()
+    return most / 1e6
+
+
+def _private_bytes() -> int:
+    lines = Path("/proc/self/smaps_rollup").read_text().splitlines()
+    return sum(int(line.split()[1]) << 10 for line in lines if line.startswith("Private_Dirty:"))
+
+
+def _planned() -> list[Row]:
+    """The order of 1e8 rows, all of it; and the first block behind 90 % of it, with what a resumption does before."""
+    plan = Plan([PlannedSource("made", PLANNED)], seed=1)
+    begin = time.process_time()
+    for first in range(0, PLANNED, BLOCK):
+        plan.at(0, np.arange(first, min(first + BLOCK, PLANNED)))
+    seconds = time.process_time() - begin
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
+    partition = Partition(0, 1, 0, 0)
+    state = state_of(Progress(0, Remainder(), partition, int(0.9 * PLANNED)), plan, [None])
+
+    def resumed() -> int:
+        check_state(state, plan, [None])
+        progress = progress_of(state, partition)
+        return len(plan.at(0, progress.left.at(np.arange(progress.read, progress.read + 16)))[0])
+
+    resume = statistics.median(seconds for _, seconds in _timed(resumed, 9)) * 1e3
+    return [
+        Row("plan of an epoch", PLANNED, seconds, "s"),
+        Row("plan of an epoch, peak memory", PLANNED, peak, "MB"),
+        Row("resume at 90 %, to the first rows", PLANNED, resume, "ms"),
+    ]

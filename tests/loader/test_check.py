@@ -1,0 +1,164 @@
+"""`alm-beam check-loader` finds nothing in the loader, and each fault that is planted."""
+
+import json
+import shutil
+
+import pytest
+
+from alm_beam.cli import main
+from alm_beam.loader import Partition, WindowLoader
+from tests.loader.cuts import cut, write_cuts, write_lines
+
+
+@pytest.fixture(autouse=True)
+def _processes_find_the_tests(monkeypatch):
+    monkeypatch.syspath_prepend(".")
+
+
+def check(capsys, *arguments: str) -> tuple[int, dict[str, str], str]:
+    """Exit code, the result of each check by the first word of its name (the worst, where several share it), output."""
+    code = main(["check-loader", *map(str, arguments)])
+    out, err = capsys.readouterr()
+    results: dict[str, str] = {}
+    for line in out.splitlines():
+        if line.startswith(("ok ", "FAILED ", "- ")):
+            result, name = line.split()[:2]
+            results[name] = result if results.get(name) != "FAILED" else "FAILED"
+    return code, results, out + err
+
+
+def failed(results: dict[str, str]) -> set[str]:
+    return {name for name, result in results.items() if result == "FAILED"}
+
+
+def test_nothing_is_wrong_with_the_loader(cuts, capsys):
+    code, results, out = check(capsys, cuts)
+    assert (code, failed(results)) == (0, set()), out
+    assert {f"Q{number}" for number in range(1, 10)} <= {name for name, result in results.items() if result == "ok"}
+    assert {f"S{number}".rstrip(",") for number in range(1, 17)} <= {name.rstrip(",") for name in results} | {"S7"}
+    assert "100 read, 100 different" in out
+
+
+def test_nothing_is_wrong_with_a_mixture(cuts, more_cuts, capsys):
+    code, _, out = check(capsys, cuts, more_cuts, "--weights=1,2", "--repeat", "--world_size=3", "--num_workers=0")
+    assert code == 0, out
+    assert "sources are repeated; Q1 counts the copies" in out
+
+
+def test_a_part_of_large_data(cuts, capsys):
+    code, _, out = check(capsys, cuts, "--limit=10", "--world_size=1")
+    assert code == 0, out
+    assert "20 of 100; --limit ended the pass" in out
+
+
+FAULTS = {
+    "Everywhere": {"Q1", "Q3", "Q7"},
+    "SharedByRanks": {"Q1", "Q2", "Q3", "Q7"},
+    "Twice": {"Q1", "Q4", "Q7"},
+    "Forgetful": {"Q2", "Q4", "Q7"},
+    "Invented": {"Q2"},
+    "OneLate": {"Q4", "Q7"},
+    "Random": {"Q4", "Q5", "Q6", "Q7"},
+    "SameEpoch": {"Q6"},
+    "ForgetsEpochs": {"Q6"},
+    "Trusting": {"Q7"},
+    "NoElastic": {"Q7"},
+    "Assuming": {"S5"},
+    "Lossy": {"Q8"},
+    "Uneven": {"Q9"},
+    "Broken": {"every"},
+}
+"""By the planted fault the checks that it must fail, the one that it is for among them."""
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_each_planted_fault_is_found(cuts, capsys, fault):
+    code, results, out = check(capsys, cuts, f"--loader=tests.loader.faulty:{fault}", "--num_workers=0")
+    assert code == 1
+    assert FAULTS[fault] <= failed(results), out
+
+
+def test_evidence_and_five_examples(cuts, capsys):
+    _, _, out = check(capsys, cuts, "--loader=tests.loader.faulty:SharedByRanks", "--num_workers=0")
+    assert "FAILED  Q2 all windows come" in out
+    assert "50 of 100; faults: 50" in out
+    lines = out.splitlines()
+    at = next(number for number, line in enumerate(lines) if line.startswith("FAILED  Q3"))
+    assert all(line.endswith("by ranks 0, 1") for line in lines[at + 1 : at + 6])
+    assert lines[at + 6].strip() == "and 45 more"
+
+
+def test_the_index_must_have_every_line(tmp_path, capsys):
+    """A line that was rewritten at the same length, in a file that kept its time, beyond the sampled ones."""
+    folder = tmp_path / "cuts"
+    write_cuts(folder, [cut(number) for number in range(5000)])
+    path = folder / "cuts-00000-of-00001.jsonl"
+    content = path.read_bytes()
+    for number in range(5000):
+        path.write_bytes(content.replace(f'"word {number}"'.encode(), f'"wurd {number}"'.encode()))
+        shutil.copystat(folder / "index" / "index.json", path)
+        code, results, out = check(capsys, folder, "--world_size=1", "--num_workers=0", "--limit=1")
+        if "is not the one that was indexed" not in out or results:
+            break
+    assert code == 1
+    assert results["S8"] == "FAILED"
+    assert "faults: 1" in out
+
+
+def test_windows_must_have_texts(tmp_path, capsys):
+    spoken = [{"text": "yes"}, {"text": 3}], [{"text": None}], [], [{"text": "yes"}, {}]
+    lines = [
+        json.dumps({"duration": 1.0, "id": number, "supervisions": each}).encode() for number, each in enumerate(spoken)
+    ]
+    folder = write_lines(tmp_path / "cuts", lines)
+    small = ("--world_size=1", "--num_workers=0")
+    code, results, out = check(capsys, folder, *small)
+    assert (code, failed(results)) == (1, {"S15"})
+    assert "text is 3" in out
+    assert "4 windows, supervisions[].text; faults: 3" in out
+    assert check(capsys, folder, *small, "--text_field=")[0] == 0
+
+
+def test_small_sources_are_named(tmp_path, capsys):
+    folder = write_cuts(tmp_path / "cuts", [cut(number) for number in range(3)])
+    code, results, out = check(capsys, folder)
+    assert (code, failed(results)) == (1, {"S12"})
+    assert "source 0 has 3 windows for 4 processes" in out
+
+
+def test_a_saved_state(cuts, more_cuts, tmp_path, capsys):
+    saved = tmp_path / "state.json"
+    states = []
+    for rank in range(2):
+        loader = WindowLoader(cuts, partition=Partition(rank, 2))
+        next(iter(loader))
+        states.append(loader.state_dict())
+    saved.write_text(json.dumps(states))
+    small = ("--world_size=1", "--num_workers=0", f"--state={saved}")
+    code, results, out = check(capsys, cuts, *small)
+    assert (code, results["S16"]) == (0, "ok")
+    assert "epoch 0, 2 windows read" in out
+    code, results, out = check(capsys, more_cuts, *small)
+    assert (code, failed(results)) == (1, {"S16"})
+    assert "sources[0].rows: 100 in the state, 37 here" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "why"),
+    [
+        (["none"], 1, "there is no index"),
+        (["DIR", "--weights=1,x"], 1, "must be numbers"),
+        (["DIR", "--weights=1,2"], 1, "2 weights for 1 folders"),
+        (["DIR", "--weights=nan"], 1, "must be a finite number above 0"),
+        (["DIR", "--repeat"], 1, "repeat=True"),
+        (["DIR", "--world_size=0"], 2, "--world_size=0: must be at least 1"),
+        (["DIR", "--workers=0"], 2, "unknown argument --workers"),
+    ],
+)
+def test_what_cannot_be_tried(cuts, capsys, arguments, code, why):
+    try:
+        found = main(["check-loader", *(cuts if each == "DIR" else each for each in arguments)])
+    except SystemExit as stopped:
+        found = stopped.code
+    assert found == code
+    assert why in capsys.readouterr().err
