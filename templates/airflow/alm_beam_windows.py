@@ -84,6 +84,7 @@ FLAGS = {
     "drop_fields": _text("words", "Fields left out of the segments of windows, separated by commas."),
     "drop_fields_top_level": _text("words,segments", "Fields of the entry left out, separated by commas."),
     "candidate_windows": Param(True, "Write the candidates too, most of the bytes.", type="boolean"),
+    "cuts": Param(True, "Write the windows that stay as Lhotse cuts too, with an index for training.", type="boolean"),
     "num_shards": _whole(0, "Number of output shards; 0: the runner decides.", minimum=0),
     "max_reject_fraction": _number(
         0.01, "The run fails when a greater share of the entries cannot be used.", minimum=0, maximum=1

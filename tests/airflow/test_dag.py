@@ -106,6 +106,7 @@ EDGES = {
     "drop_fields": (["", "words,text"], []),
     "drop_fields_top_level": (["", "words"], []),
     "candidate_windows": ([True, False], ["maybe"]),
+    "cuts": ([True, False], ["maybe"]),
     "num_shards": ([0, 7], [-1, 1.5]),
     "max_reject_fraction": ([0, 1, 0.5], [-0.1, 1.1]),
 }
@@ -189,6 +190,7 @@ def test_the_command_for_flink(monkeypatch, tmp_path):
             *("--min_speakers=2", "--max_speakers=5", "--truncation=true", "--candidates=longest"),
             *("--selection=greedy", "--compare_selection=false", "--overlap_percentage=50"),
             *("--drop_fields=", "--drop_fields_top_level=words,segments", "--candidate_windows=true"),
+            "--cuts=true",
             *("--num_shards=0", "--max_reject_fraction=0.01"),
             next(flag for flag in flags if flag.startswith("--labels=airflow-version=")),
         ]
@@ -283,6 +285,7 @@ def test_the_request_to_dataflow(monkeypatch, tmp_path):
                 "drop_fields": "words",
                 "drop_fields_top_level": "words,segments",
                 "candidate_windows": "true",
+                "cuts": "true",
                 "num_shards": "0",
                 "max_reject_fraction": "0.01",
             },

@@ -49,6 +49,7 @@ VALUES: dict[str, tuple[list[str], list[str]]] = {
     "overlap_percentage": (["0", "50", "99.5", "100", "100.0"], ["-1", "101", "50%", ""]),
     "target_duration": SECONDS,
     "candidate_windows": SWITCH,
+    "cuts": SWITCH,
 }
 TAKES_ANYTHING = {"drop_fields": ["", "words", "words, text"], "drop_fields_top_level": ["", "words,segments"]}
 
