@@ -77,9 +77,9 @@ def _index_rows() -> Iterator[index.Row]:
     print("\nThe index of existing cuts, one core. Hashing: of the lines alone. Share: of the job that wrote the cuts.")
     print(f"{'':34}{'rows':>9}{'MB':>8}{'seconds':>9}{'MB/s':>7}{'hash s':>8}{'open ms':>9}{'share':>7}")
     for row in index.rows():
-        share = f"{row.build / row.job:>7.1%}" if row.job else ""
+        share, megabytes = f"{row.build / row.job:>7.1%}" if row.job else "", row.bytes_in / 1e6
         print(
-            f"{row.name:34}{row.rows:>9}{row.bytes_in / 1e6:>8.1f}{row.build:>9.3f}{row.bytes_in / row.build / 1e6:>7.0f}"
+            f"{row.name:34}{row.rows:>9}{megabytes:>8.1f}{row.build:>9.3f}{megabytes / row.build:>7.0f}"
             f"{row.hashing:>8.3f}{row.opening * 1e3:>9.1f}{share}",
             flush=True,
         )
