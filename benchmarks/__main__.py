@@ -7,7 +7,7 @@ from pathlib import Path
 
 import matplotlib
 
-from benchmarks import floor, job, loader, selection
+from benchmarks import floor, index, job, loader, selection
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
@@ -18,8 +18,9 @@ def main(out: Path) -> None:
     jobs = list(_job_rows())
     lines = list(_kernel_rows())
     selections = list(_selection_rows())
+    indices = list(_index_rows())
     loaders = list(_loader_rows())
-    tables = {"kernel": lines, "job": jobs, "selection": selections, "loader": loaders}
+    tables = {"kernel": lines, "job": jobs, "selection": selections, "index": indices, "loader": loaders}
     results = {name: [row._asdict() for row in table] for name, table in tables.items()}
     (out / "results.json").write_text(json.dumps(results, indent=2) + "\n")
     _plot(lines, jobs, out / "growth.png")
@@ -68,6 +69,19 @@ def _selection_rows() -> Iterator[selection.Row]:
         print(
             f"{row.name:30}{row.selection:>12}{row.candidates:>12}{row.recordings:>6}{row.segments:>10}"
             f"{row.seconds / row.recordings * 1e3:>9.3f}{row.ratio:>7.2f}{row.spread:>8.2f}",
+            flush=True,
+        )
+        yield row
+
+
+def _index_rows() -> Iterator[index.Row]:
+    print("\nThe index of existing cuts, one core. Hashing: of the lines alone. Share: of the job that wrote the cuts.")
+    print(f"{'':34}{'rows':>9}{'MB':>8}{'seconds':>9}{'MB/s':>7}{'hash s':>8}{'open ms':>9}{'share':>7}")
+    for row in index.rows():
+        share, megabytes = f"{row.build / row.job:>7.1%}" if row.job else "", row.bytes_in / 1e6
+        print(
+            f"{row.name:34}{row.rows:>9}{megabytes:>8.1f}{row.build:>9.3f}{megabytes / row.build:>7.0f}"
+            f"{row.hashing:>8.3f}{row.opening * 1e3:>9.1f}{share}",
             flush=True,
         )
         yield row

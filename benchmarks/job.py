@@ -105,4 +105,5 @@ def rows() -> Iterator[Row]:
             yield measured("one file", source, 1)
         yield measured("five recordings, --repeat_factor", once, 2000)
         yield measured("one file, --no_candidate_windows", source, 1, "--no_candidate_windows")
+        yield measured("one file, --no_cuts", source, 1, "--no_cuts")
         yield measured("one file, --direct_num_workers=1", source, 1, "--direct_num_workers=1")

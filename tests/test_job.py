@@ -20,6 +20,7 @@ from alm_beam.job import build, launch, run
 from alm_beam.sample import write_sample
 from alm_beam.storage import run_folder
 from alm_beam.storage.discovery import find_manifests
+from alm_beam.storage.index import open_index
 from tests.manifests import ENTRIES, lines, output_entries, rejects, stats, write
 from tests.storage.test_compression import COMPRESS
 
@@ -200,7 +201,7 @@ class TestRejects:
     def test_no_file_when_there_are_none(self, tmp_path):
         assert job(tmp_path / "out", write(tmp_path / "in.jsonl")) == 0
         assert {path.name for path in (tmp_path / "out").iterdir()} == {
-            "alm_output-00000-of-00001.jsonl", "loss_stats.json", "_SUCCESS",
+            "alm_output-00000-of-00001.jsonl", "cuts-00000-of-00001.jsonl", "index", "loss_stats.json", "_SUCCESS",
         }  # fmt: skip
 
 
@@ -284,22 +285,51 @@ def test_nothing_of_an_entry_crosses_a_stage(tmp_path):
     config = JobConfig((str(source),), str(tmp_path / "out"))
     graph = build(config, find_manifests(config.input), config.output, PipelineOptions([])).to_runner_api()
     steps = {step.unique_name: step.spec.urn for step in graph.components.transforms.values()}
-    assert {"beam:transform:flatten:v1", "beam:transform:reshuffle:v1"}.isdisjoint(steps.values())
+    barred = {"beam:transform:flatten:v1", "beam:transform:reshuffle:v1"}
+    assert {name for name, urn in steps.items() if urn in barred} == {"IndexCuts/Reshuffle"}, "of the names of shards"
     grouped = {name for name, urn in steps.items() if urn == "beam:transform:group_by_key:v1"}
-    assert {name.split("/")[0] for name in grouped} == {"CombineLosses", "WriteEntries", "WriteRejects"}
+    grouped = {name for name in grouped if not name.startswith("IndexCuts/Reshuffle/")}
+    assert {name.split("/")[0] for name in grouped} == {"CombineLosses", "WriteCuts", "WriteEntries", "WriteRejects"}
     assert all("Write/WriteImpl/GroupByKey" in name or "CombineGlobally" in name for name in grouped)
+
+
+def test_cuts_are_the_windows_that_stay_and_their_order_is_that_of_any_other_run(tmp_path):
+    path = write_sample(str(tmp_path / "in.jsonl"), recordings=30, seed=8)[0]
+    runs = {"one": (), "five": ("--num_shards=5",), "twice": ("--repeat_factor=2",)}
+    for name, flags in runs.items():
+        assert job(tmp_path / name, Path(path), flags=flags) == 0
+    kept = [window for entry in output_entries(tmp_path / "one") for window in entry["filtered_windows"]]
+    indices = {name: open_index(str(tmp_path / name)) for name in runs}
+    assert len(indices["one"]) == len(kept) == stats(tmp_path / "one")["filtered_windows"] > 20
+    assert (len(indices["one"].shards), len(indices["five"].shards)) == (1, 5)
+    assert indices["one"].fingerprint == indices["five"].fingerprint
+    assert indices["one"].rows["key"].tobytes() == indices["five"].rows["key"].tobytes()
+    assert indices["one"].duration == pytest.approx(stats(tmp_path / "one")["filtered_dur"])
+    assert len(set(indices["twice"].rows["key"].tolist())) == len(kept) == len(indices["twice"]) / 2
+    cuts = [json.loads(line) for shard in (tmp_path / "five").glob("cuts-*") for line in shard.open("rb")]
+    texts = sorted([segment["text"] for segment in window["segments"]] for window in kept)
+    assert sorted([each["text"] for each in cut["supervisions"]] for cut in cuts) == texts
+
+
+def test_without_cuts_nothing_of_them_is_left(tmp_path):
+    path = write(tmp_path / "in.jsonl")
+    assert job(tmp_path / "out", path) == 0
+    (tmp_path / "out" / "beam-temp-index-parts").mkdir()
+    assert job(tmp_path / "out", path, flags=("--overwrite", "--no_cuts")) == 0
+    names = {file.name for file in (tmp_path / "out").iterdir()}
+    assert names == {"alm_output-00000-of-00001.jsonl", "loss_stats.json", "_SUCCESS"}
 
 
 class TestRerun:
     def test_a_finished_run_is_refused_without_overwrite(self, tmp_path, capfd):
         path = write(tmp_path / "in.jsonl")
         assert job(tmp_path / "out", path) == 0
-        before = {file: file.read_bytes() for file in (tmp_path / "out").iterdir()}
+        before = {file: file.read_bytes() for file in (tmp_path / "out").rglob("*") if file.is_file()}
         with pytest.raises(SystemExit) as stopped:
             job(tmp_path / "out", path)
         assert stopped.value.code == 2
         assert f"--output={tmp_path / 'out'}: holds a finished run" in capfd.readouterr().err
-        assert {file: file.read_bytes() for file in (tmp_path / "out").iterdir()} == before
+        assert {file: file.read_bytes() for file in (tmp_path / "out").rglob("*") if file.is_file()} == before
 
     @pytest.mark.parametrize("flag", ["--runner=BogusRunner", "--runner=DataflowRunner", "--direct_num_workers=x"])
     def test_a_flag_that_beam_refuses_costs_no_finished_run(self, tmp_path, capfd, flag):
@@ -318,7 +348,7 @@ class TestRerun:
         assert list(out.glob("rejects-*"))
         assert job(out, write(tmp_path / "two.jsonl"), flags=("--overwrite",)) == 0
         assert {path.name for path in out.iterdir()} == {
-            "alm_output-00000-of-00001.jsonl", "loss_stats.json", "_SUCCESS",
+            "alm_output-00000-of-00001.jsonl", "cuts-00000-of-00001.jsonl", "index", "loss_stats.json", "_SUCCESS",
         }  # fmt: skip
         assert output_entries(out) == expected
 

@@ -11,6 +11,7 @@ PACKAGE = Path(__file__).parents[1] / "alm_beam"
 FLOORS = {
     "core": {"core"},
     "storage": {"storage"},
+    "loader": {"loader", "storage"},
     "runners": {"runners", "storage"},
     "transforms": {"transforms", "core", "storage", "runners"},
     "loader": {"loader", "core", "storage"},

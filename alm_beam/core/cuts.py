@@ -105,15 +105,14 @@ def _relative_times(
 ) -> list[list[bytes]]:
     """For each window, for each of its segments, JSON of its start in the window and of its duration.
 
-    What is outside of the window is cut off; `step` (seconds) is left at least. So far no sorting of the segments, no
-    overlap and no negative time makes a supervision that Lhotse refuses.
+    What is outside of the window is cut off, so of a truncated segment what truncation cut; `step` (seconds) is left at
+    least. So no disorder or overlap of the segments, and no negative time, makes a supervision that Lhotse refuses.
     """
     counts = [stop - first for first, stop in zip(windows.firsts, windows.stops)]
     stops = list(accumulate(counts))
     segments = np.array(list(chain.from_iterable(map(range, windows.firsts, windows.stops))))
     begins, most = np.repeat(np.array([starts, durations]), counts, axis=1)
     times = np.array([recording.starts, recording.ends], float)[:, segments]
-    times[1, np.array(stops) - 1] = windows.ends
     with np.errstate(over="ignore"):
         times -= begins
     rows = np.empty((len(segments), 2))

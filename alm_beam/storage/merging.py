@@ -10,8 +10,8 @@ import numpy.typing as npt
 from alm_beam.storage.index_format import ROW, Rows
 from alm_beam.storage.paths import written_whole
 
-RUN_ROWS = 1 << 20
-"""Rows that are held at a time: 50 MB, and three times that while they are sorted."""
+RUN_ROWS = 1 << 19
+"""Rows that are held at a time: 25 MB, and some times that while they are sorted."""
 
 _SMALL = 2**16 - 1
 
@@ -40,14 +40,15 @@ class Run(msgspec.Struct, frozen=True):
 
 def sorted_rows(rows: Rows) -> Rows:
     """The rows in the order of label, key, shard and offset. A label is a number whose order is that of its text."""
-    label, high = rows["label"], _halves(rows)[:, 0].astype(np.uint64)
+    words = rows.view("<u8").reshape(-1, ROW.itemsize // 8)  # which NumPy moves faster than records
+    label, high, low = rows["label"], words[:, 0].byteswap(), words[:, 1].byteswap()  # numbers in the order of the key
     order = np.argsort(high)
-    high = high[order]
-    if (high[1:] == high[:-1]).any() or label.max(initial=0) > _SMALL:
-        order = np.lexsort((rows["offset"], rows["shard"], _halves(rows)[:, 1], _halves(rows)[:, 0], label))
+    ordered = high[order]
+    if (ordered[1:] == ordered[:-1]).any() or label.max(initial=0) > _SMALL:
+        order = np.lexsort((rows["offset"], rows["shard"], low, high, label))
     elif label.any():
         order = order[np.argsort(label[order].astype(np.uint16), kind="stable")]  # which NumPy does in linear time
-    return rows[order]
+    return np.take(words, order, axis=0).reshape(-1).view(ROW)
 
 
 def merged(fs: fsspec.AbstractFileSystem, runs: Sequence[Run], temporary: str) -> Iterator[Rows]:
@@ -128,8 +129,3 @@ def _fill(fs: fsspec.AbstractFileSystem, heads: list[_Head], rows: int) -> None:
         if len(data) != end - start:
             raise OSError(f"{head.run.path}: ends before byte {end}")
         head.put(data)
-
-
-def _halves(rows: Rows) -> npt.NDArray[np.uint64]:
-    """The keys as two numbers each, whose order is that of the keys."""
-    return np.ascontiguousarray(rows["key"]).view(">u8").reshape(-1, 2)

@@ -108,10 +108,27 @@ def test_identical_lines(tmp_path, monkeypatch, run_rows):
     verify_index(index)
 
 
+def test_rows_are_sorted_by_label_and_all_of_the_key_and_those_of_one_key_by_their_place():
+    keys = [bytes([1] * 8 + [0] * 7 + [last]) for last in (0, 1, 2, 255)] + [bytes([0] * 15 + [9]), bytes([255] * 16)]
+    rows = np.zeros(6 * 2 * 4, ROW)
+    for at, row in enumerate(rows):
+        row["key"], row["label"], row["shard"], row["offset"] = keys[at % 6], at // 6 % 2, at // 12 % 2, at
+    expected = sorted((int(row["label"]), row["key"].tobytes(), int(row["shard"]), int(row["offset"])) for row in rows)
+    for seed in range(3):
+        found = merging.sorted_rows(np.random.default_rng(seed).permutation(rows))
+        assert [(r["label"], r["key"].tobytes(), r["shard"], r["offset"]) for r in found] == expected
+
+
 def test_another_window_changes_the_fingerprint(folder, tmp_path):
     fingerprint = open_index(str(folder)).fingerprint
-    for name, lines in (("less", LINES[1:]), ("twice", [*LINES, LINES[0]]), ("other", [*LINES[1:], line(1001)])):
+    for name, lines in (
+        ("less", LINES[1:]),
+        ("twice", [*LINES, LINES[0]]),
+        ("other", [*LINES[1:], line(0, "other text")]),
+    ):
         assert build_index(str(write_shards(tmp_path / name, lines, 3))).fingerprint != fingerprint
+    one, other = (build_index(str(write_shards(tmp_path / text, [line(0, text)], 1))) for text in ("a", "b"))
+    assert one.fingerprint != other.fingerprint
 
 
 def test_a_step_that_is_done_again_gives_the_same_bytes(folder):

@@ -7,11 +7,13 @@ from alm_beam.storage.discovery import Manifest
 
 def test_clearing_takes_all_of_a_run_and_nothing_else(tmp_path):
     run = ["_SUCCESS", "loss_stats.json", "alm_output-00000-of-00002.jsonl", "rejects-00001-of-00002.jsonl"]
+    run += ["cuts-00000-of-00002.jsonl", "index/index.json", "index/rows.bin", "beam-temp-index-parts/x"]
     others = [
         "notes.txt",
         "alm_output.jsonl",
         "my_alm_output-00000-of-00001.jsonl",
         "sub/alm_output-00000-of-00001.jsonl",
+        "index/notes.txt",
     ]
     for name in [
         *run,
