@@ -74,13 +74,6 @@ def _selection_rows() -> Iterator[selection.Row]:
         yield row
 
 
-def _loader_rows() -> Iterator[loader.Row]:
-    print("\nThe loader on cuts of about 460 bytes: one process, its core's time, warm cache.")
-    for row in loader.rows():
-        print(f"{row.name:62}{row.rows:>12,}{row.value:>14,.2f} {row.unit}", flush=True)
-        yield row
-
-
 def _index_rows() -> Iterator[index.Row]:
     print("\nThe index of existing cuts, one core. Hashing: of the lines alone. Share: of the job that wrote the cuts.")
     print(f"{'':34}{'rows':>9}{'MB':>8}{'seconds':>9}{'MB/s':>7}{'hash s':>8}{'open ms':>9}{'share':>7}")
@@ -91,6 +84,13 @@ def _index_rows() -> Iterator[index.Row]:
             f"{row.hashing:>8.3f}{row.opening * 1e3:>9.1f}{share}",
             flush=True,
         )
+        yield row
+
+
+def _loader_rows() -> Iterator[loader.Row]:
+    print("\nThe loader on cuts of about 460 bytes: one process, its core's time, warm cache.")
+    for row in loader.rows():
+        print(f"{row.name:62}{row.rows:>12,}{row.value:>14,.2f} {row.unit}", flush=True)
         yield row
 
 

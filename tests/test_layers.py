@@ -14,7 +14,6 @@ FLOORS = {
     "loader": {"loader", "storage"},
     "runners": {"runners", "storage"},
     "transforms": {"transforms", "core", "storage", "runners"},
-    "loader": {"loader", "core", "storage"},
     "report": {"report", "core", "storage"},
     "sample": {"storage"},
     "flags": {"core", "storage"},

@@ -3,6 +3,8 @@
 import json
 import pickle
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -228,3 +230,32 @@ def test_the_loop_of_the_readme_is_left_and_goes_on(cuts):
             run(None, left)
         run(json.loads(json.dumps(kept[-1])))
         assert seen == whole
+
+
+def test_ranks_of_torch_distributed_without_a_partition_are_an_error(cuts, tmp_path):
+    """Two processes of one group, that no variable tells of it."""
+    script = tmp_path / "rank.py"
+    script.write_text(
+        "import sys\n"
+        "import torch.distributed as distributed\n"
+        "from alm_beam.loader import Partition, WindowLoader\n"
+        "cuts, rank, meeting = sys.argv[1:]\n"
+        "distributed.init_process_group('gloo', f'file://{meeting}', rank=int(rank), world_size=2)\n"
+        "loader = WindowLoader(cuts)\n"
+        "try:\n"
+        "    iter(loader)\n"
+        "except ValueError as error:\n"
+        "    print(error)\n"
+        "loader.partition = Partition(distributed.get_rank(), distributed.get_world_size())\n"
+        "print(len(list(loader)))\n"
+        "distributed.destroy_process_group()\n"
+    )
+    command = [sys.executable, str(script), cuts]
+    ranks = [
+        subprocess.Popen([*command, str(rank), str(tmp_path / "meeting")], stdout=subprocess.PIPE, text=True)
+        for rank in range(2)
+    ]
+    for rank in ranks:
+        out, _ = rank.communicate(timeout=120)
+        assert "one of 2 processes (torch.distributed) and has no partition" in out
+        assert out.splitlines()[-1] == "50"
