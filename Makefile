@@ -8,7 +8,7 @@ DATAFLOW_PYTHON ?= python3.11
 AIRFLOW_BIN := .venv-airflow/bin
 AIRFLOW_READY := .venv-airflow/.ready
 
-.PHONY: demo test test-storage test-flink test-dataflow test-airflow lint test-lowest bench dataflow-template \
+.PHONY: demo test test-storage test-flink test-dataflow test-airflow lint test-lowest bench bench-flink dataflow-template \
 	dataflow-requirements clean
 
 demo: $(READY)
@@ -64,6 +64,10 @@ dataflow-requirements:
 	.venv-dataflow/bin/pip install --quiet --requirement requirements.txt 'apache-beam[gcp]'
 	{ echo "# Made by \`make dataflow-requirements\`: what requirements.txt pins, and what Beam needs on Dataflow."; \
 		.venv-dataflow/bin/pip freeze; } > templates/dataflow/requirements.txt
+
+# The job on a Flink of 1, 2 and 4 slots against the local runner.
+bench-flink: $(READY)
+	$(BIN)/python -m benchmarks.flink bench_output
 
 # The check comes first because pip's own message is long.
 $(READY): setup.py requirements.txt
