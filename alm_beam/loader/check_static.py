@@ -1,7 +1,6 @@
 """What can be said of a loader without running it: index, cuts, weights, sizes, texts, a saved state."""
 
 from collections.abc import Iterator, Sequence
-from hashlib import blake2b
 from typing import Any
 
 import numpy as np
@@ -11,6 +10,7 @@ from alm_beam.loader.reader import Reader, WindowError
 from alm_beam.loader.sources import OpenSource
 from alm_beam.loader.state import merge_states
 from alm_beam.storage.index import Index
+from alm_beam.storage.index_format import key_of
 from alm_beam.storage.paths import BLOCK_BYTES, errors_that_name, located
 from alm_beam.storage.secrets import shown
 
@@ -69,7 +69,7 @@ def _scan(url: str, index: Index) -> Finding:
         path = f"{place.path}/{shard.name}"
         with errors_that_name(place.url(path)), place.fs.open(path, "rb", block_size=BLOCK_BYTES) as file:
             for line in file:
-                keys.append(blake2b(line.rstrip(b"\n"), digest_size=16).digest())
+                keys.append(key_of(line.rstrip(b"\n")))
     known = index.rows["key"].tobytes()
     expected = sorted(known[at : at + 16] for at in range(0, len(known), 16))
     faults = [] if sorted(keys) == expected else [f"the index has {len(index):,} rows, of other lines"]

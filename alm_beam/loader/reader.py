@@ -3,7 +3,6 @@
 import mmap
 import os
 from collections.abc import Sequence
-from hashlib import blake2b
 from struct import Struct
 from typing import Any, TypeAlias
 
@@ -12,6 +11,7 @@ from orjson import loads
 
 from alm_beam.loader.permutation import Positions
 from alm_beam.storage.index import ROW, Index
+from alm_beam.storage.index_format import key_of
 from alm_beam.storage.paths import Located, errors_that_name, is_local, located
 from alm_beam.storage.secrets import shown
 
@@ -130,7 +130,7 @@ def window_of(line: bytes, key: bytes) -> Window:
     Raises:
         ValueError: the line is not that of the key, or no JSON.
     """
-    if blake2b(line, digest_size=16).digest() != key:
+    if key_of(line) != key:
         raise ValueError("is not the one that was indexed: the file was changed since; make the index again")
     window: Window = loads(line)
     return window

@@ -23,7 +23,7 @@ from alm_beam.storage.index_format import (
     Meta,
     Rows,
     Shard,
-    keys_of,
+    key_of,
 )
 from alm_beam.storage.paths import BLOCK_BYTES, Located, errors_that_name, files_below, is_local, located, modified
 from alm_beam.storage.secrets import shown
@@ -270,9 +270,8 @@ def _check_lines(place: Located, index: Index, numbers: Iterable[int]) -> None:
     ends = [int(row["offset"] + row["length"]) for row in rows]
     with errors_that_name(place.url(place.path)):
         pieces: list[bytes] = place.fs.cat_ranges(paths, starts, ends)
-    keys = keys_of(piece[before:] for before, piece in zip(befores, pieces))
-    for path, row, before, piece, key in zip(paths, rows, befores, pieces, keys):
-        if piece[:before] not in (b"", b"\n") or key != row["key"].tobytes():
+    for path, row, before, piece in zip(paths, rows, befores, pieces):
+        if piece[:before] not in (b"", b"\n") or key_of(piece[before:]) != row["key"].tobytes():
             where = shown(place.url(path))
             what = f"the line at byte {row['offset']} is not the one that was indexed"
             raise IndexFault(f"{where}: {what}: the file was rewritten, or swapped; restore it, or {_AGAIN}")

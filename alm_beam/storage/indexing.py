@@ -30,7 +30,7 @@ from alm_beam.storage.index_format import (
     Meta,
     Rows,
     Shard,
-    keys_of,
+    key_of,
 )
 from alm_beam.storage.merging import RUN_ROWS, Run, merged, sorted_rows
 from alm_beam.storage.paths import BLOCK_BYTES, Located, errors_that_name, files_below, info_of, located, written_whole
@@ -244,7 +244,7 @@ class _Scan:
             stops = np.append(stops, len(data))
         starts = np.append(0, stops[:-1] + 1)
         durations, sources = _read_lines(data, starts, stops) or self._read_each(lines, starts.tolist())
-        keys = b"".join(keys_of(lines))
+        keys = b"".join(map(key_of, lines))
         rows = np.zeros(len(starts), ROW)
         rows["key"] = np.frombuffer(keys, "V16")
         rows["offset"] = self._size + starts

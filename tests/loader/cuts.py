@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from xxhash import xxh3_128_digest
 
 _FIELDS = "key offset duration length shard label reserved".split()  # noqa: SIM905
 ROW = np.dtype(list(zip(_FIELDS, ("V16", "<u8", "<f8", "<u4", "<u4", "<u4", "<u4"))))
@@ -41,7 +42,7 @@ def write_lines(folder: Path, lines: Sequence[bytes], shards: int = 1) -> str:
         (folder / name).write_bytes(b"".join(line + b"\n" for line in mine))
         at = 0
         for line in mine:
-            found.append((_label(line), blake2b(line, digest_size=16).digest(), at, len(line), number, _duration(line)))
+            found.append((_label(line), xxh3_128_digest(line), at, len(line), number, _duration(line)))
             at += len(line) + 1
     found.sort()
     labels = sorted({each[0] for each in found})
@@ -81,5 +82,5 @@ def _label_meta(number: int, label: str, rows: np.ndarray) -> dict[str, Any]:
 
 
 def _shard_meta(path: Path, lines: Sequence[bytes]) -> dict[str, Any]:
-    keys = [blake2b(line, digest_size=16).digest() for line in lines]
+    keys = [xxh3_128_digest(line) for line in lines]
     return {"name": path.name, "size": path.stat().st_size, "rows": len(lines), "digest": _digest(keys)}
