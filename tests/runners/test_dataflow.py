@@ -71,7 +71,7 @@ def test_an_image_that_was_built_without_its_name_is_no_image(monkeypatch):
 
 
 def test_a_graph_that_dataflow_would_not_take_is_refused_before_the_output_is_touched(capfd, monkeypatch, gcs):
-    manifests = [Manifest(f"gs://lake/in/{hash((n, n)):x}.jsonl", n + 1, ("generation", str(n))) for n in range(2000)]
+    manifests = [Manifest(f"gs://lake/in/{hash((n, n)):x}.jsonl", n + 1, ("generation", str(n))) for n in range(5000)]
     monkeypatch.setenv("STORAGE_EMULATOR_HOST", f"http://127.0.0.1:{gcs.port}")  # Beam looks at the temporary folder
     monkeypatch.setattr(job, "_checked_output", lambda _, config: config.output)
     monkeypatch.setattr(job, "_checked_manifests", lambda *_: manifests)
@@ -85,7 +85,7 @@ def test_a_graph_that_dataflow_would_not_take_is_refused_before_the_output_is_to
         f"--temp_location={gcs.bucket()}/tmp",
     ]
     message = refused(capfd, *flags, IMAGE)
-    assert "--input=gs://lake/in: names 2000 manifests, whose list makes a graph of 0." in message
+    assert "--input=gs://lake/in: names 5000 manifests, whose list makes a graph of 0." in message
     assert "Join small manifests" in message
 
 
