@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.clusters import install
+from tests.servers.processes import end_with_parent
 
 _START_SECONDS = 120
 _OPENED = [
@@ -190,12 +191,13 @@ class Cluster:
         with (self.folder / "log" / name).open("ab") as log:
             self.parts[name] = subprocess.Popen(
                 command,
-                cwd=install.ROOT,
-                env=os.environ | (environment or {}),
+                cwd=self.folder,  # where the program that starts a worker leaves its options
+                env=os.environ | {"PYTHONPATH": str(install.ROOT)} | (environment or {}),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
+                preexec_fn=end_with_parent,
             )
 
 
