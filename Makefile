@@ -86,4 +86,4 @@ $(AIRFLOW_READY): tests/airflow/requirements.txt $(READY)
 	@touch $(AIRFLOW_READY)
 
 clean:
-	rm -rf .venv .venv-lowest .venv-dataflow .venv-airflow .flink $(DEMO_OUTPUT) bench_output build *.egg-info
+	rm -rf .venv .venv-lowest .venv-dataflow .venv-airflow .flink templates/flink/target $(DEMO_OUTPUT) bench_output build *.egg-info

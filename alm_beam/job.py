@@ -9,7 +9,13 @@ from collections.abc import Sequence
 import apache_beam as beam
 import orjson
 from apache_beam.io.filesystems import FileSystems
-from apache_beam.options.pipeline_options import DirectOptions, GoogleCloudOptions, PipelineOptions, StandardOptions
+from apache_beam.options.pipeline_options import (
+    DirectOptions,
+    GoogleCloudOptions,
+    PipelineOptions,
+    PortableOptions,
+    StandardOptions,
+)
 from apache_beam.runners.runner import PipelineResult, PipelineState
 
 from alm_beam import __version__
@@ -46,7 +52,8 @@ def run(argv: Sequence[str] | None = None, prog: str = "build_windows.py") -> in
     """Runs the job and prints its summary.
 
     It neither waits for the end nor prints a summary where Dataflow is to start the job (`--template_location`, which a
-    template's launcher gives), or where it is told so (Beam's `--no_wait_until_finish`).
+    template's launcher gives), or where it is told so (Beam's `--no_wait_until_finish`) and the job would not end with
+    it: on Dataflow, and on a job server that `--job_endpoint` names.
 
     On the local runner it closes the connections of fsspec's filesystems in this process, which no fork could use: an
     instance that the caller holds is of no use afterwards.
@@ -159,9 +166,16 @@ def _is_on_dataflow(options: PipelineOptions) -> bool:
 
 
 def _goes_on_alone(options: PipelineOptions) -> bool:
-    """Whether this process is not to wait for the job. The local runner knows nothing but waiting."""
+    """Whether this process is not to wait for the job. Most runners are, or start, what ends with it."""
     is_told_so = bool(options.view_as(StandardOptions).no_wait_until_finish)
-    return not _is_local(options) and (is_told_so or _is_template(options))
+    return _is_template(options) or (is_told_so and (_is_on_dataflow(options) or _is_on_job_server(options)))
+
+
+def _is_on_job_server(options: PipelineOptions) -> bool:
+    """Whether a job server that was there before runs the job, and workers that stay."""
+    portable = options.view_as(PortableOptions)
+    runner = (options.view_as(StandardOptions).runner or "").lower().rpartition(".")[2].removesuffix("runner")
+    return runner == "portable" and portable.environment_type != "LOOPBACK"
 
 
 def _is_template(options: PipelineOptions) -> bool:

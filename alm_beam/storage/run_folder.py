@@ -81,6 +81,8 @@ def clear(output: str) -> None:
         fs.invalidate_cache()
         for path in _of_a_run(fs, folder):
             raise OSError(f"{path} could not be removed")  # which s3fs does not say of itself
+        if info_of(fs, marker) is not None:  # written meanwhile, by a run that went on
+            fs.rm_file(marker)
         fs.pipe_file(probe, b"")
         fs.rm_file(probe)
 

@@ -23,6 +23,9 @@ _READ_BYTES = 1 << 20
 _RANGE_BYTES = 8 << 20
 """What is handed to a worker at a time: a second or so of work, so that all end at about the same time."""
 
+_OPEN_BYTES = 1 << 16
+"""What opening a file counts for: a store may take a tenth of a second, and 20,000 tiny files are not one worker's."""
+
 Line = tuple[str, int, bytes]
 """The file, the byte offset of the line in it, the line."""
 
@@ -45,10 +48,13 @@ class ReadRange(NamedTuple):
     stop: int | None = None
 
 
-def ranges_of(manifests: Sequence[Manifest], size: int = _RANGE_BYTES) -> Iterator[ReadRange]:
+def ranges_of(
+    manifests: Sequence[Manifest], size: int = _RANGE_BYTES, opening: int = _OPEN_BYTES
+) -> Iterator[ReadRange]:
     """All of the manifests, in ranges of about a size in bytes: parts of a large one, several small ones.
 
-    Compressed ones are not split; empty ones are left out.
+    Compressed ones are not split; empty ones are left out. A small one counts for so many bytes at least as `opening`
+    says.
     """
     small: list[Manifest] = []
     room = size
@@ -57,11 +63,12 @@ def ranges_of(manifests: Sequence[Manifest], size: int = _RANGE_BYTES) -> Iterat
             for start in range(0, manifest.size, size):
                 yield ReadRange((manifest,), start, min(start + size, manifest.size))
         elif manifest.size:
-            if small and manifest.size > room:
+            counted = max(manifest.size, opening)
+            if small and counted > room:
                 yield ReadRange(tuple(small))
                 small, room = [], size
             small.append(manifest)
-            room -= manifest.size
+            room -= counted
     if small:
         yield ReadRange(tuple(small))
 

@@ -54,8 +54,9 @@ class WriteShards(beam.PTransform):
     Shards are written to a temporary folder in the output, and get their names at the end.
 
     Attributes:
-        begun: the path of an empty file that is there from when shards get their names until the run is complete. It
-            tells a second try that what is in place is of the first, and not of an earlier run or of another.
+        begun: the path of a file that is there from when shards get their names until the run is complete. It keeps
+            other runs from doing so, and names the temporary shards: it tells a second try that what is in place is of
+            the first, and not of an earlier run, or of an earlier time that the runner ran the whole graph.
     """
 
     def __init__(
@@ -106,11 +107,13 @@ class _PublishShards(beam.DoFn):
 
     def process(self, _: bytes, written: Iterable[str]) -> Iterator[str]:
         shards = list(written)
-        if not FileSystems.exists(self._begun):
-            self._begin(shards)
         least = 0 if self._sink.skip_if_empty and not shards else max(1, self._sink.num_shards)
-        while len(shards) < least:
-            shards.append(self._sink.open_writer(self._folder, str(uuid.uuid4())).close())
+        while len(shards) < least:  # by names that a second try gives too: shards are numbered in their order
+            shards.append(self._sink.open_writer(self._folder, f"empty-{len(shards)}").close())
+        names = orjson.dumps(sorted(shards))
+        if _read(self._begun) != names:
+            self._begin(shards)
+            _write(self._begun, names)
         for _ in self._sink.finalize_write(self._folder, shards, None):
             pass  # of what an earlier try has put in place, Beam gives no name
         yield from (self._sink._get_final_name(number, len(shards)) for number in range(len(shards)))
@@ -118,19 +121,33 @@ class _PublishShards(beam.DoFn):
     def _begin(self, shards: list[str]) -> None:
         """Removes an earlier run's shards; its marker first: a runner may do all of a complete job again.
 
-        A scheduler may start a run again that it only lost. Of the two, the one that cleared the folder later stays.
+        A scheduler may start a run again that it only lost. Of the two, the one that cleared the folder later stays; if
+        that found nothing of the other, the one that ends later. While one publishes, the other must not.
         """
         gone = sorted(set(shards) - set(_matched(FileSystems.join(self._folder, "*"))))
         if gone:
             raise ReplacedError(f"{gone[0]} is gone: another run has begun to write to the same folder")
+        prefix = self._sink.file_path_prefix.get()
+        folder, name = FileSystems.split(prefix)
+        _write(self._begun, b"")  # before the look at others', so that of two runs at least one sees the other
+        others = set(_matched(FileSystems.join(folder, f"{BEAM_TEMPORARY}{name}-*-begun"))) - {self._begun}
+        if others:
+            FileSystems.delete([self._begun])
+            raise ReplacedError(f"another run publishes to the same folder, as {min(others)} says")
         if FileSystems.exists(self._success):
             FileSystems.delete([self._success])
-        FileSystems.delete(_matched(f"{self._sink.file_path_prefix.get()}-*-of-*{run_folder.SHARD_SUFFIX}"))
-        _write(self._begun, b"")
+        FileSystems.delete(_matched(f"{prefix}-*-of-*{run_folder.SHARD_SUFFIX}"))
 
 
 def _matched(glob: str) -> list[str]:
     return [metadata.path for match in FileSystems.match([glob]) for metadata in match.metadata_list]
+
+
+def _read(path: str) -> bytes | None:
+    if not FileSystems.exists(path):
+        return None
+    with FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED) as file:
+        return bytes(file.read())
 
 
 def _write(path: str, content: bytes) -> None:
@@ -156,17 +173,31 @@ class _FinishRun(beam.DoFn):
     def process(self, stats: LossStats, *shards: Iterable[str]) -> Iterator[LossStats]:
         # Nothing reads `shards`. As side inputs they make the runner call this only when they are written.
         success = FileSystems.join(self._output, run_folder.SUCCESS)
-        begun = [path for path in self._begun if FileSystems.exists(path)]
-        if begun != self._begun and not FileSystems.exists(success):
-            raise ReplacedError(f"another run has begun to write to {self._output}")
+        if self._is_own():
+            self._finish(stats, success)
+            if not self._is_own():
+                FileSystems.delete([success])
+                raise self._replaced()
+        elif not FileSystems.exists(success):
+            raise self._replaced()
+        # Else a first try got here, or another run has ended, whose statistics are not to be touched.
+        FileSystems.delete([path for path in self._begun if FileSystems.exists(path)])
+        yield stats
+
+    def _is_own(self) -> bool:
+        """Whether what is in place is still of this run."""
+        return all(FileSystems.exists(path) for path in self._begun)
+
+    def _replaced(self) -> ReplacedError:
+        return ReplacedError(f"another run has begun to write to {self._output}")
+
+    def _finish(self, stats: LossStats, success: str) -> None:
         summary = orjson.dumps({**stats.to_dict(), **self._facts}, option=orjson.OPT_INDENT_2)
         _write(FileSystems.join(self._output, run_folder.LOSS_STATS), summary + b"\n")
         if stats.reject_fraction > self._max_reject_fraction:
             raise RejectLimitError(_reject_limit_message(stats, self._max_reject_fraction, self._output))
         indexing.clear_parts(self._output)
         _write(success, b"")
-        FileSystems.delete(begun)
-        yield stats
 
 
 def _reject_limit_message(stats: LossStats, limit: float, output: str) -> str:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.clusters import install
+from tests.servers.processes import end_with_parent
 
 _START_SECONDS = 120
 _OPENED = [
@@ -22,6 +23,9 @@ _OPENED = [
     *("java.util", "java.util.concurrent", "java.util.concurrent.atomic", "java.util.concurrent.locks"),
 ]
 """Packages that Flink 1.19 looks into, which Java 17 keeps closed."""
+
+_JVM = ["-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]
+"""Short runs: to compile well takes longer than it saves."""
 
 _LOGGING = """\
 rootLogger.level = INFO
@@ -70,7 +74,7 @@ class Cluster:
         jar = install.job_server_jar()
         addresses = ["--job-host=127.0.0.1", f"--job-port={self.job_server.partition(':')[2]}", "--artifact-port=0"]
         places = ["--expansion-port=0", f"--artifacts-dir={self.folder / 'artifacts'}", f"--flink-master={self.rest}"]
-        self._start("jobserver", ["java", "-Xmx512m", "-jar", str(jar), *addresses, *places])
+        self._start("jobserver", ["java", *_JVM, "-jar", str(jar), *addresses, *places])
         self.wait("the job server", lambda: _answers(self.job_server))
         self.wait("the cluster", lambda: self.get("overview")["slots-available"] == task_managers * self.slots)
 
@@ -173,25 +177,27 @@ class Cluster:
             "restart-strategy.fixed-delay.attempts": self._restarts,
             "restart-strategy.fixed-delay.delay": "1 s",
             "io.tmp.dirs": self.folder / "tmp",
+            "classloader.resolve-order": "parent-first",  # Beam's classes are loaded once, and not by each job
         }
 
     def _java(self, name: str, main: str, options: Sequence[str] = (), *settings: str) -> None:
         conf = self.folder / "conf"
         opened = [f"--add-opens=java.base/{package}=ALL-UNNAMED" for package in _OPENED]
         logging = f"-Dlog4j.configurationFile={conf / 'log4j.properties'}"
-        classes = ["-cp", f"{self._jars}/*", main, "--configDir", str(conf), *settings]
-        self._start(name, ["java", "-Xmx512m", *opened, *options, logging, *classes])
+        classes = ["-cp", f"{self._jars}/*:{install.job_server_jar()}", main, "--configDir", str(conf), *settings]
+        self._start(name, ["java", *_JVM, *opened, *options, logging, *classes])
 
     def _start(self, name: str, command: list[str], environment: dict[str, str] | None = None) -> None:
         with (self.folder / "log" / name).open("ab") as log:
             self.parts[name] = subprocess.Popen(
                 command,
-                cwd=install.ROOT,
-                env=os.environ | (environment or {}),
+                cwd=self.folder,  # where the program that starts a worker leaves its options
+                env=os.environ | {"PYTHONPATH": str(install.ROOT)} | (environment or {}),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
+                preexec_fn=end_with_parent,
             )
 
 

@@ -78,6 +78,7 @@ def test_options_and_plugins_reach_the_workers_of_any_beam_job(s3, tmp_path, mon
     assert done.returncode == 0, done.stderr
     copied = [s3.read(f"{bucket}/{name}") for name in s3.names(bucket) if name.startswith("out-")]
     assert sorted(b"".join(copied).splitlines()) == [b"one", b"two"]
+    assert not (install.ROOT / "pipeline_options.json").exists(), "which that program writes where it is"
 
 
 def test_a_line_of_100_mb_does_not_leave_its_worker(cluster, tmp_path):

@@ -71,12 +71,12 @@ def test_an_image_that_was_built_without_its_name_is_no_image(monkeypatch):
 
 
 def test_a_graph_that_dataflow_would_not_take_is_refused_before_the_output_is_touched(capfd, monkeypatch, gcs):
-    manifests = [Manifest(f"gs://lake/in/{hash((n, n)):x}.jsonl", n + 1, ("generation", str(n))) for n in range(2000)]
+    manifests = [Manifest(f"gs://lake/in/{hash((n, n)):x}.jsonl", n + 1, ("generation", str(n))) for n in range(5000)]
     monkeypatch.setenv("STORAGE_EMULATOR_HOST", f"http://127.0.0.1:{gcs.port}")  # Beam looks at the temporary folder
     monkeypatch.setattr(job, "_checked_output", lambda _, config: config.output)
     monkeypatch.setattr(job, "_checked_manifests", lambda *_: manifests)
     monkeypatch.setattr(run_folder, "clear", lambda _: pytest.fail("the output was touched"))
-    monkeypatch.setattr(dataflow, "MAX_GRAPH_BYTES", 120_000)
+    monkeypatch.setattr(dataflow, "MAX_GRAPH_BYTES", 80_000)
     flags = [
         "--input=gs://lake/in",
         "--output=gs://lake/out",
@@ -85,7 +85,7 @@ def test_a_graph_that_dataflow_would_not_take_is_refused_before_the_output_is_to
         f"--temp_location={gcs.bucket()}/tmp",
     ]
     message = refused(capfd, *flags, IMAGE)
-    assert "--input=gs://lake/in: names 2000 manifests, whose list makes a graph of 0." in message
+    assert "--input=gs://lake/in: names 5000 manifests, whose list makes a graph of 0." in message
     assert "Join small manifests" in message
 
 
@@ -101,8 +101,24 @@ def test_the_graph_grows_by_less_than_120_bytes_with_each_manifest():
     assert (size(3000) - size(1000)) / 2000 < 120
 
 
-def test_the_local_runner_waits_whatever_it_is_told(tmp_path, capfd):
-    flags = [f"--input={write(tmp_path / 'in.jsonl')}", f"--output={tmp_path / 'out'}"]
+@pytest.mark.parametrize("runner", [(), ("--runner=DirectRunner",)])
+def test_the_local_runner_waits_whatever_it_is_told(tmp_path, capfd, runner):
+    flags = [f"--input={write(tmp_path / 'in.jsonl')}", f"--output={tmp_path / 'out'}", *runner]
     assert job.run([*flags, "--no_wait_until_finish", "--template_location=gs://lake/template"]) == 0
     assert "windows after overlap" in capfd.readouterr().out
     assert (tmp_path / "out" / "_SUCCESS").exists()
+
+
+@pytest.mark.parametrize(
+    ("flags", "answer"),
+    [
+        (("--runner=DataflowRunner",), True),
+        (("--runner=PortableRunner", "--job_endpoint=host:1", "--environment_type=EXTERNAL"), True),
+        (("--runner=PortableRunner", "--job_endpoint=host:1", "--environment_type=LOOPBACK"), False),
+        (("--runner=PrismRunner",), False),
+        (("--runner=FlinkRunner", "--flink_master=[local]"), False),
+    ],
+)
+def test_a_job_that_would_end_with_this_process_is_waited_for(flags, answer):
+    assert job._goes_on_alone(PipelineOptions([*flags, "--no_wait_until_finish"])) is answer
+    assert not job._goes_on_alone(PipelineOptions(list(flags)))

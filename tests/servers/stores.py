@@ -13,6 +13,8 @@ from typing import Any
 
 import fsspec
 
+from tests.servers.processes import end_with_parent
+
 SECRET = "a-secret-that-nothing-may-show"
 """The credential of every store in every test."""
 
@@ -90,7 +92,12 @@ def serving(scheme: str) -> Iterator[Store]:
         command, options = ["-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)], s3_options(port)
     else:
         command, options = ["-c", _GCS, str(port)], gcs_options(port)
-    process = subprocess.Popen([sys.executable, *command], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        [sys.executable, *command],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        preexec_fn=end_with_parent,
+    )
     try:
         _wait_for(process, port)
         yield Store(scheme, port, options)

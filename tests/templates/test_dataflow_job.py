@@ -136,22 +136,20 @@ def test_all_that_touches_a_window_is_one_stage_and_no_window_leaves_it(graph):
     (stage,) = (each for each in _stages(graph) if "ParseRecording/ParDo(_ParseRecording)" in each)
     parts = {name.partition("/")[0] for name in stage}
     assert {"ReadFromText", "ParseRecording", "BuildWindows", "FilterOverlaps", "SerialiseEntry"} <= parts
-    assert {"WriteEntries/Write/WriteImpl/WriteBundles", "WriteRejects/Write/WriteImpl/WriteBundles"} <= stage.keys()
     leaving = {source for name, source in stage.items() if source}
     assert leaving == {
-        "WriteEntries/Write/WriteImpl/Pair",  # the shard's name
-        "WriteRejects/Write/WriteImpl/Pair",
+        "WriteEntries/WriteBundles",  # the shard's name
+        "WriteRejects/WriteBundles",
         "CombineLosses/CombineGlobally(LossStatsFn)/CombinePerKey/Precombine",
     }
 
 
-def test_no_step_shuffles_but_names_of_shards_and_statistics(graph):
+def test_no_step_shuffles_but_ranges_to_read_and_statistics(graph):
     steps = {step.unique_name: step.spec.urn for step in graph.components.transforms.values()}
-    assert common_urns.composites.RESHUFFLE.urn not in steps.values()
-    grouped = {name for name, urn in steps.items() if urn == common_urns.primitives.GROUP_BY_KEY.urn}
-    assert grouped == {
-        "WriteEntries/Write/WriteImpl/GroupByKey",
-        "WriteRejects/Write/WriteImpl/GroupByKey",
+    shuffles = (common_urns.primitives.GROUP_BY_KEY.urn, common_urns.composites.RESHUFFLE.urn)
+    assert {name for name, urn in steps.items() if urn in shuffles} == {
+        "ReadFromText/Reshuffle",
+        "ReadFromText/Reshuffle/ReshufflePerKey/GroupByKey",
         "CombineLosses/CombineGlobally(LossStatsFn)/CombinePerKey/GroupByKey",
     }
 

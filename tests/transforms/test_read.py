@@ -65,7 +65,14 @@ def test_small_manifests_are_one_range_and_large_ones_are_several():
         ReadRange((found[7],)),
         ReadRange((packed,)),
     ]
-    assert list(ranges_of([*found, packed], 100)) == ranges
+    assert list(ranges_of([*found, packed], 100, opening=1)) == ranges
+
+
+def test_many_tiny_manifests_are_not_one_range():
+    """A store takes longer to open each than a worker to read it."""
+    ranges = list(ranges_of([Manifest(f"gs://lake/{number}.jsonl", 400) for number in range(20_000)]))
+    assert len(ranges) > 100
+    assert sum(len(each.manifests) for each in ranges) == 20_000
 
 
 def test_a_line_of_20_mb_is_read_with_few_joins(tmp_path):
