@@ -19,6 +19,7 @@ removes `_SUCCESS` first and writes it last, so a reader that looks for it never
 
 from contextlib import suppress
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 import psutil
@@ -159,6 +160,8 @@ def beam_options(params: dict[str, Any], start: DateTime, end: DateTime) -> dict
 
 
 def _as_text(value: object) -> str:
+    if isinstance(value, float):
+        return format(Decimal(repr(value)), "f")  # the template's parameters take no exponents
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 

@@ -258,7 +258,8 @@ def test_the_request_to_dataflow(monkeypatch, tmp_path):
         "dataflow_environment": {"maxWorkers": 20, "tempLocation": "gs://bucket/temp"},
     }
     windows = dag(monkeypatch, tmp_path, **own)
-    assert run(windows, target_window_duration=90, truncation=False, target_duration=80.5) == "success"
+    given = {"target_window_duration": 90, "truncation": False, "target_duration": 80.5, "max_reject_fraction": 1e-05}
+    assert run(windows, **given) == "success"
     uri, body = dataflow.launched()
     assert re.search("/projects/of-the-connection/locations/europe-west4/flexTemplates:launch", uri)
     assert body == {
@@ -287,7 +288,7 @@ def test_the_request_to_dataflow(monkeypatch, tmp_path):
                 "candidate_windows": "true",
                 "cuts": "true",
                 "num_shards": "0",
-                "max_reject_fraction": "0.01",
+                "max_reject_fraction": "0.00001",
             },
         }
     }
