@@ -42,8 +42,8 @@ class Slices:
 
     def at(self: _Columns, indices: list[int]) -> _Columns:
         """Some of the windows."""
-        columns = (getattr(self, column.name) for column in fields(self))
-        return type(self)(*([column[index] for index in indices] for column in columns))
+        columns = [getattr(self, column.name) for column in fields(self)]
+        return type(self)(*[[column[index] for index in indices] for column in columns])
 
     def with_speakers(self, recording: Recording) -> "Windows":
         """The same windows of that recording, and how long their speakers speak, added up from left to right."""

@@ -2,6 +2,7 @@
 
 import json
 import wave
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -172,6 +173,30 @@ def test_what_is_nested_as_deep_as_an_entry_may_be():
     assert cut["custom"]["deep"] == cut["supervisions"][0]["custom"]["deep"] == deep
 
 
+def test_what_is_written_alike_is_so_in_every_run():
+    more = dict.fromkeys("caebd", 1) | {"text": None}
+    [cut] = cuts({**AUDIO, "segments": [{**segment, **more} for segment in TWO]})
+    for supervision in cut["supervisions"]:
+        assert list(supervision["custom"]) == ["a", "b", "c", "d", "e", "metrics", "text"]
+
+
+def test_the_nearest_statement_of_a_language_holds():
+    third = segment(11.5, 12, "a", lang="it", language=5)
+    entry = {**AUDIO, "lang": "en", "segments": [TWO[0], {**TWO[1], "language": "de"}, third]}
+    [cut] = cuts(entry, windows=WindowConfig(target_window_duration=10, tolerance=0.1))
+    assert [each["language"] for each in cut["supervisions"]] == ["en", "de", "it"]
+    assert cut["supervisions"][2]["custom"]["language"] == 5
+
+
+@settings(max_examples=300, deadline=None)
+@given(entries(), window_configs(), overlap_configs)
+def test_a_cut_depends_on_its_window_alone(entry, windows, overlap):
+    selection = filter_overlaps(build_windows(recording_of(entry), windows), overlap)
+    for fields in (DEFAULT, EntryConfig(drop_fields=frozenset())):
+        alone = [serialise_cuts(replace(selection, kept=[at]), fields) for at in selection.kept]
+        assert serialise_cuts(selection, fields) == [line for [line] in alone]
+
+
 def test_a_recording_without_windows_has_no_cuts():
     assert cut_lines({**AUDIO, "segments": []}) == []
 
@@ -201,8 +226,11 @@ def test_hostile_segments_make_cuts_that_lhotse_takes(entry, windows, overlap):
     selection = filter_overlaps(candidates, overlap)
     found = [json.loads(line) for line in serialise_cuts(selection, EntryConfig())]
     assert len(found) == len(selection.kept)
-    for cut, start, end in zip(found, selection.windows().starts, selection.windows().ends):
+    kept = selection.windows()
+    for cut, first, stop, start, end in zip(found, kept.firsts, kept.stops, kept.starts, kept.ends):
         check(cut)
+        name = cut["recording"]["id"]
+        assert [each["id"] for each in cut["supervisions"]] == [f"{name}-{index}" for index in range(first, stop)]
         if start >= 0 and end - start > 0.001:
             assert (cut["start"], cut["duration"]) == (round(start, 8), round(end - start, 8))
 
