@@ -14,8 +14,9 @@ AIRFLOW_READY := .venv-airflow/.ready
 demo: $(READY)
 	$(BIN)/alm-beam windows --input=alm_beam/sample_data --output=$(DEMO_OUTPUT) --overwrite
 
+# Twice as many processes as a laptop's cores: tests of stores in trouble mostly wait.
 test: $(READY)
-	$(BIN)/pytest -n auto
+	$(BIN)/pytest -n 4 --dist worksteal
 
 # 200 MB through a server of S3 and one of GCS.
 test-storage: $(READY)
