@@ -50,8 +50,8 @@ _OWN_FIELDS = frozenset(
 _TIMES = frozenset({"start", "end"})
 _RECORDING = {"id", "sources", "sampling_rate"}
 
-_SUPERVISION_KEYS = {"text": "text", "language": "language", "lang": "language", "gender": "gender"}
-"""Fields of a segment which, where they are strings, a supervision has a field for; and that."""
+_SUPERVISION_KEYS = {"text": "text", "lang": "language", "language": "language", "gender": "gender"}
+"""Fields of a segment which, where they are strings, a supervision has a field for; and that. The last one counts."""
 
 
 def serialise_cuts(selection: Selection, config: EntryConfig) -> list[bytes]:
@@ -138,7 +138,7 @@ class _SupervisionJson:
         indices = range(self._first, max(windows.stops))
         fields = {field for index in indices for field in self._segments[index]} - dropped - _TIMES
         self._keys = [(field, key) for field, key in _SUPERVISION_KEYS.items() if field in fields]
-        self._custom = fields - _SUPERVISION_KEYS.keys() - {"speaker"}
+        self._custom = sorted(fields - _SUPERVISION_KEYS.keys() - {"speaker"})  # in every process alike
         self._speakers = recording.speakers if "speaker" in fields else [None] * len(self._segments)
         self._head = f"{name}-"
         self._shared: dict[str, Any] = {"recording_id": name, "channel": 0}
