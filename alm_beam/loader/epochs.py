@@ -6,6 +6,9 @@ from typing import Any
 
 import numpy as np
 
+END_OF_EPOCHS = 1 << 62
+"""Every epoch is below it."""
+
 _MOST_WORKERS = 128
 _CELLS = 1 + _MOST_WORKERS * (_MOST_WORKERS + 1) // 2
 _EPOCH, _RESUMES = 0, 1

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from alm_beam.loader.epochs import Epochs
+from alm_beam.loader.epochs import END_OF_EPOCHS, Epochs
 from alm_beam.loader.partition import Partition, partition_here, torch_worker
 from alm_beam.loader.plan import Plan, PlannedSource
 from alm_beam.loader.reader import Reader, Window, window_of
@@ -122,8 +122,8 @@ class WindowLoader:
 
         If it is that of a state that was loaded and not yet read on from, the pass goes on from there.
         """
-        if not isinstance(epoch, int) or isinstance(epoch, bool) or epoch < 0:
-            raise ValueError(f"epoch={epoch!r}: must be an integer, at least 0")
+        if not isinstance(epoch, int) or isinstance(epoch, bool) or not 0 <= epoch < END_OF_EPOCHS:
+            raise ValueError(f"epoch={epoch!r}: must be an integer, at least 0 and below 2**62")
         self._epochs.set_next(epoch, resume=False, worker=self._worker())
         if self._pass is not None and self._pass.epoch != epoch:
             self._pass = None

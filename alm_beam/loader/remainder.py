@@ -85,6 +85,16 @@ class Remainder:
         """How many positions are left of an epoch of the given size."""
         return size - sum(deal.start + sum(deal.read) for deal in self.deals)
 
+    def is_of(self, size: int) -> bool:
+        """Whether readers of an epoch of the given size can have left this."""
+        for deal in self.deals:
+            size -= deal.start
+            parts = len(deal.read)
+            if size < 0 or any(read > part_size(size, part, parts) for part, read in enumerate(deal.read)):
+                return False
+            size -= sum(deal.read)
+        return True
+
     def at(self, places: Positions) -> Positions:
         """The positions that are left, by their places 0, 1, 2, ... in increasing order."""
         for deal in reversed(self.deals):

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from alm_beam.loader.epochs import END_OF_EPOCHS
 from alm_beam.loader.partition import Partition
 from alm_beam.loader.plan import Plan
 from alm_beam.loader.remainder import Deal, Remainder, part_size
@@ -81,6 +82,8 @@ def check_state(state: Any, plan: Plan, labels: Iterable[str | None]) -> None:
     if not faults:
         expected = _identity(plan, labels)
         faults = [line for name in expected for line in _differences(name, state[name], expected[name])]
+    if not faults and not _left(state).is_of(plan.size):
+        faults = [f"left: {state['left']!r} is not of an epoch of {plan.size} windows"]
     if not faults:
         count, parts = _left(state).count(plan.size), state["world_size"] * state["num_workers"]
         faults = [
@@ -219,7 +222,7 @@ def _malformed(state: Any) -> list[str]:
         return faults
     parts_are_counts = _is_count(state["world_size"], 1) and _is_count(state["num_workers"], 1)
     sound = {
-        "epoch": _is_count(state["epoch"]),
+        "epoch": _is_count(state["epoch"]) and state["epoch"] < END_OF_EPOCHS,
         "sources": isinstance(state["sources"], list) and all(isinstance(each, Mapping) for each in state["sources"]),
         "left": isinstance(state["left"], list) and bool(state["left"]) and all(map(_is_deal, state["left"])),
         "world_size": _is_count(state["world_size"], 1),

@@ -1,6 +1,9 @@
 """Cuts: the documented fields here, the real lhotse where it is installed (it brings torch, gigabytes)."""
 
 import json
+import os
+import subprocess
+import sys
 import wave
 from dataclasses import replace
 from typing import Any
@@ -102,6 +105,26 @@ def test_the_same_window_has_the_same_id_and_another_one_has_not():
     ids = [json.loads(first)["id"], *(cuts(other)[0]["id"] for other in others)]
     assert len(set(ids)) == len(ids)
     assert {each.rpartition("-")[0] for each in ids} == {"meeting.1-1500-11250"}
+
+
+def test_the_same_window_has_the_same_line_in_every_process():
+    code = (
+        "from tests.core.test_cuts import *\n"
+        "fields = {name: 1 for name in 'abcdefgh'}\n"
+        "print(cut_lines({**AUDIO, **fields, 'segments': [{**each, **fields} for each in TWO]}))"
+    )
+    runs = [
+        subprocess.run([sys.executable, "-c", code], env={**os.environ, "PYTHONHASHSEED": seed}, capture_output=True)
+        for seed in "123"
+    ]
+    assert [run.returncode for run in runs] == [0, 0, 0]
+    assert b'"custom":{"a":1,"b":1' in runs[0].stdout
+    assert len({run.stdout for run in runs}) == 1
+
+
+def test_the_language_of_a_segment_is_its_language_before_its_lang():
+    [cut] = cuts({**AUDIO, "segments": [{**TWO[0], "language": "de", "lang": "en"}, {**TWO[1], "lang": "en"}]})
+    assert [each["language"] for each in cut["supervisions"]] == ["de", "en"]
 
 
 def test_windows_of_identical_times_have_ids_of_their_own():

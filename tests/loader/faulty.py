@@ -77,6 +77,34 @@ class OneLate(WindowLoader):
         return {**state, "positions": {part: max(read - 1, 0)}}
 
 
+class Overrunning(WindowLoader):
+    """A pass that goes on from a state has one window more at its end."""
+
+    resumed = False
+
+    def load_state_dict(self, state):
+        super().load_state_dict(state)
+        self.resumed = True
+
+    def __iter__(self):
+        windows = super().__iter__()
+        return Overrun(windows, Tokens(self, [Token(0, 0)])) if self.resumed else windows
+
+
+class Overrun(Iterator):
+    """Windows, and then others."""
+
+    def __init__(self, windows, others):
+        self.windows, self.others = windows, others
+
+    def __next__(self):
+        for each in (self.windows, self.others):
+            if (window := next(each, None)) is not None:
+                self.token = each.token
+                return window
+        raise StopIteration
+
+
 class Random(WindowLoader):
     """Another order in every run."""
 

@@ -46,9 +46,11 @@ def test_nothing_is_wrong_with_a_mixture(cuts, more_cuts, capsys):
 
 
 def test_a_part_of_large_data(cuts, capsys):
-    code, _, out = check(capsys, cuts, "--limit=10", "--world_size=1")
+    code, results, out = check(capsys, cuts, "--limit=10", "--world_size=1")
     assert code == 0, out
     assert "20 of 100; --limit ended the pass" in out
+    assert "--limit: what is lost was not looked for" in out
+    assert results["Q9"] == "-"
 
 
 FAULTS = {
@@ -58,6 +60,7 @@ FAULTS = {
     "Forgetful": {"Q2", "Q4", "Q7"},
     "Invented": {"Q2"},
     "OneLate": {"Q4", "Q7"},
+    "Overrunning": {"Q4", "Q7"},
     "Random": {"Q4", "Q5", "Q6", "Q7"},
     "SameEpoch": {"Q6"},
     "ForgetsEpochs": {"Q6"},
