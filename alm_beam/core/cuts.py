@@ -59,8 +59,8 @@ _OWN_FIELDS = frozenset(
 _TIMES = frozenset({"start", "end"})
 _RECORDING = {"id", "sources", "sampling_rate"}
 
-_SUPERVISION_KEYS = {"text": "text", "language": "language", "lang": "language", "gender": "gender"}
-"""Fields of a segment which, where they are strings, a supervision has a field for; and that."""
+_SUPERVISION_KEYS = {"text": "text", "lang": "language", "language": "language", "gender": "gender"}
+"""Fields of a segment which, where they are strings, a supervision has a field for; and that. The later one counts."""
 
 
 class _Supervision(msgspec.Struct, gc=False):
