@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from alm_beam.sample import sample_entries
+from alm_beam.storage.index import open_index
 from tests import manifests
 from tests.clusters import flink, install, runs
 
@@ -45,6 +46,7 @@ class Large(NamedTuple):
     source: Path
     lines: list[bytes]
     statistics: dict[str, Any]
+    fingerprint: str
 
 
 @pytest.fixture(scope="session")
@@ -52,4 +54,5 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> Large:
     folder = tmp_path_factory.mktemp("large")
     source = manifests.write(folder / "m.jsonl", manifests.lines(list(sample_entries(recordings=2000, seed=7))))
     assert runs.ended(runs.started(f"--input={source}", f"--output={folder / 'out'}"))[0] == 0
-    return Large(source, runs.output_lines(folder / "out"), runs.statistics(folder / "out"))
+    out = folder / "out"
+    return Large(source, runs.output_lines(out), runs.statistics(out), open_index(str(out)).fingerprint)

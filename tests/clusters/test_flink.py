@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from alm_beam.storage.index import open_index
 from tests import manifests
 from tests.clusters import flink, install, runs
 from tests.clusters.conftest import had
@@ -46,6 +47,7 @@ def test_2000_recordings_of_one_file_are_shared_by_both_task_managers(cluster, l
     assert runs.ended(runs.started(f"--input={large.source}", f"--output={out}", *cluster.flags()))[0] == 0
     assert runs.output_lines(out) == large.lines
     assert runs.statistics(out) == large.statistics
+    assert open_index(str(out)).fingerprint == large.fingerprint
     ranges = cluster.records_read("ParseRecording")
     assert sum(ranges.values()) == -(-large.source.stat().st_size // (8 << 20))
     assert len(ranges) == 2

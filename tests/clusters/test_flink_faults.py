@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from alm_beam.storage.index import open_index
 from tests.clusters import flink, runs
 
 IN_THE_MIDDLE = 60_000_000
@@ -39,9 +40,9 @@ def assert_complete_and_exact(out, large):
     assert (out / "_SUCCESS").exists()
     assert runs.output_lines(out) == large.lines
     assert runs.statistics(out) == large.statistics
-    assert sorted(path.name.partition("-")[0] for path in out.iterdir()) == sorted(
-        ["_SUCCESS", "loss_stats.json", *["alm_output"] * len([*out.glob("alm_output-*")])]
-    )
+    assert open_index(str(out)).fingerprint == large.fingerprint
+    names = {path.name.partition("-")[0] for path in out.iterdir()}
+    assert names == {"_SUCCESS", "loss_stats.json", "alm_output", "cuts", "index"}
 
 
 def test_a_worker_dies(cluster, run_on, large, tmp_path):
