@@ -95,6 +95,14 @@ def test_a_line_that_was_changed_is_named_and_not_passed_over(tmp_path):
     assert windows.state_dict()["positions"] == {"0": len(found)}
 
 
+def test_a_remote_shard_that_is_gone_is_named(store, cuts):
+    url = uploaded(store, cuts)
+    loader = WindowLoader(url)
+    store.fs.rm_file(f"{url}/cuts-00001-of-00003.jsonl")
+    with pytest.raises(FileNotFoundError, match=r"cuts/cuts-00001-of-00003\.jsonl: does not exist"):
+        list(loader)
+
+
 def test_a_remote_line_that_was_wrong_is_fetched_again(cuts):
     there = fsspec.filesystem("memory")
     there.put(f"{cuts}/", "/wrong", recursive=True)
