@@ -109,9 +109,13 @@ class Reader:
         joined = _joined(shards[order].tolist(), starts[order].tolist(), ends[order].tolist())
         paths = [f"{self._place.path}/{self.index.shards[shard].name}" for shard, _, _ in joined]
         with errors_that_name(self._place.url(self._place.path)):
-            pieces: list[bytes] = self._place.fs.cat_ranges(
-                paths, [start for _, start, _ in joined], [end for _, _, end in joined], on_error="raise"
+            pieces: list[Any] = self._place.fs.cat_ranges(
+                paths, [start for _, start, _ in joined], [end for _, _, end in joined], on_error="return"
             )
+        for path, piece in zip(paths, pieces):
+            with errors_that_name(self._place.url(path)):
+                if isinstance(piece, BaseException):
+                    raise piece
         lines = [b""] * len(order)
         at = -1
         last = (-1, 0, 0)

@@ -4,6 +4,7 @@ import os
 import pickle
 import random
 
+import fsspec
 import numpy as np
 import pytest
 import xxhash
@@ -92,6 +93,30 @@ def test_a_line_that_was_changed_is_named_and_not_passed_over(tmp_path):
     with pytest.raises(WindowError, match=f"row {len(found)},"):
         next(windows)
     assert windows.state_dict()["positions"] == {"0": len(found)}
+
+
+def test_a_remote_shard_that_is_gone_is_named(store, cuts):
+    url = uploaded(store, cuts)
+    loader = WindowLoader(url)
+    store.fs.rm_file(f"{url}/cuts-00001-of-00003.jsonl")
+    with pytest.raises(FileNotFoundError, match=r"cuts/cuts-00001-of-00003\.jsonl: does not exist"):
+        list(loader)
+
+
+def test_a_remote_line_that_was_wrong_is_fetched_again(cuts):
+    there = fsspec.filesystem("memory")
+    there.put(f"{cuts}/", "/wrong", recursive=True)
+    shards = {path: there.cat_file(path) for path in there.glob("/wrong/cuts-*")}
+    loader = WindowLoader("memory://wrong")
+    for path, content in shards.items():
+        there.pipe_file(path, b"x" * len(content))
+    windows = iter(loader)
+    for _ in range(2):
+        with pytest.raises(WindowError, match="is not the one that was indexed"):
+            next(windows)
+    for path, content in shards.items():
+        there.pipe_file(path, content)
+    assert list(windows) == list(WindowLoader(cuts))
 
 
 def test_a_shard_that_was_cut_off_or_is_gone_is_named(tmp_path):
