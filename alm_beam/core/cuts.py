@@ -226,7 +226,7 @@ def _customs(segments: list[Segment], fields: set[str]) -> list[dict[str, Any] |
         for custom, segment in zip(customs, segments):
             if field in segment:
                 value = segment[field]
-                if type(value) is dict and ("width" in value or "sampling_rate" in value):
+                if type(value) is dict:
                     value = _safe(value)
                 elif is_known and type(value) is str:
                     continue
@@ -296,4 +296,5 @@ def _language(entry: Mapping[str, Any]) -> str | UnsetType:
 
 def _safe(value: Any) -> Any:
     """The value; in a list if it is an object that Lhotse would take for a manifest of its own, and fail."""
-    return [value] if type(value) is dict and ("width" in value or value.keys() >= _RECORDING) else value
+    keys = value.keys() if type(value) is dict else ()
+    return [value] if "width" in keys or "array" in keys or _RECORDING.issubset(keys) else value

@@ -174,14 +174,22 @@ def test_a_url_is_read_as_one():
 
 
 def test_fields_of_the_segment_and_of_the_entry_come_along_but_for_the_dropped():
-    third = {"score": [1], "width": {"width": 1}, "gender": "f", "lang": "de", "text": 7, "speaker": 3}
+    third = {
+        "score": [1],
+        "width": {"width": 1},
+        "grid": {"array": 1},
+        "gender": "f",
+        "lang": "de",
+        "text": 7,
+        "speaker": 3,
+    }
     entry = {**AUDIO, "segments": [TWO[0], {**TWO[1], **third}], "note": {"width": 2}, "drop": 1, "num_speakers": 9}
     fields = EntryConfig(drop_fields=frozenset({"metrics"}), drop_fields_top_level=frozenset({"drop"}))
     [cut] = cuts(entry, fields=fields)
     assert "custom" not in cut["supervisions"][0]
     last = cut["supervisions"][1]
     assert (last["gender"], last["language"], last["speaker"]) == ("f", "de", "3")
-    assert last["custom"] == {"score": [1], "width": [{"width": 1}], "text": 7}
+    assert last["custom"] == {"score": [1], "width": [{"width": 1}], "grid": [{"array": 1}], "text": 7}
     assert cut["custom"].keys() == {"note", "num_speakers", "speaker_durations"}
     assert (cut["custom"]["note"], cut["custom"]["num_speakers"]) == ([{"width": 2}], 2)
     [without] = cuts(entry, fields=EntryConfig(drop_fields=frozenset({"speaker", "text", "start", "metrics"})))
