@@ -177,6 +177,7 @@ class Cluster:
             "restart-strategy.fixed-delay.attempts": self._restarts,
             "restart-strategy.fixed-delay.delay": "1 s",
             "io.tmp.dirs": self.folder / "tmp",
+            "blob.service.cleanup.interval": 5,  # each job brings Beam's jar of 150 MB
             "classloader.resolve-order": "parent-first",  # Beam's classes are loaded once, and not by each job
         }
 
