@@ -15,7 +15,7 @@ from benchmarks.job import five_recordings
 from tests.clusters import flink
 
 _RECORDINGS = (5, 10_000)
-_ROUNDS = 3
+_ROUNDS = 2
 
 
 class Row(NamedTuple):

@@ -56,6 +56,7 @@ class Launcher:
     def entries(self, tmp_path, out: str = "out") -> list[dict[str, Any]]:
         for name in self.store.names(f"{self.bucket}/{out}"):
             with contextlib.suppress(IsADirectoryError):
+                (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
                 (tmp_path / name).write_bytes(self.store.read(f"{self.bucket}/{out}/{name}"))
         return output_entries(tmp_path)
 
@@ -139,17 +140,20 @@ def test_all_that_touches_a_window_is_one_stage_and_no_window_leaves_it(graph):
     leaving = {source for name, source in stage.items() if source}
     assert leaving == {
         "WriteEntries/WriteBundles",  # the shard's name
+        "WriteCuts/WriteBundles",
         "WriteRejects/WriteBundles",
         "CombineLosses/CombineGlobally(LossStatsFn)/CombinePerKey/Precombine",
     }
 
 
-def test_no_step_shuffles_but_ranges_to_read_and_statistics(graph):
+def test_no_step_shuffles_but_ranges_to_read_names_of_shards_and_statistics(graph):
     steps = {step.unique_name: step.spec.urn for step in graph.components.transforms.values()}
     shuffles = (common_urns.primitives.GROUP_BY_KEY.urn, common_urns.composites.RESHUFFLE.urn)
     assert {name for name, urn in steps.items() if urn in shuffles} == {
         "ReadFromText/Reshuffle",
         "ReadFromText/Reshuffle/ReshufflePerKey/GroupByKey",
+        "IndexCuts/Reshuffle",
+        "IndexCuts/Reshuffle/ReshufflePerKey/GroupByKey",
         "CombineLosses/CombineGlobally(LossStatsFn)/CombinePerKey/GroupByKey",
     }
 
