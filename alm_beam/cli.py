@@ -3,9 +3,13 @@
 import argparse
 import sys
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from alm_beam import __version__
 from alm_beam.flags import FlagParser, windows_parser
+
+if TYPE_CHECKING:
+    from alm_beam.storage.options import StorageOptions
 
 _DESCRIPTION = "Turns manifests of diarized recordings into training windows for audio language models."
 
@@ -62,6 +66,24 @@ def _sample(arguments: list[str]) -> int:
     return 0
 
 
+def _with_storage_options(
+    parser: FlagParser, arguments: list[str], urls: str
+) -> "tuple[argparse.Namespace, StorageOptions]":
+    """The flags, and fsspec's options for the URLs in the flag of that name. Ends the process if one is wrong."""
+    parser.add_argument(
+        "--storage_options", metavar="JSON", default="{}", help="fsspec's options, as of alm-beam windows; never shown"
+    )
+    flags, unknown = parser.parse_known_args(arguments)
+    parser.refuse_unknown(unknown, ())
+    from alm_beam.storage.options import parse_storage_options
+
+    named = getattr(flags, urls)
+    try:
+        return flags, parse_storage_options(flags.storage_options, [named] if isinstance(named, str) else named)
+    except (ValueError, ImportError) as error:
+        parser.error(f"--storage_options: {error}")
+
+
 def _index(arguments: list[str]) -> int:
     parser = FlagParser(
         prog="alm-beam index",
@@ -70,21 +92,14 @@ def _index(arguments: list[str]) -> int:
     parser.add_argument("dir", metavar="DIR", help="a path or any fsspec URL")
     parser.add_argument("--overwrite", action="store_true", help="make it again where there is one")
     parser.add_argument("--check", action="store_true", help="make none: read all that the one there says, and compare")
-    parser.add_argument(
-        "--storage_options", metavar="JSON", default="{}", help="fsspec's options, as of alm-beam windows; never shown"
-    )
-    flags, unknown = parser.parse_known_args(arguments)
-    parser.refuse_unknown(unknown, ())
+    flags, options = _with_storage_options(parser, arguments, "dir")
     from alm_beam.storage.index import open_index
     from alm_beam.storage.index_check import verify_index
     from alm_beam.storage.indexing import build_index
-    from alm_beam.storage.options import parse_storage_options, use
+    from alm_beam.storage.options import use
     from alm_beam.storage.secrets import redacted, shown
 
-    try:
-        use(parse_storage_options(flags.storage_options, [flags.dir]))
-    except (ValueError, ImportError) as error:
-        parser.error(f"--storage_options: {error}")
+    use(options)
     try:
         if not flags.check:
             build_index(flags.dir, overwrite=flags.overwrite)
@@ -128,22 +143,13 @@ def _check_loader(arguments: list[str]) -> int:
         default="alm_beam.loader:WindowLoader",
         help="what makes the loader, called as WindowLoader is; its iterators have a `token` (default: %(default)s)",
     )
-    parser.add_argument(
-        "--storage_options", metavar="JSON", default="{}", help="fsspec's options, as of alm-beam windows; never shown"
-    )
-    flags, unknown = parser.parse_known_args(arguments)
-    parser.refuse_unknown(unknown, ())
+    flags, options = _with_storage_options(parser, arguments, "dirs")
     for name, least in (("world_size", 1), ("num_workers", 0), ("limit", 0)):
         if getattr(flags, name) < least:
             parser.error(f"--{name}={getattr(flags, name)}: must be at least {least}")
     from alm_beam.loader.check_report import print_checks
-    from alm_beam.storage.options import parse_storage_options
     from alm_beam.storage.secrets import redacted
 
-    try:
-        options = parse_storage_options(flags.storage_options, flags.dirs)
-    except (ValueError, ImportError) as error:
-        parser.error(f"--storage_options: {error}")
     try:
         return 0 if print_checks(flags, options) else 1
     except (OSError, ValueError, ImportError) as error:
