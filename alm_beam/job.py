@@ -161,8 +161,14 @@ def _is_local(options: PipelineOptions) -> bool:
     return options.view_as(StandardOptions).runner in (None, f"{LocalRunner.__module__}.{LocalRunner.__name__}")
 
 
+def _runner(options: PipelineOptions) -> str:
+    """The runner's name, short: Beam takes it in any case, with or without its module and its "Runner"."""
+    name = (options.view_as(StandardOptions).runner or "").lower().rpartition(".")[2]
+    return name.removesuffix("runner")
+
+
 def _is_on_dataflow(options: PipelineOptions) -> bool:
-    return dataflow.is_dataflow(options.view_as(StandardOptions).runner)
+    return _runner(options) in ("dataflow", "testdataflow")
 
 
 def _goes_on_alone(options: PipelineOptions) -> bool:
@@ -173,9 +179,7 @@ def _goes_on_alone(options: PipelineOptions) -> bool:
 
 def _is_on_job_server(options: PipelineOptions) -> bool:
     """Whether a job server that was there before runs the job, and workers that stay."""
-    portable = options.view_as(PortableOptions)
-    runner = (options.view_as(StandardOptions).runner or "").lower().rpartition(".")[2].removesuffix("runner")
-    return runner == "portable" and portable.environment_type != "LOOPBACK"
+    return _runner(options) == "portable" and options.view_as(PortableOptions).environment_type != "LOOPBACK"
 
 
 def _is_template(options: PipelineOptions) -> bool:

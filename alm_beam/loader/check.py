@@ -8,6 +8,7 @@ from typing import Any
 
 from alm_beam.loader.check_runs import Cells, Made, Pass, Read, run_alone, run_cells, topology
 from alm_beam.loader.partition import Partition
+from alm_beam.loader.reader import Reader
 from alm_beam.loader.sources import OpenSource
 from alm_beam.loader.state import FORMAT, merge_states
 
@@ -73,7 +74,9 @@ def run_checks(trial: Trial) -> Iterator[Finding]:
     if broken:
         return
     is_whole = all(len(reads[0].tokens) < limit for reads in base.values())
-    yield from _coverage(trial, base, is_whole)
+    for epoch in (0, 1):
+        yield from _coverage(trial, base, epoch, is_whole)
+    yield _named(trial, base)
     yield from _resumption(trial, base)
     again = run_cells(
         trial.made, world_size, num_workers, lambda _: [Pass(epoch=1, limit=limit), Pass(epoch=0, limit=limit)]
@@ -112,11 +115,11 @@ def run_checks(trial: Trial) -> Iterator[Finding]:
         yield Finding(name, SKIPPED, f"{text}; --limit ended the pass")
 
 
-def _coverage(trial: Trial, base: Cells, is_whole: bool) -> Iterator[Finding]:
-    """Q1 to Q3: what was read, against all that there is."""
+def _coverage(trial: Trial, base: Cells, epoch: int, is_whole: bool) -> Iterator[Finding]:
+    """Q1 to Q3: what was read in an epoch, against all that there is."""
     where: dict[tuple[int, int], list[tuple[int, int]]] = {}
     for cell, reads in base.items():
-        for token in reads[0].names:
+        for token in reads[epoch].names:
             where.setdefault(token, []).append(cell)
     picks = Counter(source for source, _ in where for _ in where[source, _])
     most = [-(-picks[number] // each.rows) if trial.made.repeat else 1 for number, each in enumerate(trial.sources)]
@@ -128,7 +131,8 @@ def _coverage(trial: Trial, base: Cells, is_whole: bool) -> Iterator[Finding]:
         for token, cells in where.items()
         if token in known and len(cells) > most[token[0]]
     )
-    yield checked("Q1 no window comes more often than it should", f"{read:,} read, {len(where):,} different", copies)
+    evidence = f"epoch {epoch}: {read:,} read, {len(where):,} different"
+    yield checked("Q1 no window comes more often than it should", evidence, copies)
     strange = [f"{_window(token)}: there is no such window" for token in where if token not in known]
     total = sum(each.rows for each in trial.sources)
     if is_whole:
@@ -138,19 +142,39 @@ def _coverage(trial: Trial, base: Cells, is_whole: bool) -> Iterator[Finding]:
             for row in range(each.first, each.first + each.rows)
             if len(where.get((number, row), ())) < least[number]
         )
-        yield checked("Q2 all windows come", f"{len(known):,} of {total:,}", [*strange, *missing])
+        yield checked("Q2 all windows come", f"epoch {epoch}: {len(known):,} of {total:,}", [*strange, *missing])
     else:
-        evidence = f"{len(known):,} of {total:,}; --limit ended the pass, so what is missing was not looked for"
+        evidence = (
+            f"epoch {epoch}: {len(known):,} of {total:,}; --limit ended the pass, so what is missing was not looked for"
+        )
         yield checked("Q2 only windows come that there are", evidence, strange)
     if trial.made.repeat:
-        yield Finding("Q3 no two ranks read the same window", SKIPPED, "sources are repeated; Q1 counts the copies")
+        evidence = f"epoch {epoch}: sources are repeated; Q1 counts the copies"
+        yield Finding("Q3 no two ranks read the same window", SKIPPED, evidence)
         return
     shared = (
         f"{_window(token)}: by ranks {', '.join(map(str, sorted({rank for rank, _ in cells})))}"
         for token, cells in where.items()
         if len({rank for rank, _ in cells}) > 1
     )
-    yield checked("Q3 no two ranks read the same window", f"{trial.world_size} ranks", shared)
+    yield checked("Q3 no two ranks read the same window", f"epoch {epoch}: {trial.world_size} ranks", shared)
+
+
+def _named(trial: Trial, base: Cells) -> Finding:
+    """S10: whether windows are those of their tokens. All else here believes the tokens."""
+    name = "S10 each window is the one that its token names"
+    readers = [Reader(each.index) for each in trial.sources]
+    faults, count = [], 0
+    for cell, reads in base.items():
+        for place, found in reads[0].ids.items():
+            token = reads[0].names[place]
+            if found is None or not _exists(trial.sources, token):
+                continue
+            count += 1
+            expected = readers[token[0]][token[1]].get("id")
+            if found != expected:
+                faults.append(f"{_where(cell)}, after {place:,} windows: {_window(token)} is {expected}, not {found}")
+    return checked(name, f"{count:,} ids", faults) if count else Finding(name, SKIPPED, "what is read has no id")
 
 
 def _resumption(trial: Trial, base: Cells) -> Iterator[Finding]:

@@ -19,6 +19,9 @@ from alm_beam.storage.options import StorageOptions, use
 
 _AT_A_TIME = 8
 
+_IDS = 64
+"""Windows of a pass, the first ones, whose ids are looked at."""
+
 
 @dataclass(frozen=True)
 class Made:
@@ -71,12 +74,14 @@ class Read:
         states: as JSON, by how many windows had been read.
         loaded: the state right after loading one, as JSON.
         error: what was raised; empty if nothing was.
+        ids: by how many windows came before, the `id` of some; None for what is no window, but was made of one.
     """
 
     tokens: Positions
     states: dict[int, str]
     loaded: str = ""
     error: str = ""
+    ids: dict[int, Any] = field(default_factory=dict)
 
     @property
     def names(self) -> list[tuple[int, int]]:
@@ -144,8 +149,8 @@ def _results(file: Path, count: int, otherwise: str) -> list[Read]:
         if path.exists():
             with np.load(path) as saved:
                 notes = json.loads(str(saved["notes"]))
-                states = {int(place): state for place, state in notes["states"].items()}
-                reads.append(Read(saved["tokens"], states, notes["loaded"], notes["error"]))
+                states, ids = ({int(place): each for place, each in notes[of].items()} for of in ("states", "ids"))
+                reads.append(Read(saved["tokens"], states, notes["loaded"], notes["error"], ids))
         else:
             reads.append(Read(np.empty((0, 2), np.int64), {}, "", otherwise))
     return reads
@@ -164,7 +169,7 @@ def _cell(
             read = _made_pass(loader, each)
         except Exception as error:  # of any kind: it is what is found out
             read = Read(np.empty((0, 2), np.int64), {}, "", f"{type(error).__name__}: {error}")
-        notes = json.dumps({"states": read.states, "loaded": read.loaded, "error": read.error})
+        notes = json.dumps({"states": read.states, "loaded": read.loaded, "error": read.error, "ids": read.ids})
         partial = Path(f"{file}-{number}.partial.npz")
         np.savez(partial, tokens=read.tokens, notes=np.array(notes))
         partial.rename(f"{file}-{number}.npz")
@@ -180,6 +185,7 @@ def _made_pass(loader: Any, each: Pass) -> Read:
     limit = min(each.limit, len(loader)) if each.saves else each.limit
     wanted = places(limit) if each.saves else []
     states: dict[int, str] = {}
+    ids: dict[int, Any] = {}
     tokens: list[tuple[int, int]] = []
     windows = iter(loader)
     error = ""
@@ -189,12 +195,14 @@ def _made_pass(loader: Any, each: Pass) -> Read:
         if len(tokens) >= each.limit:
             break
         try:
-            next(windows)
+            window = next(windows)
         except StopIteration:
             break
         except Exception as fault:
             error = f"{type(fault).__name__}: {fault}"
             break
+        if len(tokens) < _IDS:
+            ids[len(tokens)] = window.get("id") if isinstance(window, dict) else None
         source, row = windows.token
         tokens.append((int(source), int(row)))
-    return Read(np.array(tokens, np.int64).reshape(-1, 2), states, loaded, error)
+    return Read(np.array(tokens, np.int64).reshape(-1, 2), states, loaded, error, ids)

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from alm_beam.loader.check import FAILED, SKIPPED, Finding, Trial, checked
+from alm_beam.loader.mixture import Mixture
 from alm_beam.loader.reader import Reader, WindowError
 from alm_beam.loader.sources import OpenSource
 from alm_beam.loader.state import merge_states
@@ -37,7 +38,6 @@ def static_checks(trial: Trial, text_field: str, state: Any | None) -> Iterator[
     for url, index in indexes.items():
         yield _scan(url, index)
         yield _any_row(url, index)
-    yield Finding("S10 windows have tokens", SKIPPED, "no process reads without; see below")
     weights = [each.source.weight for each in trial.sources]
     text = ", ".join("none" if weight is None else f"{weight:g}" for weight in weights[:8])
     yield checked("S11 weights are finite and above 0", text, [])
@@ -95,8 +95,12 @@ def _sizes(trial: Trial) -> Finding:
         for number, each in enumerate(trial.sources)
         if each.rows < parts
     ]
-    text = ", ".join(f"{each.rows:,}" for each in trial.sources[:8])
-    return checked("S12 each source has a window for each process", f"{text} windows, {parts} processes", small)
+    text = f"{', '.join(f'{each.rows:,}' for each in trial.sources[:8])} windows, {parts} processes"
+    weights = [each.source.weight for each in trial.sources if each.source.weight is not None]
+    if weights and not trial.made.repeat:
+        mixture = Mixture([each.rows for each in trial.sources], weights, repeat=False)
+        text += f"; the weights hold up to step {mixture.steps_by_weight:,} of {mixture.steps:,}"
+    return checked("S12 each source has a window for each process", text, small)
 
 
 def _texts(sources: Sequence[OpenSource], field: str) -> Finding:

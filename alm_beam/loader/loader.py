@@ -13,7 +13,7 @@ from alm_beam.loader.partition import Partition, partition_here, torch_worker
 from alm_beam.loader.plan import Plan, PlannedSource
 from alm_beam.loader.reader import Reader, Window, window_of
 from alm_beam.loader.remainder import Remainder, part_size
-from alm_beam.loader.sources import OpenSource, Source, as_sources, open_sources
+from alm_beam.loader.sources import Named, OpenSource, as_sources, open_sources
 from alm_beam.loader.state import Progress, State, StateError, check_state, progress_of, state_of
 
 _FIRST_BLOCK = 16
@@ -48,7 +48,7 @@ class WindowLoader:
 
     def __init__(
         self,
-        sources: str | Source | Sequence[str | Source],
+        sources: Named | Sequence[Named],
         *,
         seed: int = 0,
         shuffle: bool = True,
@@ -57,7 +57,7 @@ class WindowLoader:
     ):
         """
         Args:
-            sources: folders of cuts that have an index: their URLs, or `Source`s with a label or a weight.
+            sources: folders of cuts that have an index: their paths or URLs, or `Source`s with a label or a weight.
             seed: any integer; the same in all ranks and workers.
             shuffle: otherwise the windows come in the order of the index, that of label and content.
             repeat: with weights: read sources again until each was read once, so that the weights hold to the end of

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from math import ceil, isfinite
+from math import ceil
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from alm_beam.loader.permutation import Positions, hashes
 
 _LEAST_BLOCK = 1024
 _LARGEST_BLOCK = 1 << 16
+_LARGEST_WEIGHT = 1e100
 _UNIT = 1 << 32
 
 
@@ -22,11 +23,13 @@ class WeightError(ValueError):
 def check_weights(weights: Sequence[float]) -> None:
     """
     Raises:
-        WeightError: one is not finite, not above 0, or below 1/65,536 of their sum.
+        WeightError: one is not above 0, above 1e100, or below 1/65,536 of their sum.
     """
     for number, weight in enumerate(weights):
-        if isinstance(weight, bool) or not isinstance(weight, (int, float)) or not isfinite(weight) or weight <= 0:
-            raise WeightError(f"the weight of source {number} is {weight!r}; it must be a finite number above 0")
+        if isinstance(weight, bool) or not isinstance(weight, (int, float)) or not 0 < weight <= _LARGEST_WEIGHT:
+            raise WeightError(
+                f"the weight of source {number} is {weight!r}; it must be a number above 0, at most {_LARGEST_WEIGHT}"
+            )
     for number, weight in enumerate(weights):
         if weight * _LARGEST_BLOCK < sum(weights):
             raise WeightError(
@@ -76,6 +79,7 @@ class Mixture:
 
     Attributes:
         steps: of an epoch.
+        steps_by_weight: how many of them are before the first source has been read; all, where they are repeated.
     """
 
     def __init__(self, sizes: Sequence[int], weights: Sequence[float], *, repeat: bool):
@@ -94,6 +98,7 @@ class Mixture:
             raise WeightError(f"source {list(sizes).index(0)} is empty and cannot be repeated")
         self._phases = _phases(sizes, weights, repeat)
         self.steps = sum(phase.steps for phase in self._phases)
+        self.steps_by_weight = self._phases[0].steps if self._phases else 0
 
     def picks(self, steps: Positions, seed: int, epoch: int) -> tuple[Positions, Positions]:
         """For each step (int64, any order) the number of its source, and how often it was read before in the epoch."""

@@ -1,7 +1,9 @@
 """What is read: folders of cuts, or the windows of one label in them."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from alm_beam.storage.index import Index, open_index
 from alm_beam.storage.secrets import shown
@@ -26,6 +28,10 @@ class Source:
     weight: float | None = None
 
 
+Named: TypeAlias = str | os.PathLike[str] | Source
+"""What a caller may name a source by."""
+
+
 @dataclass(frozen=True)
 class OpenSource:
     """Windows that were found: a range of the rows of an index.
@@ -43,14 +49,14 @@ class OpenSource:
     rows: int
 
 
-def as_sources(given: str | Source | Sequence[str | Source]) -> tuple[Source, ...]:
+def as_sources(given: Named | Sequence[Named]) -> tuple[Source, ...]:
     """The sources that a caller named, by their URLs or in full.
 
     Raises:
         SourceError: there is none, or some have a weight and others not.
     """
-    several = [given] if isinstance(given, (str, Source)) else given
-    sources = tuple(Source(each) if isinstance(each, str) else each for each in several)
+    several = [given] if isinstance(given, (str, os.PathLike, Source)) else given
+    sources = tuple(each if isinstance(each, Source) else Source(os.fspath(each)) for each in several)
     if not sources:
         raise SourceError("there is no source")
     without = [number for number, source in enumerate(sources) if source.weight is None]

@@ -16,12 +16,6 @@ _MESSAGES = "apache_beam.runners.dataflow"
 _REPEATS_ALL_OPTIONS = ("sdk_pipeline_options", "Create job")
 
 
-def is_dataflow(runner: str | None) -> bool:
-    """Whether a name that Beam takes for a runner (whatever its case, with or without its module) is Dataflow's."""
-    name = (runner or "").lower().rpartition(".")[2]
-    return name.removesuffix("runner") in ("dataflow", "testdataflow")
-
-
 def prepare(options: PipelineOptions) -> None:
     """Lets the workers run in this process's own image, where that is a template's, and shows the job's messages.
 

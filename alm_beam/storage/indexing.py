@@ -121,19 +121,20 @@ def _whole_lines(place: Located, path: str) -> Iterator[bytes]:
     with errors_that_name(place.url(path)):
         file = place.fs.open(path, "rb", block_size=BLOCK_BYTES, cache_type="readahead")
     with file:
-        rest = b""
+        begun: list[bytes] = []  # of a line, in pieces: it may be long, and is not to be copied by each read
         while True:
             with errors_that_name(place.url(path)):
                 data = file.read(_READ_BYTES)
             if not data:
                 break
-            data = rest + data if rest else data
             end = data.rfind(b"\n") + 1
-            rest = data[end:]
             if end:
-                yield data[:end]
-        if rest:
-            yield rest
+                yield b"".join((*begun, data[:end]))
+                begun = [data[end:]] if end < len(data) else []
+            else:
+                begun.append(data)
+        if begun:
+            yield b"".join(begun)
 
 
 def merge_parts(url: str, names: Iterable[str]) -> Meta:

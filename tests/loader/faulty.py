@@ -53,6 +53,29 @@ class Forgetful(WindowLoader):
         return Tokens(self, remaining(super().__iter__())[:-1])
 
 
+class ForgetfulLater(WindowLoader):
+    """Leaves the last window out in every epoch but the first."""
+
+    def __iter__(self):
+        windows = super().__iter__()
+        return Tokens(self, remaining(windows)[:-1]) if windows.epoch else windows
+
+
+class Misnamed(WindowLoader):
+    """Gives each window out under the name of the next row."""
+
+    def __iter__(self):
+        rows = len(self.readers[0])
+
+        class Renamed(Tokens):
+            def __next__(self):
+                window = super().__next__()
+                self.token = Token(0, (self.token.row + 1) % rows)
+                return window
+
+        return Renamed(self, remaining(super().__iter__()))
+
+
 class Invented(WindowLoader):
     """Gives a window out under a name that none has."""
 

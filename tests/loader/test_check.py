@@ -1,6 +1,7 @@
 """`alm-beam check-loader` finds nothing in the loader, and each fault that is planted."""
 
 import json
+import re
 import shutil
 
 import pytest
@@ -45,6 +46,13 @@ def test_nothing_is_wrong_with_a_mixture(cuts, more_cuts, capsys):
     assert "sources are repeated; Q1 counts the copies" in out
 
 
+def test_the_step_at_which_the_first_source_is_read_is_told(cuts, more_cuts, capsys):
+    code, _, out = check(capsys, cuts, more_cuts, "--weights=1,1", "--world_size=1", "--num_workers=0")
+    assert code == 0, out
+    steps = re.search(r"100, 37 windows, 1 processes; the weights hold up to step (\d+) of 137", out)
+    assert abs(int(steps[1]) - 2 * 37) <= 2
+
+
 def test_a_part_of_large_data(cuts, capsys):
     code, results, out = check(capsys, cuts, "--limit=10", "--world_size=1")
     assert code == 0, out
@@ -58,7 +66,9 @@ FAULTS = {
     "SharedByRanks": {"Q1", "Q2", "Q3", "Q7"},
     "Twice": {"Q1", "Q4", "Q7"},
     "Forgetful": {"Q2", "Q4", "Q7"},
+    "ForgetfulLater": {"Q2"},
     "Invented": {"Q2"},
+    "Misnamed": {"S10"},
     "OneLate": {"Q4", "Q7"},
     "Overrunning": {"Q4", "Q7"},
     "Random": {"Q4", "Q5", "Q6", "Q7"},
@@ -152,7 +162,7 @@ def test_a_saved_state(cuts, more_cuts, tmp_path, capsys):
         (["none"], 1, "there is no index"),
         (["DIR", "--weights=1,x"], 1, "must be numbers"),
         (["DIR", "--weights=1,2"], 1, "2 weights for 1 folders"),
-        (["DIR", "--weights=nan"], 1, "must be a finite number above 0"),
+        (["DIR", "--weights=nan"], 1, "must be a number above 0, at most 1e+100"),
         (["DIR", "--repeat"], 1, "repeat=True"),
         (["DIR", "--world_size=0"], 2, "--world_size=0: must be at least 1"),
         (["DIR", "--workers=0"], 2, "unknown argument --workers"),

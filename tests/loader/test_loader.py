@@ -3,6 +3,7 @@
 import copy
 import json
 import pickle
+from pathlib import Path
 
 import pytest
 
@@ -25,6 +26,11 @@ def test_an_epoch_has_every_window_once_and_unchanged(cuts):
         cut(number, "ami" if number < 60 else "call") for number in range(100)
     ]
     assert len(WindowLoader(cuts)) == 100
+
+
+def test_folders_may_be_named_by_paths(cuts, more_cuts):
+    named = [WindowLoader(Path(cuts)), WindowLoader([Path(cuts), Path(more_cuts)])]
+    assert [ids(loader) for loader in named] == [ids(WindowLoader(cuts)), ids(WindowLoader([cuts, more_cuts]))]
 
 
 def test_every_epoch_has_an_order_of_its_own(cuts):

@@ -1,7 +1,7 @@
 """What is refused before it reaches Dataflow, and which image the workers get."""
 
 import pytest
-from apache_beam.options.pipeline_options import PipelineOptions, WorkerOptions
+from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions, WorkerOptions
 
 from alm_beam import job
 from alm_beam.runners import dataflow
@@ -25,7 +25,9 @@ IMAGE = "--sdk_container_image=the-image"
     ],
 )
 def test_every_name_that_beam_knows_for_dataflow_is_known(runner, answer):
-    assert dataflow.is_dataflow(runner) is answer
+    options = PipelineOptions([])
+    options.view_as(StandardOptions).runner = runner
+    assert job._is_on_dataflow(options) is answer
 
 
 def refused(capfd, *flags: str) -> str:

@@ -109,6 +109,13 @@ def test_identical_lines(tmp_path, monkeypatch, run_rows):
     verify_index(index)
 
 
+def test_lines_longer_than_a_read(tmp_path, monkeypatch):
+    monkeypatch.setattr(indexing, "_READ_BYTES", 7)
+    folder = write_shards(tmp_path, LINES[:20], 1)
+    build_index(str(folder))
+    assert sorted(read_lines(open_index(str(folder)), folder)) == sorted(LINES[:20])
+
+
 def test_rows_are_sorted_by_label_and_all_of_the_key_and_those_of_one_key_by_their_place():
     keys = [bytes([1] * 8 + [0] * 7 + [last]) for last in (0, 1, 2, 255)] + [bytes([0] * 15 + [9]), bytes([255] * 16)]
     rows = np.zeros(6 * 2 * 4, ROW)
