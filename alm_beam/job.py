@@ -112,10 +112,23 @@ def launch(pipeline: beam.Pipeline) -> PipelineResult:
         RuntimeError: the runner says that the job did not end well; or whatever it raises itself.
     """
     result = pipeline.run()
-    state = result.wait_until_finish()
+    try:
+        state = result.wait_until_finish()
+    finally:
+        _drop_streams(result)
     if state != PipelineState.DONE:
         raise RuntimeError(f"the runner ended the job in state {state}")
     return result
+
+
+def _drop_streams(result: PipelineResult) -> None:
+    """Drops what listened to a job server, while the threads that gRPC has for it are there.
+
+    Beam's result keeps it until the process ends. By then a thread may have been stopped with a lock that gRPC waits
+    for when a stream is dropped: a run on Flink that had failed was seen to hang for ever.
+    """
+    for stream in ("_state_stream", "_message_stream"):
+        vars(result).pop(stream, None)
 
 
 def build(

@@ -1,0 +1,66 @@
+"""What is left of a job server's streams when a job has ended."""
+
+import threading
+import weakref
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import grpc
+import pytest
+from apache_beam.portability.api import beam_job_api_pb2, beam_job_api_pb2_grpc
+from apache_beam.runners.portability.portable_runner import PipelineResult
+
+from alm_beam.job import launch
+
+
+class FailedJob(beam_job_api_pb2_grpc.JobServiceServicer):
+    """Says that the job has failed, and then nothing more."""
+
+    def __init__(self):
+        self.is_over = threading.Event()
+
+    def GetStateStream(self, request, context):
+        yield beam_job_api_pb2.JobStateEvent(state=beam_job_api_pb2.JobState.FAILED)
+        self.is_over.wait(60)
+
+    def GetMessageStream(self, request, context):
+        error = beam_job_api_pb2.JobMessage(
+            importance=beam_job_api_pb2.JobMessage.JOB_MESSAGE_ERROR, message_text="the disk is full"
+        )
+        yield beam_job_api_pb2.JobMessagesResponse(message_response=error)
+
+
+@pytest.fixture
+def job_service() -> Iterator[beam_job_api_pb2_grpc.JobServiceStub]:
+    job, server = FailedJob(), grpc.server(ThreadPoolExecutor(4))
+    beam_job_api_pb2_grpc.add_JobServiceServicer_to_server(job, server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+        yield beam_job_api_pb2_grpc.JobServiceStub(channel)
+    job.is_over.set()
+    server.stop(None).wait()
+
+
+class Submitted:
+    """A pipeline whose job runs."""
+
+    def __init__(self, service):
+        self.service = service
+        self.streams = []
+
+    def run(self):
+        request = beam_job_api_pb2.JobMessagesRequest(job_id="the-job")
+        messages = self.service.GetMessageStream(request)
+        states = self.service.GetStateStream(beam_job_api_pb2.GetJobStateRequest(job_id="the-job"))
+        self.streams = [weakref.ref(messages), weakref.ref(states)]
+        return PipelineResult(self.service, "the-job", messages, states)
+
+
+def test_no_stream_is_left_for_the_end_of_the_process(job_service):
+    """There gRPC would wait for its threads, which have been stopped."""
+    pipeline = Submitted(job_service)
+    with pytest.raises(RuntimeError, match="the disk is full") as failed:
+        launch(pipeline)
+    assert failed.value.__traceback__ is not None  # which keeps Beam's result, as its cycles do
+    assert [stream() for stream in pipeline.streams] == [None, None]
