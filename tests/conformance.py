@@ -3,7 +3,7 @@
 import json
 import lzma
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -29,6 +29,47 @@ def entries_by_path(lines: list[bytes]) -> dict[str, list[Any]]:
     for group in grouped.values():
         group.sort(key=lambda entry: json.dumps(entry, sort_keys=True))
     return grouped
+
+
+def flags_of(params: dict[str, Any]) -> list[str]:
+    """A case's parameters as flags of the job."""
+    return [
+        f"--{name}={str(value).lower() if value is True or value is False else value}" for name, value in params.items()
+    ]
+
+
+class JoinedCase(NamedTuple):
+    """Cases of the same parameters as one, for runners where a job takes seconds to start.
+
+    Attributes:
+        name: of the first case.
+        params: of all.
+        inputs: the manifests of all.
+        expected: entries by recording.
+        totals: recordings, windows and filtered windows.
+    """
+
+    name: str
+    params: dict[str, Any]
+    inputs: list[Path]
+    expected: dict[str, list[Any]]
+    totals: list[int]
+
+
+def joined_cases() -> list[JoinedCase]:
+    """All cases whose data is at hand."""
+    at_hand = [case.values for case in all_cases() if not case.marks]
+    groups: dict[str, list[tuple[Path, dict[str, Any]]]] = {}
+    for folder, case in at_hand:
+        groups.setdefault(json.dumps(case["params"], sort_keys=True), []).append((folder, case))
+    joined = []
+    for group in groups.values():
+        lines = [line for folder, case in group for line in read_lines(folder / case["expected"])]
+        totals = [sum(case[name] for _, case in group) for name in ("entries", "windows", "filtered_windows")]
+        inputs = [folder / case["input"] for folder, case in group]
+        first = group[0][1]
+        joined.append(JoinedCase(first["name"], first["params"], inputs, entries_by_path(lines), totals))
+    return joined
 
 
 def all_cases() -> list[Any]:

@@ -1,7 +1,6 @@
 """Every conformance case agrees, through the pure functions and through the whole job."""
 
 import json
-from typing import Any
 
 import pytest
 
@@ -11,19 +10,13 @@ from alm_beam.core.overlap import filter_overlaps
 from alm_beam.core.windows import build_windows
 from alm_beam.flags import job_config, windows_parser
 from alm_beam.job import run
-from tests.conformance import SHARED, all_cases, entries_by_path, read_lines
-
-
-def flags(params: dict[str, Any]) -> list[str]:
-    return [
-        f"--{name}={str(value).lower() if value is True or value is False else value}" for name, value in params.items()
-    ]
+from tests.conformance import SHARED, all_cases, entries_by_path, flags_of, read_lines
 
 
 @pytest.mark.parametrize(("folder", "case"), all_cases())
 def test_pure_functions(folder, case):
     parser = windows_parser("test")
-    config = job_config(parser, parser.parse_args(["--input=x", "--output=y", *flags(case["params"])]))
+    config = job_config(parser, parser.parse_args(["--input=x", "--output=y", *flags_of(case["params"])]))
     written = []
     for line in read_lines(folder / case["input"]):
         candidates = build_windows(parse_recording(ManifestLine("m", 0, line)), config.windows)
@@ -35,7 +28,7 @@ def test_pure_functions(folder, case):
 def test_whole_job(folder, case, tmp_path):
     out = tmp_path / "out"
     io = [f"--input={folder / case['input']}", f"--output={out}", "--runner=DirectRunner"]
-    assert run([*io, *flags(case["params"])]) == 0
+    assert run([*io, *flags_of(case["params"])]) == 0
     written = [line for shard in out.glob("alm_output-*.jsonl") for line in shard.read_bytes().splitlines()]
     assert entries_by_path(written) == entries_by_path(read_lines(folder / case["expected"]))
     stats = json.loads((out / "loss_stats.json").read_text())

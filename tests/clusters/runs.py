@@ -8,6 +8,7 @@ from typing import Any
 
 from tests import manifests
 from tests.clusters.install import ROOT
+from tests.conformance import JoinedCase, entries_by_path, flags_of
 
 _RUN_SECONDS = 300
 
@@ -33,6 +34,18 @@ def ended(run: subprocess.Popen[str]) -> tuple[int, str]:
         printed, errors = run.communicate()
         return -1, f"not done after {_RUN_SECONDS} s\n{errors}"
     return run.returncode, printed + errors
+
+
+def of_case(case: JoinedCase, out: Path, *flags: str) -> tuple[int, str]:
+    """The exit code of a run on the case's data, and what it printed."""
+    source = ",".join(map(str, case.inputs))
+    return ended(started(f"--input={source}", f"--output={out}", *flags_of(case.params), *flags))
+
+
+def assert_agrees(case: JoinedCase, out: Path) -> None:
+    assert entries_by_path(output_lines(out)) == case.expected
+    stats = manifests.stats(out)
+    assert [stats[name] for name in ("recordings", "windows", "filtered_windows")] == case.totals
 
 
 def output_lines(out: Path) -> list[bytes]:

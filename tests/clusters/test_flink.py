@@ -10,8 +10,7 @@ from alm_beam.storage.index import open_index
 from tests import manifests
 from tests.clusters import flink, install, runs
 from tests.clusters.conftest import had
-from tests.conformance import all_cases, entries_by_path, read_lines
-from tests.test_conformance import flags
+from tests.conformance import joined_cases
 
 COPY = """
 import sys
@@ -23,23 +22,13 @@ with beam.Pipeline(argv=sys.argv[3:]) as pipeline:
 
 
 def test_all_conformance_cases_agree(cluster, tmp_path):
-    cases = [case.values for case in all_cases() if not case.marks]
-    outputs = [tmp_path / case["name"] for _, case in cases]
-
-    def run(folder, case, out):
-        source = folder / case["input"]
-        return runs.ended(
-            runs.started(f"--input={source}", f"--output={out}", *flags(case["params"]), *cluster.flags(1))
-        )
-
+    cases = joined_cases()
+    outputs = [tmp_path / case.name for case in cases]
     with ThreadPoolExecutor(2) as pool:  # each job takes one of the two slots
-        results = [*pool.map(run, *zip(*cases), outputs)]
-    for (folder, case), out, (code, printed) in zip(cases, outputs, results):
+        results = [*pool.map(lambda case, out: runs.of_case(case, out, *cluster.flags(1)), cases, outputs)]
+    for case, out, (code, printed) in zip(cases, outputs, results):
         assert code == 0, printed
-        assert entries_by_path(runs.output_lines(out)) == entries_by_path(read_lines(folder / case["expected"]))
-        stats = manifests.stats(out)
-        totals = [stats[name] for name in ("recordings", "windows", "filtered_windows")]
-        assert totals == [case[name] for name in ("entries", "windows", "filtered_windows")]
+        runs.assert_agrees(case, out)
 
 
 def test_2000_recordings_of_one_file_are_shared_by_both_task_managers(cluster, large, tmp_path):

@@ -13,8 +13,7 @@ from alm_beam.core.overlap import filter_overlaps, kept_positions
 from alm_beam.core.windows import build_windows
 from alm_beam.flags import job_config, windows_parser
 from tests import obvious
-from tests.conformance import SHARED, all_cases, read_lines
-from tests.test_conformance import flags
+from tests.conformance import SHARED, all_cases, flags_of, read_lines
 
 
 def times_of(starts: st.SearchStrategy, durations: st.SearchStrategy, most: int) -> st.SearchStrategy:
@@ -125,7 +124,7 @@ class Counted(float):
 
 def hours(line_files: list, *more: str, **params) -> float:
     parser = windows_parser("test")
-    config = job_config(parser, parser.parse_args(["--input=x", "--output=y", *flags(params), *more]))
+    config = job_config(parser, parser.parse_args(["--input=x", "--output=y", *flags_of(params), *more]))
     lines = [line for path in line_files for line in read_lines(path)]
     built = (build_windows(parse_recording(ManifestLine("m", 0, line)), config.windows) for line in lines)
     return sum(filter_overlaps(each, config.overlap).loss_stats().filtered_seconds for each in built) / 3600
