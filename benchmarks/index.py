@@ -10,14 +10,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-import orjson
-
 from alm_beam.storage.index import open_index
 from alm_beam.storage.index_format import key_of
 from alm_beam.storage.indexing import build_index
+from benchmarks.cuts import write_cuts
 from benchmarks.job import JOB, _run, five_recordings
-
-_SHARDS = 4
 
 
 class Row(NamedTuple):
@@ -30,38 +27,6 @@ class Row(NamedTuple):
     hashing: float
     opening: float
     job: float
-
-
-def write_cuts(folder: Path, rows: int) -> None:
-    """So many cuts of about 460 bytes, in _SHARDS shards."""
-    folder.mkdir(parents=True)
-    for shard in range(_SHARDS):
-        with (folder / f"cuts-{shard:05}-of-{_SHARDS:05}.jsonl").open("wb") as file:
-            for number in range(shard, rows, _SHARDS):
-                file.write(orjson.dumps(_cut(number), option=orjson.OPT_APPEND_NEWLINE))
-
-
-def _cut(number: int) -> dict[str, object]:
-    name = f"rec-{number:08}"
-    return {
-        "id": f"{name}-12000-132000-0a1b2c3d",
-        "start": 12.0,
-        "duration": 100 + number % 20_000 / 1000,
-        "channel": 0,
-        "supervisions": [
-            {"id": f"{name}-0", "recording_id": name, "channel": 0, "text": "good morning everyone", "speaker": "anna"}
-            | {"start": 0.0, "duration": 4.2}
-        ],
-        "recording": {
-            "id": name,
-            "sources": [{"type": "file", "channels": [0], "source": f"/data/{name}.wav"}],
-            "sampling_rate": 16000,
-            "num_samples": 9600000,
-            "duration": 600.0,
-        },
-        "custom": {"source": "ami" if number % 2 else "icsi"},
-        "type": "MonoCut",
-    }
 
 
 def measured(name: str, folder: Path, *, job: float = 0.0, rounds: int = 5) -> Row:
@@ -88,7 +53,7 @@ def measured(name: str, folder: Path, *, job: float = 0.0, rounds: int = 5) -> R
     return Row(name, meta.rows, size, *map(statistics.median, (builds, hashings, openings)), job)
 
 
-def rows(sizes: tuple[int, ...] = (100_000,)) -> Iterator[Row]:
+def rows(sizes: tuple[int, ...] = (100_000, 1_000_000)) -> Iterator[Row]:
     """The measurements, of so many rows and of what the job writes for 10,000 recordings."""
     with tempfile.TemporaryDirectory() as folder:
         for size in sizes:

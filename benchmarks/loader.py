@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import orjson
 
 from alm_beam.loader import Reader, WindowLoader
 from alm_beam.loader.partition import Partition
@@ -24,9 +23,9 @@ from alm_beam.loader.remainder import Remainder
 from alm_beam.loader.state import Progress, check_state, progress_of, state_of
 from alm_beam.storage.index import open_index
 from alm_beam.storage.indexing import build_index
+from benchmarks.cuts import write_cuts
 
 ROUNDS = 3
-SHARDS = 4
 READ = 200_000
 PLANNED = 100_000_000
 BLOCK = 1 << 14
@@ -46,6 +45,7 @@ def rows() -> Iterator[Row]:
     for count in (100_000, 1_000_000):
         with tempfile.TemporaryDirectory() as folder:
             write_cuts(Path(folder), count)
+            build_index(folder)
             yield from alone(_measured, folder, count)
     yield from alone(_planned)
 
@@ -53,43 +53,6 @@ def rows() -> Iterator[Row]:
 def alone(measure: Callable[..., list[Row]], *arguments: object) -> list[Row]:
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as process:
         return process.submit(measure, *arguments).result()
-
-
-def write_cuts(folder: Path, count: int) -> None:
-    """Writes cuts and their index."""
-    for shard in range(SHARDS):
-        with open(folder / f"cuts-{shard:05}-of-{SHARDS:05}.jsonl", "wb") as file:
-            file.writelines(map(_cut, range(shard, count, SHARDS)))
-    build_index(str(folder))
-
-
-def _cut(number: int) -> bytes:
-    """About 460 bytes."""
-    where = f"/data/corpus/meeting-{number // 50:07}.wav"
-    recording = {
-        "id": f"meeting-{number // 50:07}",
-        "sources": [{"type": "file", "channels": [0], "source": where}],
-        "sampling_rate": 16000,
-        "num_samples": 57_600_000,
-        "duration": 3600.0,
-        "channel_ids": [0],
-    }
-    cut = {
-        "id": f"window-{number:010}",
-        "start": number % 50 * 60.5,
-        "duration": 110.0 + number % 200 / 10,
-        "channel": 0,
-        "supervisions": [],
-        "recording": recording,
-        "custom": {
-            "speaker_durations": [61.25, 40.5, 9.75, 0.0, 0.0],
-            "source": "corpus",
-            "language": "en",
-            "session": where,
-        },
-        "type": "MonoCut",
-    }
-    return orjson.dumps(cut) + b"\n"
 
 
 def _measured(folder: str, count: int) -> list[Row]:
