@@ -51,10 +51,11 @@ _MOST_SAMPLES = 2**53
 _STEP_WITHOUT_RATE = 0.001
 
 
-_OWN_FIELDS = frozenset(
-    {"audio_filepath", "audio_sample_rate", "duration", "segments", "num_speakers", "speaker_durations"}
-)
-"""Of an entry; a cut states them otherwise."""
+_OTHERWISE = frozenset({"segments", "num_speakers", "speaker_durations"})
+"""Fields of an entry that a cut states otherwise."""
+
+_IN_RECORDING = frozenset({"audio_filepath", "audio_sample_rate", "duration"})
+"""Those that are in its recording, where it has one."""
 
 _TIMES = frozenset({"start", "end"})
 _RECORDING = {"id", "sources", "sampling_rate"}
@@ -107,7 +108,8 @@ def serialise_cuts(selection: Selection, config: EntryConfig) -> list[bytes]:
     step = max(round(1 / rate, _DIGITS), 1 / _SCALE) if rate else _STEP_WITHOUT_RATE
     name = _recording_id(recording.entry)
     audio = _recording_json(recording, name, rate, max(max(recording.ends), max(windows.ends)))
-    own = _own_custom(recording.entry, config.drop_fields_top_level)
+    stated = _OTHERWISE if audio is UNSET else _OTHERWISE | _IN_RECORDING
+    own = _own_custom(recording.entry, config.drop_fields_top_level | stated)
     supervisions = _supervisions(recording, name, windows, config.drop_fields)
     head = b'{"id":%b-' % orjson.dumps(name)[:-1]
     lines = []
@@ -274,11 +276,9 @@ def _recording_json(recording: Recording, name: str, rate: int | None, last_end:
     )
 
 
-def _own_custom(entry: Mapping[str, Any], dropped: frozenset[str]) -> dict[str, msgspec.Raw]:
-    """The entry's own fields that a cut does not state otherwise."""
-    return {
-        name: _raw(_safe(value)) for name, value in entry.items() if name not in dropped and name not in _OWN_FIELDS
-    }
+def _own_custom(entry: Mapping[str, Any], left_out: frozenset[str]) -> dict[str, msgspec.Raw]:
+    """The entry's own fields but for those that are left out."""
+    return {name: _raw(_safe(value)) for name, value in entry.items() if name not in left_out}
 
 
 def _raw(value: Any) -> msgspec.Raw:

@@ -162,9 +162,10 @@ def test_a_recording_of_unknown_or_impossible_duration_lasts_a_little_longer_tha
 @pytest.mark.parametrize(
     "fields", [{"audio_filepath": None}, {"audio_filepath": ""}, {"audio_sample_rate": 16000.5}, {"duration": 1e300}]
 )
-def test_without_a_file_that_could_be_read_there_is_no_recording(fields):
+def test_without_a_file_that_could_be_read_there_is_no_recording_and_its_fields_are_custom(fields):
     [cut] = cuts({**AUDIO, **fields, "segments": TWO})
     assert "recording" not in cut
+    assert (AUDIO | fields).items() <= cut["custom"].items()
     assert [each["text"] for each in cut["supervisions"]] == ["good morning", "hello"]
 
 
