@@ -93,7 +93,7 @@ def _measured(name: str, lines: list[bytes], window_duration: float, seconds: fl
         statistics.median(floors),
         statistics.median(ratios),
         three_quarters - quarter,
-        int(Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()[0]) * 1024,
+        peak_memory(),
     )
 
 
@@ -128,6 +128,11 @@ def inputs() -> dict[str, list[bytes]]:
         "AMI dev": SHARED / "fetched" / "ami_dev.jsonl.xz",
     }
     return {name: manifest_lines(path) for name, path in paths.items() if path.is_file()}
+
+
+def peak_memory() -> int:
+    """The greatest resident memory of this process so far, bytes."""
+    return int(Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()[0]) * 1024
 
 
 def rows(seconds: float) -> Iterator[Row]:

@@ -67,9 +67,9 @@ def measured(name: str, source: Path, repeat: int, *flags: str, rounds: int = 3)
             seconds, memory = _run(JOB, *named, *flags)
             jobs.append(seconds)
             peak = max(peak, int(memory) * 1024)
-            copies.append(_run(COPY, f"{out}/alm_output-*", f"{folder}/copy/lines")[0])
+            copies.append(_run(COPY, f"{out}/*-of-*", f"{folder}/copy/lines")[0])
         ratios = [one / other for one, other in zip(jobs, copies)]
-        written = sum(shard.stat().st_size for shard in out.glob("alm_output-*"))
+        written = sum(shard.stat().st_size for shard in out.glob("*-of-*"))
         with source.open("rb") as lines:
             recordings = repeat * sum(1 for _ in lines)
         return Row(

@@ -4,7 +4,6 @@ Nothing is waited for, so that is the time that it takes on a core of its own, w
 """
 
 import multiprocessing
-import resource
 import statistics
 import tempfile
 import time
@@ -24,6 +23,7 @@ from alm_beam.loader.state import Progress, check_state, progress_of, state_of
 from alm_beam.storage.index import open_index
 from alm_beam.storage.indexing import build_index
 from benchmarks.cuts import write_cuts
+from benchmarks.floor import peak_memory
 
 ROUNDS = 3
 READ = 200_000
@@ -134,7 +134,7 @@ def _planned() -> list[Row]:
     for first in range(0, PLANNED, BLOCK):
         plan.at(0, np.arange(first, min(first + BLOCK, PLANNED)))
     seconds = time.process_time() - begin
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
+    peak = peak_memory() / 1e6
     partition = Partition(0, 1, 0, 0)
     state = state_of(Progress(0, Remainder(), partition, int(0.9 * PLANNED)), plan, [None])
 

@@ -7,6 +7,7 @@ the same time.
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
+from operator import attrgetter
 from typing import Any, TypeAlias
 
 import msgspec
@@ -41,8 +42,8 @@ Offsets: TypeAlias = npt.NDArray[np.int64]
 TEMPORARY = f"{BEAM_TEMPORARY}{FOLDER}-parts"
 """The folder, in that of the cuts, of what an index is made from."""
 
-_READ_BYTES = 1 << 20
-_NEWLINE, _OPEN, _CLOSE = b"\n{}"
+_READ_BYTES = 1 << 19
+_OPEN, _CLOSE = b"{}"
 
 
 class _Custom(msgspec.Struct, gc=False):
@@ -53,10 +54,11 @@ class _Cut(msgspec.Struct, gc=False):
     """What a record states of a cut."""
 
     duration: float
-    custom: _Custom | None = None
+    custom: _Custom = msgspec.field(default_factory=_Custom)
 
 
 _decoder = msgspec.json.Decoder(_Cut)
+_duration_of, _source_of = attrgetter("duration"), attrgetter("custom.source")
 
 
 class _RunLabels(msgspec.Struct, frozen=True):
@@ -129,7 +131,7 @@ def _whole_lines(place: Located, path: str) -> Iterator[bytes]:
                 break
             end = data.rfind(b"\n") + 1
             if end:
-                yield b"".join((*begun, data[:end]))
+                yield b"".join((*begun, memoryview(data)[:end]))
                 begun = [data[end:]] if end < len(data) else []
             else:
                 begun.append(data)
@@ -237,19 +239,18 @@ class _Scan:
 
     def add(self, data: bytes) -> None:
         """Adds whole lines, the last of which may lack its newline."""
-        stops = np.flatnonzero(np.frombuffer(data, np.uint8) == _NEWLINE)
         lines = data.split(b"\n")
         if not lines[-1]:
             lines.pop()
-        else:
-            stops = np.append(stops, len(data))
-        starts = np.append(0, stops[:-1] + 1)
+        lengths = np.fromiter(map(len, lines), np.int64, len(lines))
+        stops = np.cumsum(lengths + 1) - 1
+        starts = stops - lengths
         durations, sources = _read_lines(data, starts, stops) or self._read_each(lines, starts.tolist())
         keys = b"".join(map(key_of, lines))
         rows = np.zeros(len(starts), ROW)
         rows["key"] = np.frombuffer(keys, "V16")
         rows["offset"] = self._size + starts
-        rows["length"] = stops - starts
+        rows["length"] = lengths
         rows["duration"] = durations
         rows["label"] = self._labels(sources)
         self._digest.add(keys)
@@ -325,8 +326,10 @@ def _read_lines(data: bytes, starts: Offsets, stops: Offsets) -> tuple[Any, list
         return None
     if len(cuts) != len(starts):
         return None
-    durations = np.fromiter([cut.duration for cut in cuts], np.float64, len(cuts))
+    durations = np.fromiter(map(_duration_of, cuts), np.float64, len(cuts))
     if not ((durations >= 0) & (durations <= MAX_SECONDS)).all():
         return None
-    sources = [cut.custom.source if cut.custom else "" for cut in cuts]
-    return durations, [source if type(source) is str else "" for source in sources]
+    sources = list(map(_source_of, cuts))
+    if set(map(type, sources)) != {str}:
+        sources = [source if type(source) is str else "" for source in sources]
+    return durations, sources

@@ -42,7 +42,7 @@ def sorted_rows(rows: Rows) -> Rows:
     """The rows in the order of label, key, shard and offset. A label is a number whose order is that of its text."""
     words = rows.view("<u8").reshape(-1, ROW.itemsize // 8)  # which NumPy moves faster than records
     label, high, low = rows["label"], words[:, 0].byteswap(), words[:, 1].byteswap()  # numbers in the order of the key
-    order = np.argsort(high)
+    order = np.argsort(high, kind="stable")  # which is six times as fast where the rows are sorted runs
     ordered = high[order]
     if (ordered[1:] == ordered[:-1]).any() or label.max(initial=0) > _SMALL:
         order = np.lexsort((rows["offset"], rows["shard"], low, high, label))

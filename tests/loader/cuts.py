@@ -2,12 +2,11 @@
 
 import json
 from collections.abc import Iterable, Sequence
-from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from xxhash import xxh3_128_digest
+from xxhash import xxh3_128_digest, xxh3_128_hexdigest
 
 _FIELDS = "key offset duration length shard label reserved".split()  # noqa: SIM905
 ROW = np.dtype(list(zip(_FIELDS, ("V16", "<u8", "<f8", "<u4", "<u4", "<u4", "<u4"))))
@@ -73,7 +72,7 @@ def _duration(line: bytes) -> float:
 
 
 def _digest(pieces: Iterable[bytes]) -> str:
-    return blake2b(b"".join(pieces), digest_size=16).hexdigest()
+    return xxh3_128_hexdigest(b"".join(pieces))
 
 
 def _label_meta(number: int, label: str, rows: np.ndarray) -> dict[str, Any]:
