@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 
 import apache_beam as beam
+import grpc
 import orjson
 from apache_beam.io.filesystems import FileSystems
 from apache_beam.options.pipeline_options import (
@@ -16,6 +17,7 @@ from apache_beam.options.pipeline_options import (
     PortableOptions,
     StandardOptions,
 )
+from apache_beam.runners.portability.job_server import ExternalJobServer
 from apache_beam.runners.runner import PipelineResult, PipelineState
 
 from alm_beam import __version__
@@ -84,6 +86,7 @@ def run(argv: Sequence[str] | None = None, prog: str = "build_windows.py") -> in
         parser.error(f"Beam refuses its flags: {error}")
     if _is_on_dataflow(options):
         _check_graph(parser, config, pipeline, len(manifests))
+    _check_job_server(parser, options)
     logging.getLogger("apache_beam.io.filebasedsink").setLevel(logging.ERROR)  # it warns when there are no rejects
     try:
         run_folder.clear(output)
@@ -272,6 +275,21 @@ def _check_graph(parser: FlagParser, config: JobConfig, pipeline: beam.Pipeline,
             f"{dataflow.MAX_GRAPH_BYTES / 1e6:.0f} MB at most. Join small manifests, or run the job on parts of them"
         )
         parser.refuse("input", ",".join(config.input), why)
+
+
+def _check_job_server(parser: FlagParser, options: PipelineOptions) -> None:
+    """Ends the process if no job server answers: an earlier run would be gone for nothing."""
+    portable = options.view_as(PortableOptions)
+    endpoint, seconds = portable.job_endpoint, portable.job_server_timeout
+    if _runner(options) != "portable" or endpoint == "embed":
+        return
+    if not endpoint:
+        parser.error("--runner=PortableRunner needs --job_endpoint=HOST:PORT, where a job server listens")
+    try:
+        ExternalJobServer(endpoint, seconds).start()
+    except grpc.FutureTimeoutError:
+        why = f"no job server answers there within {seconds} s (--job_server_timeout)"
+        parser.refuse("job_endpoint", endpoint, why)
 
 
 def _checked_output(parser: FlagParser, config: JobConfig) -> str:

@@ -1,4 +1,4 @@
-"""What is left of a job server's streams when a job has ended."""
+"""A job server that does not answer, and what is left of its streams when a job has ended."""
 
 import threading
 import weakref
@@ -10,7 +10,8 @@ import pytest
 from apache_beam.portability.api import beam_job_api_pb2, beam_job_api_pb2_grpc
 from apache_beam.runners.portability.portable_runner import PipelineResult
 
-from alm_beam.job import launch
+from alm_beam.job import launch, run
+from tests.manifests import write
 
 
 class FailedJob(beam_job_api_pb2_grpc.JobServiceServicer):
@@ -64,3 +65,23 @@ def test_no_stream_is_left_for_the_end_of_the_process(job_service):
         launch(pipeline)
     assert failed.value.__traceback__ is not None  # which keeps Beam's result, as its cycles do
     assert [stream() for stream in pipeline.streams] == [None, None]
+
+
+@pytest.mark.parametrize(
+    ("flags", "why"),
+    [
+        (
+            ("--job_endpoint=127.0.0.1:9", "--job_server_timeout=1"),
+            "127.0.0.1:9: no job server answers there within 1 s",
+        ),
+        ((), "--runner=PortableRunner needs --job_endpoint=HOST:PORT"),
+    ],
+)
+def test_without_a_job_server_the_earlier_run_stays(tmp_path, capfd, flags, why):
+    where = [f"--input={write(tmp_path / 'in.jsonl')}", f"--output={tmp_path / 'out'}", "--overwrite"]
+    assert run(where) == 0
+    with pytest.raises(SystemExit) as stopped:
+        run([*where, "--runner=PortableRunner", *flags])
+    assert stopped.value.code == 2
+    assert why in capfd.readouterr().err
+    assert (tmp_path / "out" / "_SUCCESS").exists()
