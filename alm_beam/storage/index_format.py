@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from xxhash import xxh3_128, xxh3_128_digest
 
-VERSION: Final = 1
+VERSION: Final = 2
 FOLDER: Final = "index"
 ROWS: Final = "rows.bin"
 META: Final = "index.json"

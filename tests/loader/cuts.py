@@ -51,7 +51,7 @@ def write_lines(folder: Path, lines: Sequence[bytes], shards: int = 1) -> str:
     (folder / "index").mkdir(exist_ok=True)
     (folder / "index" / "rows.bin").write_bytes(rows.tobytes())
     meta = {
-        "version": 1,
+        "version": 2,
         "rows": len(rows),
         "duration": float(rows["duration"].sum()),
         "rows_digest": _digest([rows.tobytes()]),

@@ -258,7 +258,10 @@ FAULTS: dict[str, tuple[Callable[[Path], Any], str]] = {
         r"index\.json: is no index\.json, or half",
     ),
     "index.json half": (lambda f: rewrite(f / "index/index.json", lambda b: b[:100]), r"index\.json: .* half of one"),
-    "index.json of another version": (lambda f: change_meta(f, version=2), r"index\.json: is of version 2"),
+    "index.json of another version": (
+        lambda f: change_meta(f, version=1),
+        r"index\.json: is of version 1, this alm_beam reads 2",
+    ),
     "index.json without a field": (lambda f: change_meta(f, rows_digest=None), r"index\.json: is no index\.json"),
     "index.json contradicts itself": (lambda f: change_meta(f, rows=999), r"index\.json: .* contradict"),
     "data appended": (
