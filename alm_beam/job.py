@@ -128,7 +128,7 @@ def _drop_streams(result: PipelineResult) -> None:
     """Drops what listened to a job server, while the threads that gRPC has for it are there.
 
     Beam's result keeps it until the process ends. By then a thread may have been stopped with a lock that gRPC waits
-    for when a stream is dropped: a run on Flink that had failed was seen to hang for ever.
+    for when a stream is dropped: a failed run on Flink was seen to hang there.
     """
     for stream in ("_state_stream", "_message_stream"):
         vars(result).pop(stream, None)
