@@ -18,7 +18,7 @@ setup(
     python_requires=">=3.10,<3.13",
     packages=find_packages(include=["alm_beam", "alm_beam.*"]),
     package_data={"alm_beam": ["py.typed", "sample_data/*.jsonl"]},
-    entry_points={"console_scripts": ["alm-beam=alm_beam.cli:main"]},
+    entry_points={"console_scripts": ["alm-beam=alm_beam.cli.main:main"]},
     install_requires=[
         "apache-beam>=2.77,<2.78",  # the job; the source for manifests overrides parts of it that no version promises
         "fsspec>=2026.9",  # any storage by URL; what s3fs and gcsfs are tested with

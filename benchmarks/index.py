@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from alm_beam.storage.index import open_index
-from alm_beam.storage.index_format import key_of
-from alm_beam.storage.indexing import build_index
+from alm_beam.storage.index.build import build_index
+from alm_beam.storage.index.format import key_of
+from alm_beam.storage.index.open import open_index
 from benchmarks.cuts import write_cuts
 from benchmarks.job import JOB, _run, five_recordings
 

@@ -16,7 +16,7 @@ from benchmarks.floor import REPO, SHARED
 
 JOB = """
 import resource, sys
-from alm_beam.cli import main
+from alm_beam.cli.main import main
 code = main(["windows", *sys.argv[1:]])
 own = int(open("/proc/self/status").read().partition("VmHWM:")[2].split()[0])
 print(max(own, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss))

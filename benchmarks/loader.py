@@ -20,8 +20,8 @@ from alm_beam.loader.partition import Partition
 from alm_beam.loader.plan import Plan, PlannedSource
 from alm_beam.loader.remainder import Remainder
 from alm_beam.loader.state import Progress, check_state, progress_of, state_of
-from alm_beam.storage.index import open_index
-from alm_beam.storage.indexing import build_index
+from alm_beam.storage.index.build import build_index
+from alm_beam.storage.index.open import open_index
 from benchmarks.cuts import write_cuts
 from benchmarks.floor import peak_memory
 

@@ -10,18 +10,17 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "alm_beam"
 FLOORS = {
     "core": {"core"},
-    "storage": {"storage"},
-    "loader": {"loader", "storage"},
+    "storage": {"storage", "core"},
     "runners": {"runners", "storage"},
+    "loader": {"loader", "storage"},
     "transforms": {"transforms", "core", "storage", "runners"},
     "report": {"report", "core", "storage"},
     "sample": {"storage"},
-    "flags": {"core", "storage"},
-    "job": {"core", "storage", "runners", "transforms", "report", "flags"},
+    "jobs": {"jobs", "core", "storage", "runners", "transforms", "report", "cli"},
     "__main__": {"cli"},
-    "cli": {"flags", "sample", "job", "core", "storage", "report", "loader"},
+    "cli": {"cli", "sample", "jobs", "core", "storage", "report", "loader"},
 }
-BEAM = {"transforms", "runners", "job"}
+BEAM = {"transforms", "runners", "jobs"}
 MODULES = sorted(path.relative_to(PACKAGE.parent) for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
 
 

@@ -5,7 +5,7 @@ import fsspec
 import pytest
 
 import alm_beam
-from alm_beam.cli import main
+from alm_beam.cli.main import main
 from alm_beam.core.manifest import ManifestLine, parse_recording
 from alm_beam.sample import sample_entries
 

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from alm_beam.job import run
+from alm_beam.jobs.windows import run
 from alm_beam.runners.filesystem import StorageSetup
 from alm_beam.sample import sample_entries
 from alm_beam.storage import run_folder
@@ -155,7 +155,7 @@ def test_several_workers_that_are_forks(store, filled, expected):
 def test_several_workers_that_are_no_forks(store, filled, expected):
     code = (
         "import sys, threading, time; threading.Thread(target=time.sleep, args=(999,), daemon=True).start()\n"
-        "from alm_beam.job import run; sys.exit(run(sys.argv[1:]))"
+        "from alm_beam.jobs.windows import run; sys.exit(run(sys.argv[1:]))"
     )
     flags = [f"--input={filled}/in", f"--output={filled}/out", store.flag(), *TWO_WORKERS]
     done = subprocess.run([sys.executable, "-c", code, *flags], capture_output=True, text=True, timeout=120)

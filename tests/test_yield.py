@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from alm_beam.cli import main
+from alm_beam.cli.main import main
 
 REPO = Path(__file__).parents[1]
 SECTION = (REPO / "README.md").read_text(encoding="utf-8").partition("## More audio")[2].partition("\n## ")[0]

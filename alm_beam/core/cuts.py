@@ -20,8 +20,8 @@ from xxhash import xxh3_64_hexdigest
 from alm_beam.core.config import EntryConfig
 from alm_beam.core.manifest import NUMBER, Recording, Segment, whole_segments
 from alm_beam.core.overlap import Selection
-from alm_beam.core.slices import Times, Windows
 from alm_beam.core.truncation import shortened
+from alm_beam.core.window_columns import Times, Windows
 
 RECORDING_IDS = ("recording_id", "id", "audio_item_id")
 """Fields of an entry that name its recording, the best first."""

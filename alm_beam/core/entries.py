@@ -16,8 +16,8 @@ from alm_beam.core.config import GREEDY, LONGEST, EntryConfig
 from alm_beam.core.losses import left_to_right_sum
 from alm_beam.core.manifest import BadEntry, Recording, Segment, too_deep, whole_segments
 from alm_beam.core.overlap import Selection
-from alm_beam.core.slices import LostWindow, Windows
 from alm_beam.core.truncation import Cut, shortened
+from alm_beam.core.window_columns import LostWindow, Windows
 from alm_beam.core.windows import Candidates
 
 _Pieces: TypeAlias = list[bytes | memoryview]

@@ -30,7 +30,7 @@ from operator import sub
 from typing import NamedTuple
 
 from alm_beam.core.config import OverlapConfig
-from alm_beam.core.slices import Times
+from alm_beam.core.window_columns import Times
 
 _PER_SECOND = 10**9
 

@@ -9,7 +9,7 @@ from alm_beam.core.config import GREEDY, MOST_AUDIO, OverlapConfig
 from alm_beam.core.losses import LossStats, left_to_right_sum
 from alm_beam.core.manifest import ManifestLine, Placed
 from alm_beam.core.most_audio import most_audio_positions
-from alm_beam.core.slices import Times, Windows
+from alm_beam.core.window_columns import Times, Windows
 from alm_beam.core.windows import Candidates
 
 _MATCHED_DIGITS = 6

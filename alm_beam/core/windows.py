@@ -10,7 +10,7 @@ For every segment i of enough bandwidth a candidate grows from i, segment by seg
 stops it. The candidate is a window when it lasts target ± tolerance, has two segments or more and enough speakers.
 
 How far a candidate grows is found without walking over it again. The first and the last of these events do not depend
-on the start's own time and are found beforehand (`alm_beam.core.stops`). As for the second: where a start is not before
+on the start's own time and are found beforehand (`core.growth_limits`). As for the second: where a start is not before
 the last one, all that the last candidate held ends in time for this one too, so the stop only moves to the right. Only
 a start that goes back in time looks anew, at what it then holds.
 
@@ -25,13 +25,13 @@ import math
 from collections import deque
 from dataclasses import dataclass, field
 
+from alm_beam.core.all_windows import find_all_windows
 from alm_beam.core.config import ALL, WindowConfig
-from alm_beam.core.ends import find_all_windows
+from alm_beam.core.growth_limits import find_low_bandwidths, find_speaker_stops
 from alm_beam.core.losses import Losses, LossReason, left_to_right_sum
 from alm_beam.core.manifest import NO_SPEAKER, ManifestLine, Placed, Recording
-from alm_beam.core.slices import MIN_SEGMENTS_PER_WINDOW, SPEAKER_DURATIONS, LostWindow, Slices, Windows
-from alm_beam.core.stops import find_low_bandwidths, find_speaker_stops
 from alm_beam.core.truncation import Cuts
+from alm_beam.core.window_columns import MIN_SEGMENTS_PER_WINDOW, SPEAKER_DURATIONS, LostWindow, Slices, Windows
 
 
 @dataclass(slots=True)

@@ -10,8 +10,8 @@ from alm_beam.loader.mixture import Mixture
 from alm_beam.loader.reader import Reader, WindowError
 from alm_beam.loader.sources import OpenSource
 from alm_beam.loader.state import merge_states
-from alm_beam.storage.index import Index
-from alm_beam.storage.index_format import key_of
+from alm_beam.storage.index.format import key_of
+from alm_beam.storage.index.open import Index
 from alm_beam.storage.paths import BLOCK_BYTES, errors_that_name, located
 from alm_beam.storage.secrets import shown
 

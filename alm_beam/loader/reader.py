@@ -10,8 +10,8 @@ import numpy as np
 from orjson import loads
 
 from alm_beam.loader.permutation import Positions
-from alm_beam.storage.index import ROW, Index
-from alm_beam.storage.index_format import key_of
+from alm_beam.storage.index.format import key_of
+from alm_beam.storage.index.open import ROW, Index
 from alm_beam.storage.paths import Located, errors_that_name, is_local, located
 from alm_beam.storage.secrets import shown
 

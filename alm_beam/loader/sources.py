@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from alm_beam.storage.index import Index, open_index
+from alm_beam.storage.index.open import Index, open_index
 from alm_beam.storage.secrets import shown
 
 

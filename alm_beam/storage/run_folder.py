@@ -6,9 +6,9 @@ from contextlib import nullcontext
 
 import fsspec
 
-from alm_beam.storage import indexing
 from alm_beam.storage.discovery import BEAM_TEMPORARY, Manifest, would_find
-from alm_beam.storage.index_format import FOLDER, META, ROWS
+from alm_beam.storage.index import build
+from alm_beam.storage.index.format import FOLDER, META, ROWS
 from alm_beam.storage.paths import (
     canonical,
     errors_that_name,
@@ -33,7 +33,7 @@ SUCCESS = "_SUCCESS"
 _SHARDED = f"({'|'.join(SHARDED)})"
 _OF_A_RUN = re.compile(
     rf"{_SHARDED}-\d+-of-\d+{re.escape(SHARD_SUFFIX)}|{re.escape(LOSS_STATS)}|{BEAM_TEMPORARY}{_SHARDED}-.*"
-    rf"|{re.escape(indexing.TEMPORARY)}"
+    rf"|{re.escape(build.TEMPORARY)}"
 )
 
 

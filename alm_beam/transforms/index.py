@@ -7,7 +7,7 @@ from apache_beam import PCollection
 from apache_beam.pvalue import AsIter
 
 from alm_beam.runners.filesystem import StorageSetup
-from alm_beam.storage import indexing
+from alm_beam.storage.index import build
 
 
 class _ScanShard(beam.DoFn):
@@ -17,7 +17,7 @@ class _ScanShard(beam.DoFn):
 
     def process(self, shard: str) -> Iterator[str]:
         name = shard.rpartition("/")[2]
-        indexing.scan_shard(self._output, name)
+        build.scan_shard(self._output, name)
         yield name
 
 
@@ -27,7 +27,7 @@ class _MergeParts(beam.DoFn):
         self._storage = storage
 
     def process(self, _: bytes, names: Iterable[str]) -> Iterator[str]:
-        yield indexing.merge_parts(self._output, sorted(set(names))).fingerprint
+        yield build.merge_parts(self._output, sorted(set(names))).fingerprint
 
 
 class IndexCuts(beam.PTransform):

@@ -17,8 +17,9 @@ from apache_beam.pvalue import AsIter
 
 from alm_beam.core.losses import LossStats
 from alm_beam.runners.filesystem import StorageSetup
-from alm_beam.storage import indexing, run_folder
+from alm_beam.storage import run_folder
 from alm_beam.storage.discovery import BEAM_TEMPORARY
+from alm_beam.storage.index import build
 
 _SHARD_BYTES = 1 << 30
 """A store takes a shard of this size in few parts, and copies it by one request."""
@@ -196,7 +197,7 @@ class _FinishRun(beam.DoFn):
         _write(FileSystems.join(self._output, run_folder.LOSS_STATS), summary + b"\n")
         if stats.reject_fraction > self._max_reject_fraction:
             raise RejectLimitError(_reject_limit_message(stats, self._max_reject_fraction, self._output))
-        indexing.clear_parts(self._output)
+        build.clear_parts(self._output)
         _write(success, b"")
 
 

@@ -71,7 +71,7 @@ def test_a_wrong_setting_is_an_import_error_that_names_it(monkeypatch, tmp_path,
 
 def test_params_are_the_flags_of_the_job_with_its_defaults(monkeypatch, tmp_path):
     flags = in_the_job(
-        "import json; from alm_beam.flags import windows_parser\n"
+        "import json; from alm_beam.cli.flags import windows_parser\n"
         "actions = windows_parser('x')._actions\n"
         "print(json.dumps({each.dest: each.default for each in actions if each.dest != 'help'}))"
     )
@@ -120,7 +120,7 @@ def test_params_and_job_refuse_the_same_values():
     ]
     as_text = in_dag("_as_text")
     by_job = in_the_job(
-        "import json, sys; from alm_beam.flags import job_config, windows_parser\n"
+        "import json, sys; from alm_beam.cli.flags import job_config, windows_parser\n"
         "def takes(name, text):\n"
         "    parser = windows_parser('x')\n"
         "    flag = [] if text is None else [f'--{name}={text}']\n"
@@ -197,8 +197,8 @@ def test_the_command_for_flink(monkeypatch, tmp_path):
     )
     taken = in_the_job(
         "import json, sys\n"
-        "from alm_beam.flags import job_config, windows_parser\n"
-        "from alm_beam.job import _beam_options\n"
+        "from alm_beam.cli.flags import job_config, windows_parser\n"
+        "from alm_beam.jobs.windows import _beam_options\n"
         "parser = windows_parser('x'); flags, others = parser.parse_known_args(json.load(sys.stdin))\n"
         "job_config(parser, flags); options = _beam_options(parser, others).get_all_options(drop_default=True)\n"
         "print(json.dumps({name: options[name] for name in ('flink_master', 'environment_type', 'parallelism')}))",

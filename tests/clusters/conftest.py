@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from alm_beam.sample import sample_entries
-from alm_beam.storage.index import open_index
+from alm_beam.storage.index.open import open_index
 from tests import manifests
 from tests.clusters import flink, install, runs
 

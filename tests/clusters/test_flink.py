@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from alm_beam.storage.index import open_index
+from alm_beam.storage.index.open import open_index
 from tests import manifests
 from tests.clusters import flink, install, runs
 from tests.clusters.conftest import had

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from alm_beam.storage.index import open_index
+from alm_beam.storage.index.open import open_index
 from tests.clusters import flink, runs
 
 IN_THE_MIDDLE = 60_000_000

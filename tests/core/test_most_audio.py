@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from alm_beam.cli.flags import job_config, windows_parser
 from alm_beam.core.config import OverlapConfig
 from alm_beam.core.manifest import ManifestLine, parse_recording
 from alm_beam.core.most_audio import most_audio_positions
 from alm_beam.core.overlap import filter_overlaps, kept_positions
 from alm_beam.core.windows import build_windows
-from alm_beam.flags import job_config, windows_parser
 from tests import obvious
 from tests.conformance import SHARED, all_cases, flags_of, read_lines
 

@@ -6,7 +6,7 @@ import shutil
 
 import pytest
 
-from alm_beam.cli import main
+from alm_beam.cli.main import main
 from alm_beam.loader import Partition, WindowLoader
 from tests.loader.cuts import cut, write_cuts, write_lines
 

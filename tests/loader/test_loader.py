@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from alm_beam.loader import Partition, PartitionError, Source, SourceError, StateError, WindowLoader
-from alm_beam.storage.index import IndexFault
+from alm_beam.storage.index.open import IndexFault
 from tests.loader.cuts import cut, write_cuts
 
 

@@ -12,7 +12,7 @@ import xxhash
 from alm_beam.loader import Partition, Reader, WindowError, WindowLoader
 from alm_beam.loader import reader as reader_module
 from alm_beam.loader.reader import window_of
-from alm_beam.storage.index import open_index
+from alm_beam.storage.index.open import open_index
 from alm_beam.storage.options import use
 from tests.loader.cuts import cut, write_cuts, write_lines
 from tests.servers.faults import proxy

@@ -10,7 +10,7 @@ import pytest
 from apache_beam.portability.api import beam_job_api_pb2, beam_job_api_pb2_grpc
 from apache_beam.runners.portability.portable_runner import PipelineResult
 
-from alm_beam.job import launch, run
+from alm_beam.jobs.windows import launch, run
 from tests.manifests import write
 
 

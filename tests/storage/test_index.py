@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 import xxhash
 
-from alm_beam.cli import main
-from alm_beam.storage import indexing, merging
-from alm_beam.storage.index import ROW, Index, IndexFault, open_index
-from alm_beam.storage.index_check import verify_index
-from alm_beam.storage.indexing import build_index
+from alm_beam.cli.main import main
+from alm_beam.storage.index import build, merge
+from alm_beam.storage.index.build import build_index
+from alm_beam.storage.index.open import ROW, Index, IndexFault, open_index
+from alm_beam.storage.index.verify import verify_index
 from alm_beam.storage.options import use
 from tests.servers.faults import proxy
 from tests.servers.stores import Store
@@ -82,9 +82,9 @@ def test_rows_are_what_the_contract_says(folder):
 @pytest.mark.parametrize("run_rows", [1 << 20, 40])
 def test_the_order_depends_on_the_windows_alone(folder, tmp_path, monkeypatch, shards, run_rows):
     """With runs of 40 rows, and three of them merged at a time, the merge has several levels."""
-    monkeypatch.setattr(indexing, "RUN_ROWS", run_rows)
-    monkeypatch.setattr(merging, "RUN_ROWS", run_rows)
-    monkeypatch.setattr(merging, "_MOST_RUNS", 3 if run_rows == 40 else 128)
+    monkeypatch.setattr(build, "RUN_ROWS", run_rows)
+    monkeypatch.setattr(merge, "RUN_ROWS", run_rows)
+    monkeypatch.setattr(merge, "_MOST_RUNS", 3 if run_rows == 40 else 128)
     shuffled = LINES.copy()
     random.Random(shards).shuffle(shuffled)
     other = write_shards(tmp_path / "other", shuffled, shards)
@@ -96,9 +96,9 @@ def test_the_order_depends_on_the_windows_alone(folder, tmp_path, monkeypatch, s
 
 @pytest.mark.parametrize("run_rows", [1 << 20, 10])
 def test_identical_lines(tmp_path, monkeypatch, run_rows):
-    monkeypatch.setattr(indexing, "RUN_ROWS", run_rows)
-    monkeypatch.setattr(merging, "RUN_ROWS", run_rows)
-    monkeypatch.setattr(merging, "_MOST_RUNS", 4)
+    monkeypatch.setattr(build, "RUN_ROWS", run_rows)
+    monkeypatch.setattr(merge, "RUN_ROWS", run_rows)
+    monkeypatch.setattr(merge, "_MOST_RUNS", 4)
     folder = write_shards(tmp_path, LINES[:3] * 50, 4)
     build_index(str(folder))
     index = open_index(str(folder))
@@ -109,7 +109,7 @@ def test_identical_lines(tmp_path, monkeypatch, run_rows):
 
 
 def test_lines_longer_than_a_read(tmp_path, monkeypatch):
-    monkeypatch.setattr(indexing, "_READ_BYTES", 7)
+    monkeypatch.setattr(build, "_READ_BYTES", 7)
     folder = write_shards(tmp_path, LINES[:20], 1)
     build_index(str(folder))
     assert sorted(read_lines(open_index(str(folder)), folder)) == sorted(LINES[:20])
@@ -122,7 +122,7 @@ def test_rows_are_sorted_by_label_and_all_of_the_key_and_those_of_one_key_by_the
         row["key"], row["label"], row["shard"], row["offset"] = keys[at % 6], at // 6 % 2, at // 12 % 2, at
     expected = sorted((int(row["label"]), row["key"].tobytes(), int(row["shard"]), int(row["offset"])) for row in rows)
     for seed in range(3):
-        found = merging.sorted_rows(np.random.default_rng(seed).permutation(rows))
+        found = merge.sorted_rows(np.random.default_rng(seed).permutation(rows))
         assert [(r["label"], r["key"].tobytes(), r["shard"], r["offset"]) for r in found] == expected
 
 
@@ -140,14 +140,14 @@ def test_another_window_changes_the_fingerprint(folder, tmp_path):
 
 def test_a_step_that_is_done_again_gives_the_same_bytes(folder):
     before = {path.name: path.read_bytes() for path in (folder / "index").iterdir()}
-    names = indexing.find_shards(str(folder))
+    names = build.find_shards(str(folder))
     for name in [*names, names[1]]:
-        indexing.scan_shard(str(folder), name)
+        build.scan_shard(str(folder), name)
     for _ in range(2):
-        indexing.merge_parts(str(folder), names)
+        build.merge_parts(str(folder), names)
     assert {path.name: path.read_bytes() for path in (folder / "index").iterdir()} == before
-    indexing.clear_parts(str(folder))
-    indexing.clear_parts(str(folder))
+    build.clear_parts(str(folder))
+    build.clear_parts(str(folder))
 
 
 @pytest.mark.parametrize("lines", [[], LINES[:1]])
@@ -311,7 +311,7 @@ def test_shards_of_one_size_that_were_swapped(tmp_path):
 
 
 def test_a_large_index_is_sampled_and_the_whole_check_finds_the_rest(folder, monkeypatch):
-    monkeypatch.setattr("alm_beam.storage.index.WHOLE_CHECK_BYTES", 1000)
+    monkeypatch.setattr("alm_beam.storage.index.open.WHOLE_CHECK_BYTES", 1000)
     index = open_index(str(folder))
     verify_index(index)
     at = int(index.rows["offset"][17] + index.rows["length"][17] - 3)
@@ -323,7 +323,7 @@ def test_a_large_index_is_sampled_and_the_whole_check_finds_the_rest(folder, mon
 
 
 def test_the_whole_check_reads_rows_and_counts(folder, monkeypatch):
-    monkeypatch.setattr("alm_beam.storage.index.WHOLE_CHECK_BYTES", 1000)
+    monkeypatch.setattr("alm_beam.storage.index.open.WHOLE_CHECK_BYTES", 1000)
     rewrite(folder / "index/rows.bin", lambda b: b[: 48 * 17 + 24] + b"\1" + b[48 * 17 + 25 :])
     with pytest.raises(IndexFault, match=r"rows\.bin: its bytes are not those that were written"):
         verify_index(open_index(str(folder)))

@@ -11,7 +11,7 @@ import pytest
 from google.cloud.dataflow_v1beta3 import ParameterType, TemplateMetadata
 
 from alm_beam import job
-from alm_beam.flags import _Switch, job_config, windows_parser
+from alm_beam.cli.flags import _Switch, job_config, windows_parser
 from alm_beam.runners.filesystem import StorageSetup
 from tests.templates.image import DOCKERFILE
 

@@ -17,15 +17,15 @@ from apache_beam.portability.api import beam_runner_api_pb2
 
 from alm_beam.core.config import JobConfig, OverlapConfig
 from alm_beam.core.losses import LossStats
-from alm_beam.job import build, launch, run
+from alm_beam.jobs.windows import build, launch, run
 from alm_beam.sample import write_sample
 from alm_beam.storage import run_folder
 from alm_beam.storage.discovery import find_manifests
-from alm_beam.storage.index import open_index
+from alm_beam.storage.index.open import open_index
 from tests.manifests import ENTRIES, lines, output_entries, rejects, stats, write
 from tests.storage.test_compression import COMPRESS
 
-REPO = Path(__file__).parents[1]
+REPO = Path(__file__).parents[2]
 
 
 def job(out: Path, *inputs: object, flags: tuple[str, ...] = ()) -> int:

@@ -21,9 +21,9 @@ from apache_beam.runners.portability.job_server import ExternalJobServer
 from apache_beam.runners.runner import PipelineResult, PipelineState
 
 from alm_beam import __version__
+from alm_beam.cli.flags import FlagParser, job_config, windows_parser
 from alm_beam.core.config import JobConfig
 from alm_beam.core.losses import LossStats
-from alm_beam.flags import FlagParser, job_config, windows_parser
 from alm_beam.report.summary import render_summary
 from alm_beam.runners import dataflow
 from alm_beam.runners.filesystem import StorageSetup

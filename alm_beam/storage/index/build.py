@@ -16,7 +16,7 @@ import numpy.typing as npt
 import orjson
 
 from alm_beam.storage.discovery import BEAM_TEMPORARY
-from alm_beam.storage.index_format import (
+from alm_beam.storage.index.format import (
     COMPRESSED_SHARD_NAME,
     FOLDER,
     MAX_SECONDS,
@@ -33,7 +33,7 @@ from alm_beam.storage.index_format import (
     Shard,
     key_of,
 )
-from alm_beam.storage.merging import RUN_ROWS, Run, merged, sorted_rows
+from alm_beam.storage.index.merge import RUN_ROWS, Run, merged, sorted_rows
 from alm_beam.storage.paths import BLOCK_BYTES, Located, errors_that_name, files_below, info_of, located, written_whole
 from alm_beam.storage.secrets import shown
 

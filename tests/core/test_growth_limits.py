@@ -3,8 +3,8 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from alm_beam.core.growth_limits import find_low_bandwidths, find_speaker_stops
 from alm_beam.core.manifest import NO_SPEAKER
-from alm_beam.core.stops import find_low_bandwidths, find_speaker_stops
 
 
 @given(st.lists(st.integers(0, 3)), st.integers(0, 4))

@@ -19,7 +19,7 @@ from operator import itemgetter
 
 from alm_beam.core.config import WindowConfig
 from alm_beam.core.manifest import Recording
-from alm_beam.core.slices import MIN_SEGMENTS_PER_WINDOW, LostWindow, Slices, Windows
+from alm_beam.core.window_columns import MIN_SEGMENTS_PER_WINDOW, LostWindow, Slices, Windows
 
 
 def find_all_windows(

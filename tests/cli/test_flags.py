@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from alm_beam.flags import job_config, windows_parser
-from alm_beam.job import run
+from alm_beam.cli.flags import job_config, windows_parser
+from alm_beam.jobs.windows import run
 from tests.manifests import write
 
-README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 
 
 def config(*flags: str):
@@ -178,6 +178,6 @@ def test_the_readme_lists_every_flag_with_its_default():
 @pytest.mark.parametrize("command", [["-m", "alm_beam"], ["-m", "alm_beam", "windows"], ["pipelines/build_windows.py"]])
 def test_help_is_there_for_every_entry(command):
     shown = subprocess.run(
-        [sys.executable, *command, "--help"], capture_output=True, text=True, check=True, cwd=Path(__file__).parents[1]
+        [sys.executable, *command, "--help"], capture_output=True, text=True, check=True, cwd=Path(__file__).parents[2]
     )
     assert "usage:" in shown.stdout

@@ -7,7 +7,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from alm_beam.storage.index_format import ROW, Rows
+from alm_beam.storage.index.format import ROW, Rows
 from alm_beam.storage.paths import written_whole
 
 RUN_ROWS = 1 << 19

@@ -2,9 +2,9 @@
 
 import tempfile
 
-from alm_beam.storage.index import Index
-from alm_beam.storage.index_format import FOLDER, META, ROWS, Digest, IndexFault
-from alm_beam.storage.indexing import merged_meta, scan_shard
+from alm_beam.storage.index.build import merged_meta, scan_shard
+from alm_beam.storage.index.format import FOLDER, META, ROWS, Digest, IndexFault
+from alm_beam.storage.index.open import Index
 from alm_beam.storage.paths import located
 from alm_beam.storage.secrets import shown
 

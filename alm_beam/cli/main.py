@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from alm_beam import __version__
-from alm_beam.flags import FlagParser, windows_parser
+from alm_beam.cli.flags import FlagParser, windows_parser
 
 if TYPE_CHECKING:
     from alm_beam.storage.options import StorageOptions
@@ -36,7 +36,7 @@ def _windows(arguments: list[str]) -> int:
     if not {"-h", "--help"}.isdisjoint(arguments):
         windows_parser(prog).print_help()
         return 0
-    from alm_beam.job import run
+    from alm_beam.jobs.windows import run
 
     return run(arguments, prog)
 
@@ -93,9 +93,9 @@ def _index(arguments: list[str]) -> int:
     parser.add_argument("--overwrite", action="store_true", help="make it again where there is one")
     parser.add_argument("--check", action="store_true", help="make none: read all that the one there says, and compare")
     flags, options = _with_storage_options(parser, arguments, "dir")
-    from alm_beam.storage.index import open_index
-    from alm_beam.storage.index_check import verify_index
-    from alm_beam.storage.indexing import build_index
+    from alm_beam.storage.index.build import build_index
+    from alm_beam.storage.index.open import open_index
+    from alm_beam.storage.index.verify import verify_index
     from alm_beam.storage.options import use
     from alm_beam.storage.secrets import redacted, shown
 

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from alm_beam.storage.index_format import (
+from alm_beam.storage.index.format import (
     COMPRESSED_SHARD_NAME,
     FOLDER,
     META,

@@ -1,0 +1,1 @@
+"""The command `alm-beam`: one file for each of its commands."""

@@ -1,0 +1,1 @@
+"""The index of cuts: its format, and how it is built, merged, opened and verified."""
