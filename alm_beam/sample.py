@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -9,6 +10,9 @@ from fsspec.utils import infer_compression
 
 from alm_beam.storage.discovery import is_manifest_name
 from alm_beam.storage.paths import errors_that_name, located, make_folder, move
+
+SHIPPED = str(Path(__file__).with_name("sample_data"))
+"""The folder of the manifests that are part of this package: five conversations."""
 
 RECORDINGS_PER_MANIFEST = 10_000
 

@@ -1,6 +1,6 @@
 """Launches the main job: manifests in, training windows out."""
 
-from alm_beam.jobs.windows import run
+from alm_beam.cli.windows import main
 
 if __name__ == "__main__":
-    raise SystemExit(run())
+    raise SystemExit(main())

@@ -4,7 +4,15 @@ from collections.abc import Iterator
 
 import pytest
 
+from alm_beam.storage.connections import close_connections
 from tests.servers.stores import Store, serving
+
+
+@pytest.fixture(autouse=True)
+def _closed_connections() -> Iterator[None]:
+    """A server here answers few connections at a time."""
+    yield
+    close_connections()
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ from tests.manifests import stats
 from tests.test_stores import stats_in
 
 MEGABYTES = 200
-CODE = "import sys; from alm_beam.jobs.windows import run; sys.exit(run(sys.argv[1:]))"
+CODE = "import sys; from alm_beam.cli.windows import main as run; sys.exit(run(sys.argv[1:]))"
 FLAGS = ("--no_candidate_windows", "--target_window_duration=60")
 
 

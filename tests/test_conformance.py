@@ -5,11 +5,11 @@ import json
 import pytest
 
 from alm_beam.cli.flags import job_config, windows_parser
+from alm_beam.cli.windows import main as run
 from alm_beam.core.entries import serialise_entry
 from alm_beam.core.manifest import ManifestLine, parse_recording
 from alm_beam.core.overlap import filter_overlaps
 from alm_beam.core.windows import build_windows
-from alm_beam.jobs.windows import run
 from tests.conformance import SHARED, all_cases, entries_by_path, flags_of, read_lines
 
 

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from alm_beam.jobs.windows import run
+from alm_beam.cli.windows import main as run
 from alm_beam.storage import paths
 from tests.manifests import lines
 from tests.servers.faults import Fault, Request, proxy

@@ -15,7 +15,7 @@ from tests.servers.stores import SECRET, Store
 
 LOUD = "import logging; logging.basicConfig(level=logging.DEBUG)\n"
 CLI = "import sys; from alm_beam.cli.main import main; sys.exit(main(sys.argv[1:]))"
-JOB = "import sys; from alm_beam.jobs.windows import run; sys.exit(run(sys.argv[1:]))"
+JOB = "import sys; from alm_beam.cli.windows import main as run; sys.exit(run(sys.argv[1:]))"
 OTHER_THREAD = "import threading, time; threading.Thread(target=time.sleep, args=(999,), daemon=True).start()\n"
 
 

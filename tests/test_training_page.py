@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from alm_beam.jobs.windows import run
+from alm_beam.cli.windows import main as run
 from alm_beam.loader import WindowLoader
 from alm_beam.sample import write_sample
 

@@ -167,6 +167,7 @@ class JobConfig:
     num_shards: int = 0
     overwrite: bool = False
     max_reject_fraction: float = 0.01
+    storage_options: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         _check(bool(self.input) and all(self.input), "input", ",".join(self.input), "a file, a folder or a glob")

@@ -17,7 +17,7 @@ _REPEATS_ALL_OPTIONS = ("sdk_pipeline_options", "Create job")
 
 
 def prepare(options: PipelineOptions) -> None:
-    """Lets the workers run in this process's own image, where that is a template's, and shows the job's messages.
+    """Lets the workers run in this process's own image, where that is a template's.
 
     Raises:
         ValueError: the workers would not have this package.
@@ -29,6 +29,10 @@ def prepare(options: PipelineOptions) -> None:
             "Dataflow's workers would not have alm_beam; name an image that has it by --sdk_container_image, or give "
             "--setup_file=./setup.py"
         )
+
+
+def show_messages() -> None:
+    """Logs the messages of jobs on Dataflow in this process, for a command that waits for one."""
     logging.basicConfig()
     logging.getLogger(_MESSAGES).setLevel(logging.INFO)
     logging.getLogger(f"{_MESSAGES}.internal.apiclient").addFilter(_repeats_no_options)

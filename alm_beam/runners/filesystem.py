@@ -1,12 +1,12 @@
-"""Beam's view of every filesystem that fsspec knows: what makes `ReadFromText` and `WriteToText` take any URL.
+"""A plugin for other Beam jobs: Beam's own `ReadFromText`, `WriteToText` and the like take any URL that fsspec knows.
 
-Importing it, which `--beam_plugin=alm_beam.runners.filesystem` does in a worker of any Beam job, is all that it takes.
+Nothing in this package imports it. Whoever imports it asks for it, as `--beam_plugin=alm_beam.runners.filesystem` does
+in each worker of a job: from then on fsspec serves every scheme of Beam's `FileSystems` in that process.
 """
 
 import contextlib
 import io
-import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import IO, Any
 
 import fsspec
@@ -14,8 +14,7 @@ from apache_beam.io import filesystems  # noqa: F401 (brings Beam's own filesyst
 from apache_beam.io.filesystem import BeamIOError, CompressedFile, CompressionTypes, FileMetadata, FileSystem
 from fsspec.spec import AbstractBufferedFile
 
-from alm_beam.storage.discovery import BEAM_TEMPORARY, Manifest
-from alm_beam.storage.options import StorageOptions, use
+from alm_beam.storage.discovery import BEAM_TEMPORARY
 from alm_beam.storage.paths import (
     BLOCK_BYTES,
     Located,
@@ -27,7 +26,6 @@ from alm_beam.storage.paths import (
     make_folder,
     modified,
     move,
-    version_of,
 )
 from alm_beam.storage.secrets import shown
 
@@ -39,7 +37,6 @@ class FsspecFileSystem(FileSystem):
     """A Beam filesystem on fsspec's; each scheme has a subclass. Every error is an OSError that names the URL."""
 
     CHUNK_SIZE = 1000  # files that Beam hands over to be renamed at a time: as many as S3 deletes by one request
-    own = _NO_SCHEME
     _scheme = _NO_SCHEME
 
     @classmethod
@@ -162,10 +159,6 @@ class _File(io.BufferedIOBase):
         self._url = url
         self.mode = mode
 
-    def info(self) -> dict[str, Any]:
-        """What the filesystem told of the file when it was opened, to be read; nothing where it did not."""
-        return getattr(self._file, "details", None) or {}
-
     def readable(self) -> bool:
         return self.mode == "rb"
 
@@ -215,83 +208,21 @@ class _File(io.BufferedIOBase):
         self.close()
 
 
-def has_changed(file: IO[bytes], manifest: Manifest) -> bool:
-    """Whether an opened file is another than the one that was found, as far as its filesystem can tell."""
-    if isinstance(file, _File):
-        info = file.info()
-    else:
-        try:
-            status = os.fstat(file.fileno())
-        except (AttributeError, OSError):
-            return False  # Beam's own filesystem of a store
-        info = {"size": status.st_size, "mtime": status.st_mtime}
-    name, version = version_of(info)
-    found, version_found = manifest.version
-    size = info.get("size")  # an HTTP server that gives no ranges may state none
-    return size not in (None, manifest.size) or (name == found and version != version_found)
+def _serve() -> None:
+    """Lets fsspec serve all schemes that it knows.
 
-
-class StorageSetup:
-    """How URLs are reached. Whoever unpickles one, as a worker does with what holds it, reaches them likewise.
-
-    Beam's pipeline options are no way to hand credentials to workers: Beam logs them, some runners show them, and some
-    do not pass them on.
+    Beam refuses a scheme that two classes claim, and has no way to withdraw one: so its own classes claim none.
     """
-
-    def __init__(self, options: StorageOptions, native: Iterable[str] = ()):
-        """
-        Args:
-            options: fsspec's, by protocol.
-            native: the schemes that Beam's own filesystems serve; fsspec serves all others.
-
-        Raises:
-            ValueError: Beam has no filesystem for a scheme, or none that can do what a run needs.
-        """
-        self._options = options
-        self._native = tuple(native)
-        use(options)
-        _serve(self._native)
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return StorageSetup, (self._options, self._native)
-
-    def __repr__(self) -> str:
-        return f"StorageSetup({', '.join(self._options)})"
+    schemes = sorted(fsspec.available_protocols())
+    for kind in FileSystem.get_all_subclasses():
+        if kind.scheme() in schemes:
+            kind.scheme = classmethod(lambda _: _NO_SCHEME)
+    for scheme in schemes:
+        _ours.append(type(f"Fsspec_{scheme}", (FsspecFileSystem,), {"_scheme": scheme, "__module__": __name__}))
 
 
 _ours: list[type[FsspecFileSystem]] = []
-_beams_own: dict[str, Any] = {}
-_served: tuple[str, ...] | None = None
-
-
-def _serve(native: tuple[str, ...]) -> None:
-    """Lets Beam's own filesystems serve some schemes, and fsspec all others that it knows."""
-    global _served
-    if _served == native:
-        return
-    if not _ours:
-        schemes = sorted(fsspec.available_protocols())
-        _beams_own.update((kind.scheme(), kind) for kind in FileSystem.get_all_subclasses() if kind.scheme() in schemes)
-        _ours.extend(
-            type(f"Fsspec_{scheme}", (FsspecFileSystem,), {"own": scheme, "__module__": __name__}) for scheme in schemes
-        )
-    for scheme in native:
-        _check_native(scheme)
-    # Beam refuses a scheme that two classes claim, and has no way to withdraw one: so the other claims another.
-    for kind in _ours:
-        kind._scheme = _NO_SCHEME if kind.own in native else kind.own
-    for scheme, kind in _beams_own.items():
-        name = scheme if scheme in native else _NO_SCHEME
-        kind.scheme = classmethod(lambda _, name=name: name)
-    _served = native
-
-
-def _check_native(scheme: str) -> None:
-    if scheme not in _beams_own:
-        known = ", ".join(sorted(_beams_own)) or "none"
-        raise ValueError(f"Beam has no filesystem of its own for {scheme} here, only for {known}")
-    if scheme == "s3":
-        raise ValueError("Beam's own filesystem for s3 cannot write an empty file, which _SUCCESS is")
+"""A class lasts as long as something refers to it."""
 
 
 def _below(place: Located, stem: str) -> list[tuple[str, dict[str, Any]]]:
@@ -342,4 +273,4 @@ def _delete(place: Located) -> None:
         fs.rm(path, recursive=True)
 
 
-_serve(())
+_serve()

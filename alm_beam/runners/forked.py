@@ -18,10 +18,15 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NoReturn
 
-from apache_beam.portability.api import beam_fn_api_pb2, endpoints_pb2
-from apache_beam.runners.portability.fn_api_runner import fn_runner, worker_handlers
-from apache_beam.runners.worker import sdk_worker_main
 from google.protobuf import json_format, text_format
+
+from alm_beam.runners.beam_internals import (
+    beam_fn_api_pb2,
+    endpoints_pb2,
+    fn_runner,
+    sdk_worker_main,
+    worker_handlers,
+)
 
 URN = "alm_beam:env:forked_python:v1"
 """The environment, for Beam: a worker process of this kind."""
@@ -46,12 +51,15 @@ def waiting_workers(number: int) -> Iterator[None]:
     """
     forks: list[_Fork] = []
     try:
-        gc.freeze()  # what Beam brought is not looked through, and so not copied, again and again in each fork
+        is_ours = gc.get_freeze_count() == 0
+        if is_ours:
+            gc.freeze()  # what Beam brought is not looked through, and so not copied, again and again in each fork
         try:
             while len(forks) < number:
                 forks.append(_Fork(forks))
         finally:
-            gc.unfreeze()
+            if is_ours:
+                gc.unfreeze()
         _waiting[:] = forks
         yield
     except Exception as error:

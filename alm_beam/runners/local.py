@@ -5,12 +5,11 @@ import os
 from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions
 from apache_beam.pipeline import Pipeline
 from apache_beam.portability import python_urns
-from apache_beam.portability.api import beam_provision_api_pb2, beam_runner_api_pb2
-from apache_beam.runners.portability.fn_api_runner import fn_runner
-from apache_beam.runners.portability.portable_runner import JobServiceHandle
+from apache_beam.portability.api import beam_runner_api_pb2
 from apache_beam.runners.runner import PipelineResult
 
 from alm_beam.runners import forked
+from alm_beam.runners.beam_internals import JobServiceHandle, beam_provision_api_pb2, fn_runner
 from alm_beam.storage.connections import close_connections
 
 _BYTES_PER_WORKER = 8 << 20
@@ -20,10 +19,15 @@ _BYTES_PER_WORKER = 8 << 20
 def use_all_cores(options: PipelineOptions, input_bytes: int) -> None:
     """Sets the options to as many worker processes as there are cores, if the input is large enough for several."""
     close_connections()
-    workers = min(len(os.sched_getaffinity(0)), input_bytes // _BYTES_PER_WORKER) if forked.can_fork() else 1
+    workers = min(_cores(), input_bytes // _BYTES_PER_WORKER) if forked.can_fork() else 1
     if workers > 1:
         direct = options.view_as(DirectOptions)
         direct.direct_running_mode, direct.direct_num_workers = "multi_processing", workers
+
+
+def _cores() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class LocalRunner(fn_runner.FnApiRunner):

@@ -8,7 +8,9 @@ from typing import Any, NamedTuple
 import fsspec
 from fsspec.utils import glob_translate
 
+from alm_beam.core.config import ConfigError
 from alm_beam.storage.compression import is_compressed
+from alm_beam.storage.connections import NO_OPTIONS, StorageOptions
 from alm_beam.storage.paths import (
     Located,
     canonical,
@@ -50,18 +52,11 @@ class Manifest(NamedTuple):
     version: tuple[str, str] = ("", "")
 
 
-class InputError(ValueError):
-    """An input names no manifest, or one that cannot be read.
-
-    Attributes:
-        pattern: the input as given.
-        why: what was looked for, or what is wrong.
-    """
+class InputError(ConfigError):
+    """An input names no manifest, or one that cannot be read; `value` is the input, `allowed` what is wrong with it."""
 
     def __init__(self, pattern: str, why: str):
-        super().__init__(f"{pattern}: {why}")
-        self.pattern = pattern
-        self.why = why
+        super().__init__("input", pattern, why)
 
 
 class _Search(NamedTuple):
@@ -76,7 +71,7 @@ class _Search(NamedTuple):
 _FOLDER = _Search("", _IN_FOLDER, None, "the folder holds no .jsonl or .json (.gz, .zst, .bz2 may follow)")
 
 
-def find_manifests(inputs: Sequence[str]) -> list[Manifest]:
+def find_manifests(inputs: Sequence[str], options: StorageOptions = NO_OPTIONS) -> list[Manifest]:
     """The manifests that the inputs name, in their order, each as often as it is named.
 
     A file is taken whatever its name. A folder is searched recursively for MANIFEST_SUFFIXES, compressed or not. A
@@ -86,7 +81,7 @@ def find_manifests(inputs: Sequence[str]) -> list[Manifest]:
     Raises:
         InputError: an input names none, or one that cannot be read.
     """
-    return [manifest for each in inputs for manifest in _named_by(each)]
+    return [manifest for each in inputs for manifest in _named_by(each, options)]
 
 
 def is_manifest_name(path: str) -> bool:
@@ -94,19 +89,19 @@ def is_manifest_name(path: str) -> bool:
     return _IN_FOLDER.fullmatch(path) is not None
 
 
-def would_find(pattern: str, path: str) -> bool:
+def would_find(pattern: str, path: str, options: StorageOptions = NO_OPTIONS) -> bool:
     """Whether the input, a folder or a glob, would find a manifest of this path (local or URL), if it were there."""
-    place = located(pattern)
+    place = located(pattern, options)
     with errors_that_name(pattern):
         search = _search(place.fs, place.path)
-    root = canonical(place.url(search.root))
-    path = canonical(path)
+    root = canonical(place.url(search.root), options)
+    path = canonical(path, options)
     return path.startswith(f"{root}/") and search.matches.fullmatch(path[len(root) + 1 :]) is not None
 
 
-def _named_by(pattern: str) -> Iterator[Manifest]:
+def _named_by(pattern: str, options: StorageOptions) -> Iterator[Manifest]:
     try:
-        place = located(pattern)
+        place = located(pattern, options)
         for path, info in _found(pattern, place):
             size = info["size"]
             if not _is_utf8(path):

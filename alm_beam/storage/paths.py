@@ -1,4 +1,4 @@
-"""Paths and URLs as fsspec and as Beam want them."""
+"""Paths and URLs, and what fsspec tells of the files there."""
 
 import os
 import uuid
@@ -8,14 +8,10 @@ from datetime import datetime
 from typing import IO, Any, NamedTuple
 
 import fsspec
-import fsspec.config
-from fsspec.core import split_protocol, url_to_fs
 from fsspec.spec import AbstractBufferedFile
 
+from alm_beam.storage.connections import NO_OPTIONS, StorageOptions, connect, names_of
 from alm_beam.storage.secrets import redacted, shown
-
-os.environ.setdefault("GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT", "false")
-# gcsfs asks by gRPC, for up to a minute, what kind each bucket is: not every server answers, and gRPC survives no fork.
 
 OBJECT_STORES = frozenset(("s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "oss", "oci", "obs"))
 """Protocols of stores that have no folders, only names with slashes."""
@@ -25,16 +21,6 @@ BLOCK_BYTES = 8 << 20
 
 _VERSIONS = ("ETag", "generation", "md5Hash", "mtime", "LastModified")
 
-_CONNECT_SECONDS = 10
-_READ_SECONDS = 60
-_TIMEOUT_OPTION = {
-    "gs": "requests_timeout",
-    "gcs": "requests_timeout",
-    "http": "client_kwargs",
-    "https": "client_kwargs",
-}
-"""Where a filesystem takes time-outs that, of itself, would wait for a server for ever, or five minutes in all."""
-
 
 class Located(NamedTuple):
     """A place.
@@ -42,8 +28,7 @@ class Located(NamedTuple):
     Attributes:
         fs: its filesystem.
         path: on the filesystem; absolute.
-        root: what stands before a path in the URLs of this filesystem; empty for the local one, as Beam knows no
-            `file://`.
+        root: what stands before a path in the URLs of this filesystem; empty for the local one.
     """
 
     fs: fsspec.AbstractFileSystem
@@ -51,19 +36,19 @@ class Located(NamedTuple):
     root: str
 
     def url(self, path: str) -> str:
-        """What Beam is given for a path on the same filesystem: a URL, or a local path."""
+        """The URL, or local path, of a path on the same filesystem."""
         return self.root + path
 
 
-def located(url: str) -> Located:
+def located(url: str, options: StorageOptions = NO_OPTIONS) -> Located:
     """The place that a path or URL names, with nothing remembered of earlier listings.
 
     Raises:
-        ValueError: it names none, or one that Beam would take for another.
+        ValueError: it names none, or a chain of filesystems.
     """
     if "::" in url:
-        raise ValueError("a chain of filesystems (::) is not what Beam knows")
-    fs, path = url_to_fs(url, **_timeouts(url))
+        raise ValueError("a chain of filesystems (::) is not supported")
+    fs, path = connect(url, options)
     fs.invalidate_cache()
     if is_local(fs):
         return Located(fs, os.path.abspath(path), "")
@@ -74,36 +59,20 @@ def located(url: str) -> Located:
     return Located(fs, path, whole.removesuffix(path))
 
 
-def canonical(url: str) -> str:
+def canonical(url: str, options: StorageOptions = NO_OPTIONS) -> str:
     """A name that is the same for every spelling of one place: of a local path, without links and `..`."""
-    fs, path, _ = located(url)
-    return os.path.realpath(path) if is_local(fs) else fs.unstrip_protocol(path)
-
-
-def beam_path(url: str) -> str:
-    """The path or URL for Beam, whose own local filesystem knows no `file://`; absolute."""
-    place = located(url)
-    return place.url(place.path)
-
-
-def protocols_of(url: str) -> tuple[str, ...]:
-    """The names by which the filesystem of a path or URL goes.
-
-    Raises:
-        ValueError: there is none.
-        ImportError: a package that it needs is not installed.
-    """
-    return _names(fsspec.get_filesystem_class(split_protocol(url)[0] or "file"))
+    fs, path, _ = located(url, options)
+    return os.path.realpath(path) if is_local(fs) else str(fs.unstrip_protocol(path))
 
 
 def is_local(fs: fsspec.AbstractFileSystem) -> bool:
     """Whether the filesystem is this machine's own."""
-    return "file" in _names(fs)
+    return "file" in names_of(fs)
 
 
 def is_object_store(fs: fsspec.AbstractFileSystem) -> bool:
     """Whether the filesystem has no folders that could be made, or files that could be renamed."""
-    return not OBJECT_STORES.isdisjoint(_names(fs))
+    return not OBJECT_STORES.isdisjoint(names_of(fs))
 
 
 def info_of(fs: fsspec.AbstractFileSystem, path: str) -> dict[str, Any] | None:
@@ -241,18 +210,3 @@ def reason(error: BaseException) -> str:
     if isinstance(error, OSError | ValueError) and text:
         return text
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
-
-
-def _names(fs: Any) -> tuple[str, ...]:
-    return (fs.protocol,) if isinstance(fs.protocol, str) else tuple(fs.protocol)
-
-
-def _timeouts(url: str) -> dict[str, Any]:
-    protocol = split_protocol(url)[0]
-    option = _TIMEOUT_OPTION.get(protocol or "")
-    if option is None or any(option in fsspec.config.conf.get(name, {}) for name in protocols_of(url)):
-        return {}
-    from aiohttp import ClientTimeout
-
-    timeout = ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS, sock_read=_READ_SECONDS)
-    return {option: {"timeout": timeout} if option == "client_kwargs" else timeout}

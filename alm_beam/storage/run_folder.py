@@ -1,109 +1,310 @@
-"""The folder that a run writes: what is in it, and when it may be written."""
+"""The folder that a run writes: what is in it, when it may be written, and how a whole run comes into it.
+
+A run writes everything into a temporary folder in its output. Only when all of that is complete does it replace an
+earlier run: it writes down which file moves where, removes the earlier run's `_SUCCESS`, then its files, moves its own
+files, and writes `_SUCCESS` last. A runner may try each step again.
+"""
 
 import re
-from collections.abc import Iterable, Sequence
-from contextlib import nullcontext
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import chain
+from typing import NamedTuple
 
-import fsspec
+import orjson
 
+from alm_beam.core.errors import RunError
+from alm_beam.storage.connections import StorageOptions
 from alm_beam.storage.discovery import BEAM_TEMPORARY, Manifest, would_find
-from alm_beam.storage.index import build
 from alm_beam.storage.index.format import FOLDER, META, ROWS
 from alm_beam.storage.paths import (
+    Located,
     canonical,
     errors_that_name,
     files_below,
     info_of,
-    is_local,
     is_object_store,
     located,
     make_folder,
+    modified,
+    move,
 )
 
-ENTRIES = "alm_output"
-CUTS = "cuts"
-REJECTS = "rejects"
-SHARDED = (ENTRIES, CUTS, REJECTS)
-"""What a run writes in shards, by the prefix of their names."""
-
-SHARD_SUFFIX = ".jsonl"
-LOSS_STATS = "loss_stats.json"
 SUCCESS = "_SUCCESS"
+FAILED_RUN = "failed_run"
+"""Where the rejects of a run stand that failed beside an earlier run, which stays."""
 
-_SHARDED = f"({'|'.join(SHARDED)})"
-_OF_A_RUN = re.compile(
-    rf"{_SHARDED}-\d+-of-\d+{re.escape(SHARD_SUFFIX)}|{re.escape(LOSS_STATS)}|{BEAM_TEMPORARY}{_SHARDED}-.*"
-    rf"|{re.escape(build.TEMPORARY)}"
-)
-
-
-def is_finished(output: str) -> bool:
-    """Whether the folder holds a run that ended well."""
-    with errors_that_name(f"{output}/{SUCCESS}"):
-        fs, folder, _ = located(output)
-        return info_of(fs, f"{folder}/{SUCCESS}") is not None
+_TEMPORARY = f"{BEAM_TEMPORARY}alm_beam-"
+_PLAN = "plan.json"
 
 
-def is_inside_input(output: str, inputs: Sequence[str]) -> bool:
-    """Whether an input, as a folder or as a glob, would find what a run writes to the output folder."""
-    written = [*(f"{prefix}-00000-of-00001{SHARD_SUFFIX}" for prefix in SHARDED), LOSS_STATS, f"{FOLDER}/{META}"]
-    return any(would_find(each, f"{output}/{name}") for each in inputs for name in written)
+class ReplacedError(RunError):
+    """Another run has begun to write to the folder since this one did."""
 
 
-def holds_any(output: str, manifests: Iterable[Manifest]) -> bool:
-    """Whether a manifest is itself a file of a run in the folder, which a new run would replace."""
-    folder = canonical(output)
-    parted = (canonical(path).rpartition("/") for path in {manifest.path for manifest in manifests})
-    return any(parent == folder and _OF_A_RUN.fullmatch(name) for parent, _, name in parted)
+class Sharded(NamedTuple):
+    """An output in shards, `<name>-SSSSS-of-NNNNN<suffix>`."""
+
+    name: str
+    suffix: str = ".jsonl"
+
+    def file_name(self, number: int, count: int) -> str:
+        """The name of a shard."""
+        return f"{self.name}-{number:05d}-of-{count:05d}{self.suffix}"
 
 
-def clear(output: str) -> None:
-    """Makes the folder ready for a run: it exists, and nothing of an earlier run is in it. Other files stay.
+@dataclass(frozen=True)
+class Outputs:
+    """What a job leaves in its folder beside `_SUCCESS`.
 
-    The success marker goes first, so that a folder half cleared does not look complete.
-
-    Raises:
-        OSError: the folder cannot be made or written.
+    Attributes:
+        sharded: its outputs in shards.
+        files: its files.
+        folders: the files of each of its folders.
     """
-    fs, folder, _ = located(output)
-    with nullcontext() if is_local(fs) else errors_that_name(output):
-        make_folder(fs, folder)
-        marker, probe = f"{folder}/{SUCCESS}", f"{folder}/{BEAM_TEMPORARY}{ENTRIES}-probe"
-        if info_of(fs, marker) is not None:
-            fs.rm_file(marker)
-        _clear_index(fs, f"{folder}/{FOLDER}")
-        found = _of_a_run(fs, folder)
-        files = [path for path, kind in found.items() if kind != "directory"]
+
+    sharded: tuple[Sharded, ...]
+    files: tuple[str, ...]
+    folders: Mapping[str, tuple[str, ...]]
+
+    @cached_property
+    def pattern(self) -> re.Pattern[str]:
+        """What the names of shards and files match."""
+        shards = [rf"{re.escape(each.name)}-\d+-of-\d+{re.escape(each.suffix)}" for each in self.sharded]
+        return re.compile("|".join([*shards, *map(re.escape, self.files)]))
+
+    def samples(self) -> list[str]:
+        """A path of each kind that a run writes, from its folder."""
+        shards = [each.file_name(0, 1) for each in self.sharded]
+        return [*shards, *self.files, *(f"{folder}/{name}" for folder, names in self.folders.items() for name in names)]
+
+
+ENTRIES, CUTS, REJECTS = Sharded("alm_output"), Sharded("cuts"), Sharded("rejects")
+LOSS_STATS = "loss_stats.json"
+WINDOWS = Outputs((ENTRIES, CUTS, REJECTS), (LOSS_STATS,), {FOLDER: (ROWS, META)})
+"""What the main job leaves."""
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """The folder of a job's output.
+
+    Attributes:
+        url: a path or any fsspec URL.
+        outputs: what the job leaves in it.
+        options: fsspec's.
+    """
+
+    url: str
+    outputs: Outputs = WINDOWS
+    options: StorageOptions = field(default_factory=dict, repr=False)
+
+    def finished_at(self) -> float | None:
+        """When the run in it ended well, in seconds since 1970, as far as the filesystem tells; None without one."""
+        with errors_that_name(f"{self.url}/{SUCCESS}"):
+            fs, folder, _ = self._place
+            info = info_of(fs, f"{folder}/{SUCCESS}")
+            return None if info is None else modified(info)
+
+    def is_inside_input(self, inputs: Sequence[str]) -> bool:
+        """Whether an input, as a folder or as a glob, would find what a run writes."""
+        written = [f"{self.url}/{name}" for name in self.outputs.samples()]
+        return any(would_find(each, path, self.options) for each in inputs for path in written)
+
+    def holds_any(self, manifests: Iterable[Manifest]) -> bool:
+        """Whether a manifest is itself a file of an earlier run in the folder, which a new run would replace."""
+        folder = canonical(self.url, self.options)
+        found = (canonical(path, self.options) for path in {manifest.path for manifest in manifests})
+        parted = (path.rpartition("/") for path in found)
+        return any(parent == folder and self.outputs.pattern.fullmatch(name) for parent, _, name in parted)
+
+    def prepare(self) -> None:
+        """Makes the folder ready for a run: it exists, it can be written, and nothing of a broken run is in it.
+
+        A finished run stays until its replacement is published. Other files stay in any case.
+
+        Raises:
+            OSError: the folder cannot be made or written.
+        """
+        fs, folder, _ = place = self._place
+        with errors_that_name(self.url):
+            make_folder(fs, folder)
+            is_finished = self.finished_at() is not None
+            if not is_finished:
+                self._remove_outputs(place)
+            self._remove(place, [name for name in _listed(place) if name.startswith(_TEMPORARY) or name == FAILED_RUN])
+            probe = f"{folder}/{_TEMPORARY}probe"
+            fs.pipe_file(probe, b"")
+            fs.rm_file(probe)
+            if not is_finished:
+                self._remove(place, [SUCCESS])  # of a run that went on meanwhile: its files are gone
+
+    def holds(self, names: Iterable[str]) -> bool:
+        """Whether all of the files are in it."""
+        with errors_that_name(self.url):
+            return _listed(self._place).keys() >= {*names}
+
+    def stage(self, run_id: str) -> "StagedRun":
+        """The temporary folder of a run in it."""
+        return StagedRun(self, self.temporary_url(run_id), self.finished_at())
+
+    def temporary_url(self, run_id: str) -> str:
+        """The folder for what a run has written and not yet published."""
+        return f"{self.url.rstrip('/')}/{_TEMPORARY}{run_id}"
+
+    @property
+    def _place(self) -> Located:
+        return located(self.url, self.options)
+
+    def _remove_outputs(self, place: Located) -> None:
+        """Removes an earlier run, its marker first, so that what is half removed does not look complete."""
+        self._remove(place, [SUCCESS])
+        for folder, names in self.outputs.folders.items():
+            self._remove_from_folder(place, folder, names)
+        self._remove(place, [name for name in _listed(place) if self.outputs.pattern.fullmatch(name)])
+
+    def _remove_from_folder(self, place: Located, folder: str, names: Sequence[str]) -> None:
+        inside = place._replace(path=f"{place.path}/{folder}")
+        found = _listed(inside)
+        self._remove(inside, [name for name in reversed(names) if name in found])  # what is written last goes first
+        if found and found.keys() <= {*names} and not is_object_store(place.fs):
+            place.fs.rmdir(inside.path)
+
+    def _remove(self, place: Located, names: Sequence[str]) -> None:
+        fs, folder, _ = place
+        found = _listed(place)
+        names = [name for name in names if name in found]
+        files = [f"{folder}/{name}" for name in names if found[name] != "directory"]
         if files:
             fs.rm(files)
-        for path in found.keys() - files:
-            fs.rm(path, recursive=True)
+        for name in names:
+            if found[name] == "directory":
+                fs.rm(f"{folder}/{name}", recursive=True)
         fs.invalidate_cache()
-        for path in _of_a_run(fs, folder):
-            raise OSError(f"{path} could not be removed")  # which s3fs does not say of itself
-        if info_of(fs, marker) is not None:  # written meanwhile, by a run that went on
-            fs.rm_file(marker)
-        fs.pipe_file(probe, b"")
-        fs.rm_file(probe)
+        left = (_listed(place).keys() if names else set()) & {*names}
+        if left:
+            raise OSError(f"{folder}/{min(left)} could not be removed")  # which s3fs does not say of itself
 
 
-def _clear_index(fs: fsspec.AbstractFileSystem, folder: str) -> None:
-    """Removes what is ours of the folder, and the folder if nothing is left in it."""
-    if info_of(fs, folder) is None:
-        return
-    names = {path.rpartition("/")[2] for path, _ in files_below(fs, folder, None)}
-    for name in (META, ROWS):
-        if name in names:
-            fs.rm_file(f"{folder}/{name}")
-    if names <= {META, ROWS} and not is_object_store(fs):
-        fs.rmdir(folder)
+@dataclass(frozen=True)
+class StagedRun:
+    """A run whose files are still in its temporary folder, by the names that they are to have, or as numbered shards.
+
+    Attributes:
+        folder: the run's folder.
+        url: of the temporary folder in it.
+        replaces: when the run in the folder ended that this one replaces; None without one.
+    """
+
+    folder: RunFolder
+    url: str
+    replaces: float | None = None
+
+    @property
+    def options(self) -> StorageOptions:
+        """fsspec's."""
+        return self.folder.options
+
+    def shards_url(self, output: Sharded) -> str:
+        """The folder of an output's shards, whose names there mean nothing."""
+        return f"{self.url}/shards-{output.name}"
+
+    def publish(self, *groups: Mapping[str, str], beside: bool = False) -> None:
+        """Moves files to their places, after those of an earlier run were removed. It may be tried again.
+
+        Args:
+            groups: files that are moved together, one group after the other: paths below the temporary folder, and for
+                each the path below the run's folder that it is to have.
+            beside: the earlier run stays.
+
+        Raises:
+            ReplacedError: another run has begun to write to the folder.
+            OSError: something could not be moved.
+        """
+        fs, root, _ = place = self._place
+        plan = orjson.dumps([list(group.items()) for group in groups])
+        with errors_that_name(self.folder.url):
+            staged = {path.removeprefix(f"{root}/") for path, _ in files_below(fs, root, None)}
+            if self._plan() != plan:
+                if not staged.issuperset(chain.from_iterable(groups)):
+                    raise self._replaced()
+                self._claim(plan)
+                if not beside:
+                    self.folder._remove_outputs(self.folder._place)
+            target = self.folder._place.path
+            for group in groups:
+                waiting = {path: name for path, name in group.items() if path in staged}
+                for parent in {f"{target}/{name}".rpartition("/")[0] for name in waiting.values()}:
+                    make_folder(fs, parent)
+                if waiting:
+                    move(fs, [f"{root}/{path}" for path in waiting], [f"{target}/{name}" for name in waiting.values()])
+            place.fs.invalidate_cache()
+
+    def mark_complete(self) -> None:
+        """Writes `_SUCCESS`, when everything is published, and removes the temporary folder.
+
+        Raises:
+            ReplacedError: another run has begun to write to the folder.
+        """
+        fs, folder, _ = self.folder._place
+        with errors_that_name(self.folder.url):
+            self._check_own()
+            fs.pipe_file(f"{folder}/{SUCCESS}", b"")
+            try:
+                self._check_own()
+            except ReplacedError:
+                fs.rm_file(f"{folder}/{SUCCESS}")
+                raise
+            self.discard()
+
+    def discard(self) -> None:
+        """Removes the temporary folder."""
+        fs, root, _ = self._place
+        with errors_that_name(self.folder.url), suppress(FileNotFoundError):
+            fs.rm(root, recursive=True)
+
+    def was_completed(self) -> bool:
+        """Whether an earlier try has ended, or a run that replaced this one: then nothing is left to do."""
+        with errors_that_name(self.folder.url):
+            return self.folder.finished_at() not in (None, self.replaces) and not _listed(self._place)
+
+    @property
+    def _place(self) -> Located:
+        return located(self.url, self.options)
+
+    def _plan(self) -> bytes | None:
+        fs, root, _ = self._place
+        try:
+            return bytes(fs.cat_file(f"{root}/{_PLAN}"))
+        except FileNotFoundError:
+            return None
+
+    def _claim(self, plan: bytes) -> None:
+        """Writes the plan down. While one run publishes, no other may: of two at least one sees the other's plan."""
+        fs, root, _ = self._place
+        fs.pipe_file(f"{root}/{_PLAN}", plan)
+        parent = self.folder._place
+        for name in _listed(parent):
+            other = f"{parent.path}/{name}"
+            if name.startswith(_TEMPORARY) and other != root and info_of(fs, f"{other}/{_PLAN}") is not None:
+                fs.rm_file(f"{root}/{_PLAN}")
+                raise ReplacedError(f"another run publishes to {self.folder.url}, as {parent.url(other)} says")
+
+    def _check_own(self) -> None:
+        if self._plan() is None:
+            raise self._replaced()
+
+    def _replaced(self) -> ReplacedError:
+        return ReplacedError(f"another run has begun to write to {self.folder.url}")
 
 
-def _of_a_run(fs: fsspec.AbstractFileSystem, folder: str) -> dict[str, str]:
-    """Paths of what earlier runs left, and the kind of each."""
+def _listed(place: Located) -> dict[str, str]:
+    """The names in a folder, and the kind of each; none where it is missing."""
     try:
-        found = fs.ls(folder, detail=True)
+        found = place.fs.ls(place.path, detail=True)
     except FileNotFoundError:
         return {}  # an object store has no empty folder; that there is no bucket shows when it is written to
-    kinds = {info["name"]: info["type"] for info in found}
-    return {path: kind for path, kind in kinds.items() if _OF_A_RUN.fullmatch(path.rstrip("/").rpartition("/")[2])}
+    names = ((info["name"].rstrip("/").rpartition("/")[2], info["type"]) for info in found)
+    return {name: kind for name, kind in names if name}

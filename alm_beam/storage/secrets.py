@@ -7,7 +7,7 @@ from urllib.parse import quote, quote_plus
 
 _HIDDEN = "***"
 
-_LEAST_LENGTH = 6
+_MIN_LENGTH = 6
 """A shorter secret is not looked for in messages: it would be found in words that have nothing to do with it."""
 
 
@@ -33,13 +33,12 @@ _PORT = re.compile(r"(Port could not be cast to integer value as )('.*'|\".*\")"
 _CONTAINER_BEFORE_HOST = ("abfs", "abfss", "wasb", "wasbs")
 """Schemes whose URLs name the container where others name the user."""
 
-_secrets: list[str] = []
+_secrets: set[str] = set()
 
 
 def hide(secrets: Iterable[str]) -> None:
-    """Makes `redacted` leave these out, from now on and in place of those of an earlier call."""
-    forms = {form for each in secrets for form in _forms(each)}
-    _secrets[:] = sorted({form for form in forms if len(form) >= _LEAST_LENGTH}, key=len, reverse=True)
+    """Makes `redacted` leave these out from now on."""
+    _secrets.update(form for each in secrets for form in _forms(each) if len(form) >= _MIN_LENGTH)
 
 
 def shown(url: str) -> str:
@@ -61,7 +60,7 @@ def redacted(text: str) -> str:
 
     A URL ends with the first space. One that may hold a space is to be replaced by what `shown` gives before.
     """
-    for secret in _secrets:
+    for secret in sorted(_secrets, key=len, reverse=True):
         text = text.replace(secret, _HIDDEN)
     text = _PORT.sub(rf"\1{_HIDDEN}", text)
     return _QUERY.sub(r"\1", _HTTP_QUERY.sub(r"\1", _USER.sub(_without_user, text)))

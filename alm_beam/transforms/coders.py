@@ -1,4 +1,4 @@
-"""The coder of what passes between the steps of the job.
+"""The coders of what passes between the steps of the job.
 
 Nothing is encoded there, as the steps are one stage. But runners sample elements for their size, and without this an
 element would be pickled to learn it: slow for a long recording, impossible for one that is nested deep.
@@ -9,13 +9,13 @@ from typing import Any
 
 from apache_beam.coders import Coder, registry
 
-from alm_beam.core.manifest import Placed
+from alm_beam.core.manifest import ManifestLine, Placed
 
 
-class PlacedCoder(Coder):
+class ElementCoder(Coder):
     """Pickles; takes the size of the manifest's line (bytes) for the element's."""
 
-    def encode(self, value: Placed) -> bytes:
+    def encode(self, value: Any) -> bytes:
         return pickle.dumps(value, pickle.HIGHEST_PROTOCOL)
 
     def decode(self, encoded: bytes) -> Any:
@@ -28,4 +28,12 @@ class PlacedCoder(Coder):
         return False
 
 
-registry.register_coder(Placed, PlacedCoder)
+class LineCoder(ElementCoder):
+    """The same for the line itself."""
+
+    def estimate_size(self, value: Any) -> int:
+        return len(value.text)
+
+
+registry.register_coder(Placed, ElementCoder)
+registry.register_coder(ManifestLine, LineCoder)

@@ -1,182 +1,85 @@
 """Manifests as lines that know where they stand."""
 
-import contextlib
-from collections.abc import Iterator, Sequence
-from typing import IO, Any, NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain, repeat
+from typing import Any
 
 import apache_beam as beam
 from apache_beam import PCollection
-from apache_beam.coders import BytesCoder
-from apache_beam.io import iobase, range_trackers, textio
-from apache_beam.io.filesystem import CompressionTypes
-from apache_beam.io.filesystems import FileSystems
 from apache_beam.pvalue import PBegin
 
-from alm_beam.runners.filesystem import StorageSetup, has_changed
-from alm_beam.storage.compression import DecompressionError, decompressed, is_compressed
-from alm_beam.storage.discovery import Manifest
-from alm_beam.storage.secrets import shown
-
-_READ_BYTES = 1 << 20
-"""Beam reads 8 KiB at a time and joins them, which is quadratic in the length of a line."""
-
-_RANGE_BYTES = 8 << 20
-"""What is handed to a worker at a time: a second or so of work, so that all end at about the same time."""
-
-_OPEN_BYTES = 1 << 16
-"""What opening a file counts for: a store may take a tenth of a second, and 20,000 tiny files are not one worker's."""
-
-Line = tuple[str, int, bytes]
-"""The file, the byte offset of the line in it, the line."""
-
-
-class ManifestReadError(OSError):
-    """A manifest could not be read to its end."""
-
-
-class ReadRange(NamedTuple):
-    """What one worker reads in one go.
-
-    Attributes:
-        manifests: one after the other.
-        start: the lines that begin there or behind it, in bytes.
-        stop: and before it; None for all: of several manifests, and of one that cannot be split.
-    """
-
-    manifests: tuple[Manifest, ...]
-    start: int = 0
-    stop: int | None = None
-
-
-def ranges_of(
-    manifests: Sequence[Manifest], size: int = _RANGE_BYTES, opening: int = _OPEN_BYTES
-) -> Iterator[ReadRange]:
-    """All of the manifests, in ranges of about a size in bytes: parts of a large one, several small ones.
-
-    Compressed ones are not split; empty ones are left out. A small one counts for so many bytes at least as `opening`
-    says.
-    """
-    small: list[Manifest] = []
-    room = size
-    for manifest in manifests:
-        if manifest.size > size and not is_compressed(manifest.path):
-            for start in range(0, manifest.size, size):
-                yield ReadRange((manifest,), start, min(start + size, manifest.size))
-        elif manifest.size:
-            counted = max(manifest.size, opening)
-            if small and counted > room:
-                yield ReadRange(tuple(small))
-                small, room = [], size
-            small.append(manifest)
-            room -= counted
-    if small:
-        yield ReadRange(tuple(small))
-
-
-def lines_in(read: ReadRange) -> Iterator[Line]:
-    """The lines that begin in the range.
-
-    Raises:
-        ManifestReadError: a file cannot be read, has changed since it was found, or is compressed and not whole.
-    """
-    for manifest in read.manifests:
-        yield from _lines_of(manifest, read.start, read.stop)
-
-
-def _lines_of(manifest: Manifest, start: int, stop: int | None) -> Iterator[Line]:
-    tracker = range_trackers.OffsetRangeTracker(
-        start, range_trackers.OffsetRangeTracker.OFFSET_INFINITY if stop is None else stop
-    )
-    position = _ClaimedPosition(tracker)
-    name = shown(manifest.path)
-    try:
-        for line in _ManifestSource(manifest).read_records(manifest.path, position):
-            yield name, position.offset, line
-    except DecompressionError as error:
-        raise ManifestReadError(f"{name}: the compressed data is cut off or corrupt ({error})") from error
-    except OSError as error:
-        raise ManifestReadError(f"{name}: cannot be read ({str(error).removeprefix(f'{name}: ')})") from error
-
-
-class _ClaimedPosition:
-    """A range tracker that remembers the position it claimed last: the byte offset of the line being read."""
-
-    def __init__(self, tracker: iobase.RangeTracker):
-        self._tracker = tracker
-        self.offset = -1
-
-    def try_claim(self, position: int) -> bool:
-        claimed = self._tracker.try_claim(position)
-        if claimed:
-            self.offset = position
-        return bool(claimed)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._tracker, name)
-
-
-class _ManifestSource(textio._TextSource):
-    """Beam's text source over one manifest, to be read by ranges."""
-
-    def __init__(self, manifest: Manifest):
-        super().__init__(
-            manifest.path,
-            0,
-            CompressionTypes.UNCOMPRESSED,
-            strip_trailing_newlines=True,
-            coder=BytesCoder(),
-            buffer_size=_READ_BYTES,
-            validate=False,
-        )
-        self._manifest = manifest
-
-    @contextlib.contextmanager
-    def open_file(self, file_name: str) -> Iterator[IO[bytes]]:
-        with FileSystems.open(file_name, compression_type=CompressionTypes.UNCOMPRESSED) as raw:
-            if has_changed(raw, self._manifest):
-                raise OSError("it has changed since the run began")
-            yield decompressed(file_name, raw)
+from alm_beam.core.manifest import ManifestLine
+from alm_beam.storage.connections import StorageOptions
+from alm_beam.storage.discovery import Manifest, find_manifests
+from alm_beam.storage.lines import ReadRange, lines_in, ranges_of
+from alm_beam.storage.options import options_by_protocol
 
 
 class _ListRanges(beam.DoFn):
-    def __init__(self, manifests: Sequence[Manifest]):
+    def __init__(self, manifests: Sequence[Manifest], repeat_factor: int):
         self._manifests = manifests
+        self._repeat_factor = repeat_factor
 
     def process(self, _: bytes) -> Iterator[ReadRange]:
-        yield from ranges_of(self._manifests)
+        yield from ranges_of(chain.from_iterable(repeat(self._manifests, self._repeat_factor)))
 
 
 class _ReadLines(beam.DoFn):
-    def __init__(self, storage: StorageSetup):
-        self._storage = storage  # unpickled with it, in a worker, it says how to reach the files
+    def __init__(self, options: StorageOptions):
+        self._options = options
 
-    def process(self, element: ReadRange) -> Iterator[Line]:
-        yield from lines_in(element)
+    def process(self, element: ReadRange) -> Iterator[ManifestLine]:
+        yield from lines_in(element, self._options)
 
 
 class ReadManifests(beam.PTransform):
-    """`ReadAllFromText` over known files, with the place of each line: (file, byte offset, line as bytes).
+    """`ReadFromText` of manifests: files, folders and globs, compressed or not, at any fsspec URL, line by line.
 
-    The ranges to read, not what is in them, are spread over the workers: not all runners would do so by themselves with
-    the one bundle that a `ReadFromText` begins as. A compressed file is one range, and its offsets count uncompressed
-    bytes.
+    Each line comes as a `ManifestLine`, with its file and byte offset (of the uncompressed bytes). The ranges to read,
+    not what is in them, are spread over the workers, so a large file keeps all of them busy; a compressed one is one
+    range.
+
+    >>> import alm_beam.sample
+    >>> with beam.Pipeline() as pipeline:
+    ...     lines = pipeline | ReadManifests(alm_beam.sample.SHIPPED)
+    ...     _ = lines | beam.combiners.Count.Globally() | beam.Map(print)
+    5
     """
 
-    def __init__(self, manifests: Sequence[Manifest], storage: StorageSetup | None = None):
+    def __init__(self, *inputs: str, storage_options: Mapping[str, Any] | None = None):
         """
         Args:
-            manifests: the files; one that is named twice is read twice.
-            storage: how workers reach them; by fsspec's configuration alone, if None.
+            inputs: files, folders (searched recursively for .jsonl and .json, compressed or not) and globs; paths or
+                any fsspec URLs. What they name is found now. A manifest that is named twice is read twice.
+            storage_options: fsspec's options for the URLs, `{"<option>": value}`, or by protocol.
+
+        Raises:
+            InputError: an input names no manifest, or one that cannot be read.
+            StorageOptionsError: the storage options are malformed.
         """
         super().__init__()
-        self._manifests = manifests
-        self._storage = storage or StorageSetup({})
+        self._options = options_by_protocol(storage_options, inputs)
+        self._manifests: Sequence[Manifest] = find_manifests(inputs, self._options)
+        self._repeat_factor = 1
 
-    def expand(self, begin: PBegin) -> PCollection[Line]:
+    @classmethod
+    def of(cls, manifests: Sequence[Manifest], options: StorageOptions, repeat_factor: int = 1) -> "ReadManifests":
+        """The transform for manifests that were found before.
+
+        Args:
+            manifests: the files.
+            options: fsspec's, by protocol.
+            repeat_factor: how many times over they are read.
+        """
+        read = cls(storage_options=options)
+        read._manifests, read._repeat_factor = manifests, repeat_factor
+        return read
+
+    def expand(self, begin: PBegin) -> PCollection[ManifestLine]:
         return (
             begin
             | beam.Impulse()
-            | "ListRanges" >> beam.ParDo(_ListRanges(self._manifests))
+            | "ListRanges" >> beam.ParDo(_ListRanges(self._manifests, self._repeat_factor))
             | beam.Reshuffle()
-            | "ReadLines" >> beam.ParDo(_ReadLines(self._storage))
+            | "ReadLines" >> beam.ParDo(_ReadLines(self._options)).with_output_types(ManifestLine)
         )

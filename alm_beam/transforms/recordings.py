@@ -1,44 +1,40 @@
-"""From a manifest's lines to the lines of the output, one recording at a time.
+"""From entries of manifests to the lines of the output, one recording at a time.
 
-All of it fuses into the read. A bad entry goes the same way as the others, past the steps that it has no part in, and
+All of it fuses into the read. A bad entry goes the same way as the others, past the steps that do not concern it, and
 leaves where they do: a Flatten of what several steps reject would make a local runner hold all of it.
 """
 
 from collections.abc import Iterator
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import apache_beam as beam
 from apache_beam import PCollection, pvalue
+from apache_beam.typehints.decorators import no_annotations
 
-import alm_beam.transforms.coders  # noqa: F401 (registers the coder of Placed)
+import alm_beam.transforms.coders  # noqa: F401 (registers the coders of elements)
 from alm_beam.core import cuts, entries, manifest, overlap, windows
 from alm_beam.core.config import EntryConfig, OverlapConfig, WindowConfig
 from alm_beam.core.losses import LossStats
 from alm_beam.core.manifest import BadEntry, ManifestLine, Placed, Recording, Reject
 from alm_beam.core.overlap import Selection
 from alm_beam.core.windows import Candidates
+from alm_beam.transforms.losses import CombineLosses
 
-REJECTED = "rejected"
-"""The output of lines for `rejects-*.jsonl`."""
+Entry: TypeAlias = dict[str, Any] | bytes | str | ManifestLine
+"""An entry of a manifest, as an object, as its line, or as its line with the place of that."""
 
-CUTS = "cuts"
-"""The output of lines for `cuts-*.jsonl`: those of one recording as one element."""
-
-STATS = "stats"
-"""The output of what became of each entry, as LossStats."""
-
-Rejected: TypeAlias = pvalue.TaggedOutput[Literal["rejected"], bytes]
-Cuts: TypeAlias = pvalue.TaggedOutput[Literal["cuts"], bytes]
-Stats: TypeAlias = pvalue.TaggedOutput[Literal["stats"], LossStats]
+_ENTRIES, _CUTS, _REJECTS, _STATS = "entries", "cuts", "rejects", "stats"
+_Cuts: TypeAlias = pvalue.TaggedOutput[Literal["cuts"], bytes]
+_Rejects: TypeAlias = pvalue.TaggedOutput[Literal["rejects"], bytes]
+_Stats: TypeAlias = pvalue.TaggedOutput[Literal["stats"], LossStats]
 
 
 class _ParseRecording(beam.DoFn):
-    def process(self, element: tuple[str, int, bytes]) -> Iterator[Placed]:
-        line = ManifestLine(*element)
-        if manifest.is_blank(line):
-            return
+    def process(self, element: Entry) -> Iterator[Placed]:
+        line = element
         try:
-            yield manifest.parse_recording(line)
+            if not manifest.is_blank(line):
+                yield manifest.parse_recording(line)
         except BadEntry as fault:
             yield Reject(line, fault)
 
@@ -64,11 +60,31 @@ class _FilterOverlaps(beam.DoFn):
         yield overlap.filter_overlaps(element, self._config) if isinstance(element, Candidates) else element
 
 
-class _SerialiseEntry(beam.DoFn):
+class _ToEntries(beam.DoFn):
     def __init__(self, config: EntryConfig):
         self._config = config
 
-    def process(self, element: Placed) -> Iterator[bytes | Cuts | Rejected | Stats]:
+    def process(self, element: Placed) -> Iterator[bytes]:
+        if isinstance(element, Selection):
+            yield entries.serialise_entry(element, self._config)
+
+
+class _ToCuts(beam.DoFn):
+    def __init__(self, config: EntryConfig):
+        self._config = config
+
+    def process(self, element: Placed) -> Iterator[bytes]:
+        if isinstance(element, Selection):
+            yield from cuts.serialise_cuts(element, self._config)
+
+
+class _SerialiseAll(beam.DoFn):
+    """What one recording leaves, all of it or, if a part of it cannot be written, its reject."""
+
+    def __init__(self, config: EntryConfig):
+        self._config = config
+
+    def process(self, element: Placed) -> Iterator[bytes | _Cuts | _Rejects | _Stats]:
         if isinstance(element, Selection):
             try:
                 entry = entries.serialise_entry(element, self._config)
@@ -77,25 +93,39 @@ class _SerialiseEntry(beam.DoFn):
                 element = Reject(element.line, fault)
             else:
                 yield entry
-                if lines:
-                    yield pvalue.TaggedOutput(CUTS, b"\n".join(lines))
-                yield pvalue.TaggedOutput(STATS, element.loss_stats())
+                for line in lines:
+                    yield pvalue.TaggedOutput(_CUTS, line)
+                yield pvalue.TaggedOutput(_STATS, element.loss_stats())
         if isinstance(element, Reject):
-            yield pvalue.TaggedOutput(REJECTED, manifest.serialise_reject(element))
-            yield pvalue.TaggedOutput(STATS, LossStats.of_reject(element.fault.reason.value))
+            yield pvalue.TaggedOutput(_REJECTS, manifest.serialise_reject(element))
+            yield pvalue.TaggedOutput(_STATS, LossStats.of_reject(element.fault.reason.value))
 
 
 class ParseRecording(beam.PTransform):
-    """Lines of manifests, (file, byte offset, line), to recordings and rejects; blank lines are passed over."""
+    """Entries (dicts, bytes, text, or `ManifestLine`s of `ReadManifests`) to recordings; blank lines are left out.
 
-    def expand(self, lines: PCollection[tuple[str, int, bytes]]) -> PCollection[Placed]:
-        return lines | beam.ParDo(_ParseRecording())
+    An entry that cannot be used goes on as a `Reject`. The following steps hand it on.
+
+    >>> entry = {"audio_filepath": "a.wav", "audio_sample_rate": 16000, "segments": []}
+    >>> with beam.Pipeline() as pipeline:
+    ...     recordings = pipeline | beam.Create([entry, b"{"]) | ParseRecording()
+    ...     _ = recordings | beam.Map(lambda each: type(each).__name__) | beam.Map(print)
+    Recording
+    Reject
+    """
+
+    def expand(self, elements: PCollection[Entry]) -> PCollection[Placed]:
+        return elements | beam.ParDo(_ParseRecording())
 
 
 class BuildWindows(beam.PTransform):
-    """Recordings to their candidate windows."""
+    """Recordings to their candidate windows, a `CandidateWindows` for each."""
 
-    def __init__(self, config: WindowConfig):
+    def __init__(self, config: WindowConfig = WindowConfig()):
+        """
+        Args:
+            config: which runs of segments are windows.
+        """
         super().__init__()
         self._config = config
 
@@ -104,9 +134,14 @@ class BuildWindows(beam.PTransform):
 
 
 class FilterOverlaps(beam.PTransform):
-    """Candidate windows to selections: those that stay."""
+    """Candidate windows to those that are kept, a `KeptWindows` for each recording."""
 
-    def __init__(self, config: OverlapConfig):
+    def __init__(self, config: OverlapConfig = OverlapConfig()):
+        """
+        Args:
+            config: which of the overlapping windows are kept. A target duration that it does not state is that of the
+                windows.
+        """
         super().__init__()
         self._config = config
 
@@ -114,12 +149,84 @@ class FilterOverlaps(beam.PTransform):
         return candidates | beam.ParDo(_FilterOverlaps(self._config))
 
 
-class SerialiseEntry(beam.PTransform):
-    """Selections and rejects to lines. Outputs: `lines` of entries, CUTS, REJECTED, STATS."""
+class ToEntries(beam.PTransform):
+    """Kept windows to output entries, a line of JSON (bytes, without a newline) for each recording.
 
-    def __init__(self, config: EntryConfig):
+    An entry that is nested too deep to be written raises BadEntry; `MakeWindows` makes it a reject.
+    """
+
+    def __init__(self, config: EntryConfig = EntryConfig()):
+        """
+        Args:
+            config: what is written of a recording.
+        """
         super().__init__()
         self._config = config
 
-    def expand(self, selections: PCollection[Placed]) -> Any:
-        return selections | beam.ParDo(_SerialiseEntry(self._config)).with_outputs(CUTS, STATS, REJECTED, main="lines")
+    def expand(self, kept: PCollection[Placed]) -> PCollection[bytes]:
+        return kept | beam.ParDo(_ToEntries(self._config)).with_output_types(bytes)
+
+
+class ToCuts(beam.PTransform):
+    """Kept windows to Lhotse cuts, a line of JSON (bytes, without a newline) for each window."""
+
+    def __init__(self, config: EntryConfig = EntryConfig()):
+        """
+        Args:
+            config: what is written of a recording.
+        """
+        super().__init__()
+        self._config = config
+
+    def expand(self, kept: PCollection[Placed]) -> PCollection[bytes]:
+        return kept | beam.ParDo(_ToCuts(self._config)).with_output_types(bytes)
+
+
+class MadeWindows(NamedTuple):
+    """What `MakeWindows` gives.
+
+    Attributes:
+        entries: output entries, a line of JSON for each recording (bytes, without a newline).
+        cuts: Lhotse cuts, a line of JSON for each kept window.
+        rejects: a line of JSON for each entry that could not be used.
+        stats: the statistics of all entries, one `LossStats`.
+    """
+
+    entries: PCollection[bytes]
+    cuts: PCollection[bytes]
+    rejects: PCollection[bytes]
+    stats: PCollection[LossStats]
+
+
+class MakeWindows(beam.PTransform):
+    """The whole way from entries (dicts, bytes, text or `ManifestLine`s) to windows, as the main job does it.
+
+    >>> import alm_beam.sample
+    >>> from alm_beam.transforms.read import ReadManifests
+    >>> with beam.Pipeline() as pipeline:
+    ...     made = pipeline | ReadManifests(alm_beam.sample.SHIPPED) | MakeWindows()
+    ...     _ = made.stats | beam.Map(lambda stats: print(stats.recordings))
+    5
+    """
+
+    def __init__(
+        self,
+        windows: WindowConfig = WindowConfig(),
+        overlap: OverlapConfig = OverlapConfig(),
+        entry: EntryConfig = EntryConfig(),
+    ):
+        """
+        Args:
+            windows: which runs of segments are windows.
+            overlap: which of the overlapping windows are kept.
+            entry: what is written of a recording.
+        """
+        super().__init__()
+        self._windows, self._overlap, self._entry = windows, overlap, entry
+
+    @no_annotations  # Beam knows no type of several outputs
+    def expand(self, elements: PCollection[Entry]) -> MadeWindows:
+        kept = elements | ParseRecording() | BuildWindows(self._windows) | FilterOverlaps(self._overlap)
+        serialise = beam.ParDo(_SerialiseAll(self._entry)).with_outputs(_CUTS, _REJECTS, _STATS, main=_ENTRIES)
+        made = kept | "Serialise" >> serialise
+        return MadeWindows(made[_ENTRIES], made[_CUTS], made[_REJECTS], made[_STATS] | CombineLosses())

@@ -1,243 +1,368 @@
-"""What a run leaves in its folder, the success marker last."""
+"""What a run leaves in its folder: shards are staged beside it, and everything is published at the end, together."""
 
-import contextlib
-import os
 import uuid
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
+from typing import IO, Any, Protocol
 
 import apache_beam as beam
 import orjson
 from apache_beam import PCollection
-from apache_beam.coders import BytesCoder
-from apache_beam.io import iobase, textio
-from apache_beam.io.filesystem import BeamIOError, CompressionTypes
-from apache_beam.io.filesystems import FileSystems
 from apache_beam.pvalue import AsIter
+from apache_beam.transforms.window import GlobalWindows
+from apache_beam.utils.windowed_value import WindowedValue
+from fsspec.spec import AbstractBufferedFile
 
+from alm_beam.core.errors import RejectLimitError
 from alm_beam.core.losses import LossStats
-from alm_beam.runners.filesystem import StorageSetup
-from alm_beam.storage import run_folder
-from alm_beam.storage.discovery import BEAM_TEMPORARY
-from alm_beam.storage.index import build
+from alm_beam.storage.index.format import FOLDER, META, ROWS
+from alm_beam.storage.options import options_by_protocol
+from alm_beam.storage.paths import BLOCK_BYTES, errors_that_name, is_local, located, make_folder
+from alm_beam.storage.run_folder import (
+    FAILED_RUN,
+    LOSS_STATS,
+    REJECTS,
+    Outputs,
+    ReplacedError,
+    RunFolder,
+    Sharded,
+    StagedRun,
+)
 
 _SHARD_BYTES = 1 << 30
 """A store takes a shard of this size in few parts, and copies it by one request."""
 
 
-class RejectLimitError(RuntimeError):
-    """More entries were rejected than the run allows."""
+class ShardSink(Protocol):
+    """How elements become the bytes of a shard. Beam's `fileio.FileSink` has the same methods."""
+
+    def open(self, file: IO[bytes]) -> None:
+        """Begins a shard."""
+
+    def write(self, element: Any) -> None:
+        """Adds an element to the shard."""
+
+    def flush(self) -> None:
+        """Ends the shard; the file is closed afterwards."""
 
 
-class ReplacedError(RuntimeError):
-    """Another run has begun to write to the folder since this one did."""
+class LineSink:
+    """Elements as lines: bytes, each followed by a newline."""
+
+    def open(self, file: IO[bytes]) -> None:
+        self._file = file
+
+    def write(self, element: bytes) -> None:
+        self._file.writelines((element, b"\n"))
+
+    def flush(self) -> None:
+        pass
 
 
-class _ShardSink(textio._TextSink):
-    """Beam's text sink, but that workers make its temporary folder, whose name the graph holds.
+class StageShards(beam.PTransform):
+    """Elements to shards in the run's temporary folder; gives the shards' names there.
 
-    Beam makes it in a step of its own and gives the name to the writers as a side input. That would end the stage: on
-    Flink all lines would leave the worker for the runner, and come back.
+    The elements stay in the stage that made them: each bundle writes shards of its own.
     """
 
-    def open_writer(self, init_result: str, uid: str) -> Any:
-        if "://" in init_result:
-            with contextlib.suppress(BeamIOError):  # some filesystems refuse to make what is there
-                FileSystems.mkdirs(init_result)
-        else:
-            os.makedirs(init_result, exist_ok=True)
-        return super().open_writer(init_result, uid)
+    def __init__(
+        self,
+        run: StagedRun,
+        output: Sharded,
+        *,
+        sink: Callable[[], ShardSink] = LineSink,
+        num_shards: int = 0,
+        max_shard_bytes: int = _SHARD_BYTES,
+    ):
+        """
+        Args:
+            run: the run.
+            output: which of its outputs the shards are.
+            sink: makes what writes a shard.
+            num_shards: how many; 0 leaves it to the runner. Any other number makes a local runner hold all elements.
+            max_shard_bytes: where the runner decides, a shard that has so many bytes is followed by another.
+        """
+        super().__init__()
+        self._num_shards = num_shards
+        self._write = _WriteBundle(run, output, sink, max_shard_bytes)
+
+    def expand(self, elements: PCollection[Any]) -> PCollection[str]:
+        if not self._num_shards:
+            return elements | "WriteBundles" >> beam.ParDo(self._write).with_output_types(str)
+        keyed = elements | "Spread" >> beam.ParDo(_Spread(self._num_shards))
+        grouped = keyed | beam.GroupByKey()
+        return grouped | "WriteBundles" >> beam.ParDo(_WriteGroup(self._write)).with_output_types(str)
+
+
+class _Spread(beam.DoFn):
+    """Gives each element the number of a shard, all numbers in turn."""
+
+    def __init__(self, count: int):
+        self._count = count
+
+    def start_bundle(self) -> None:
+        self._next = uuid.uuid4().int % self._count
+
+    def process(self, element: Any) -> Iterator[tuple[int, Any]]:
+        yield self._next, element
+        self._next = (self._next + 1) % self._count
+
+
+class _ShardFile:
+    """A shard that is being written."""
+
+    def __init__(self, run: StagedRun, output: Sharded, sink: ShardSink):
+        self.name = f"{uuid.uuid4().hex}{output.suffix}"
+        self._url = f"{run.shards_url(output)}/{self.name}"
+        self._sink = sink
+        with errors_that_name(self._url):
+            place = located(self._url, run.options)
+            make_folder(place.fs, place.path.rpartition("/")[0])
+            self._file: Any = (
+                open(place.path, "wb", buffering=1 << 20)  # noqa: SIM115 (closed by `close` or `abandon`)
+                if is_local(place.fs)
+                else place.fs.open(place.path, "wb", block_size=BLOCK_BYTES)
+            )
+            sink.open(self._file)
+
+    def write(self, element: Any) -> int:
+        """Adds an element, and gives the size of the shard so far, bytes."""
+        with errors_that_name(self._url):
+            self._sink.write(element)
+            return int(self._file.tell())
+
+    def close(self) -> None:
+        with errors_that_name(self._url):
+            self._sink.flush()
+            self._file.close()
+
+    def abandon(self) -> None:
+        """Closes the file, so that a store keeps nothing of it. No name of it was given out."""
+        with suppress(Exception):
+            if isinstance(self._file, AbstractBufferedFile):
+                self._file.closed = True
+                self._file.discard()
+            else:
+                self._file.close()
+
+
+class _WriteBundle(beam.DoFn):
+    def __init__(self, run: StagedRun, output: Sharded, sink: Callable[[], ShardSink], max_shard_bytes: int):
+        self._run = run
+        self._output = output
+        self._sink = sink
+        self._max_shard_bytes = max_shard_bytes
+
+    def setup(self) -> None:
+        self._shard: _ShardFile | None = None
+
+    def start_bundle(self) -> None:
+        self.teardown()  # of a bundle that failed
+        self._names: list[str] = []
+
+    def process(self, element: Any) -> None:
+        if self._shard is None:
+            self._shard = self.open_shard()
+        if self._shard.write(element) >= self._max_shard_bytes:
+            self._end_shard()
+
+    def finish_bundle(self) -> Iterator[WindowedValue]:
+        self._end_shard()
+        yield from map(GlobalWindows.windowed_value, self._names)
+
+    def teardown(self) -> None:
+        if self._shard is not None:
+            self._shard.abandon()
+            self._shard = None
+
+    def open_shard(self) -> _ShardFile:
+        return _ShardFile(self._run, self._output, self._sink())
+
+    def _end_shard(self) -> None:
+        if self._shard is not None:
+            self._shard.close()
+            self._names.append(self._shard.name)
+            self._shard = None
+
+
+class _WriteGroup(beam.DoFn):
+    def __init__(self, write: _WriteBundle):
+        self._write = write
+
+    def process(self, group: tuple[int, Iterable[Any]]) -> Iterator[str]:
+        shard = self._write.open_shard()
+        try:
+            for element in group[1]:
+                shard.write(element)
+        except BaseException:
+            shard.abandon()
+            raise
+        shard.close()
+        yield shard.name
+
+
+def numbered_shards(run: StagedRun, output: Sharded, names: Iterable[str], count: int = 0) -> dict[str, str]:
+    """The staged shards of an output, and the names that they are to have, in the order of the staged names.
+
+    Args:
+        run: the run.
+        output: whose shards.
+        names: the shards that were written.
+        count: how many shards there have to be at least; empty ones are added.
+    """
+    found = sorted(names)
+    for number in range(len(found), count):
+        name = f"zz-empty-{number:05d}{output.suffix}"  # the same in a second try, and behind all others
+        place = located(f"{run.shards_url(output)}/{name}", run.options)
+        with errors_that_name(place.url(place.path)):
+            make_folder(place.fs, place.path.rpartition("/")[0])
+            place.fs.pipe_file(place.path, b"")
+        found.append(name)
+    return {name: output.file_name(number, len(found)) for number, name in enumerate(found)}
+
+
+def _moves(output: Sharded, numbered: Mapping[str, str]) -> dict[str, str]:
+    return {f"shards-{output.name}/{name}": final for name, final in numbered.items()}
 
 
 class WriteShards(beam.PTransform):
-    """`WriteToText` of lines, as bytes: gives the shards' names when all of them are in place.
+    """Elements to shards in a folder, `<name>-SSSSS-of-NNNNN<suffix>`; gives the shards' paths when all are in place.
 
-    Shards are written to a temporary folder in the output, and get their names at the end.
-
-    Attributes:
-        begun: the path of a file that is there from when shards get their names until the run is complete. It keeps
-            other runs from doing so, and names the temporary shards: it tells a second try that what is in place is of
-            the first, and not of an earlier run, or of an earlier time that the runner ran the whole graph.
+    It does what Beam's `WriteToText` does, for any sink and any fsspec URL: shards are written to a temporary folder
+    and get their names at the end. Shards of that name from an earlier run go then, as does a `_SUCCESS` in the folder.
     """
 
     def __init__(
-        self, output: str, prefix: str, storage: StorageSetup, *, num_shards: int = 0, skip_if_empty: bool = False
+        self,
+        output: str,
+        name: str,
+        *,
+        sink: Callable[[], ShardSink] = LineSink,
+        suffix: str = ".jsonl",
+        num_shards: int = 0,
+        skip_if_empty: bool = False,
+        storage_options: Mapping[str, Any] | None = None,
     ):
         """
         Args:
-            output: the run's folder.
-            prefix: what the shards' names begin with.
-            storage: how workers reach the folder.
-            num_shards: how many; 0 leaves it to the runner. Any other number makes a local runner hold all lines.
-            skip_if_empty: write no shard when there is no line.
+            output: the folder; a path or any fsspec URL.
+            name: what the shards' names begin with.
+            sink: makes what writes a shard: lines of bytes, unless another one is given.
+            suffix: what the shards' names end with.
+            num_shards: how many; 0 leaves it to the runner. Any other number makes a local runner hold all elements.
+            skip_if_empty: write no shard when there is no element; otherwise there is one, empty.
+            storage_options: fsspec's, as for `alm_beam.run`.
+
+        Raises:
+            StorageOptionsError: the storage options are malformed.
         """
         super().__init__()
-        self._folder = FileSystems.join(output, f"{BEAM_TEMPORARY}{prefix}-{uuid.uuid4().hex}")
-        self.begun = f"{self._folder}-begun"
-        self._num_shards = num_shards
-        self._sink = _ShardSink(
-            FileSystems.join(output, prefix),
-            file_name_suffix=run_folder.SHARD_SUFFIX,
-            num_shards=num_shards,
-            shard_name_template="-SSSSS-of-NNNNN",
-            coder=BytesCoder(),
-            compression_type=CompressionTypes.UNCOMPRESSED,
-            max_bytes_per_shard=None if num_shards else _SHARD_BYTES,
-            skip_if_empty=skip_if_empty,
-        )
-        self._sink.storage = storage
-        success = FileSystems.join(output, run_folder.SUCCESS)
-        self._publish = _PublishShards(self._sink, self._folder, self.begun, success)
+        self._output = Sharded(name, suffix)
+        folder = RunFolder(output, Outputs((self._output,), (), {}), options_by_protocol(storage_options, [output]))
+        self._run = StagedRun(folder, folder.temporary_url(uuid.uuid4().hex))
+        self._stage = StageShards(self._run, self._output, sink=sink, num_shards=num_shards)
+        self._min_count = max(num_shards, 0 if skip_if_empty else 1)
 
-    def expand(self, lines: PCollection[bytes]) -> PCollection[str]:
-        if self._num_shards:
-            keyed = lines | "Spread" >> beam.ParDo(iobase._RoundRobinKeyFn(), count=self._num_shards)
-            write = iobase._WriteKeyedBundleDoFn(self._sink)
-            written = keyed | beam.GroupByKey() | "WriteBundles" >> beam.ParDo(write, self._folder)
-        else:
-            written = lines | "WriteBundles" >> beam.ParDo(iobase._WriteBundleDoFn(self._sink), self._folder)
-        return lines.pipeline | beam.Impulse() | "PublishShards" >> beam.ParDo(self._publish, AsIter(written))
+    def expand(self, elements: PCollection[Any]) -> PCollection[str]:
+        staged = elements | "Stage" >> self._stage
+        publish = beam.ParDo(_PublishShards(self._run, self._output, self._min_count), AsIter(staged))
+        return elements.pipeline | beam.Impulse() | "Publish" >> publish
 
 
 class _PublishShards(beam.DoFn):
-    def __init__(self, sink: _ShardSink, folder: str, begun: str, success: str):
-        self._sink = sink
-        self._folder = folder
-        self._begun = begun
-        self._success = success
+    def __init__(self, run: StagedRun, output: Sharded, min_count: int):
+        self._run = run
+        self._output = output
+        self._min_count = min_count
 
-    def process(self, _: bytes, written: Iterable[str]) -> Iterator[str]:
-        shards = list(written)
-        least = 0 if self._sink.skip_if_empty and not shards else max(1, self._sink.num_shards)
-        while len(shards) < least:  # by names that a second try gives too: shards are numbered in their order
-            shards.append(self._sink.open_writer(self._folder, f"empty-{len(shards)}").close())
-        names = orjson.dumps(sorted(shards))
-        if _read(self._begun) != names:
-            self._begin(shards)
-            _write(self._begun, names)
-        for _ in self._sink.finalize_write(self._folder, shards, None):
-            pass  # of what an earlier try has put in place, Beam gives no name
-        yield from (self._sink._get_final_name(number, len(shards)) for number in range(len(shards)))
-
-    def _begin(self, shards: list[str]) -> None:
-        """Removes an earlier run's shards; its marker first: a runner may do all of a complete job again.
-
-        A scheduler may start a run again that it only lost. Of the two, the one that cleared the folder later stays; if
-        that found nothing of the other, the one that ends later. While one publishes, the other must not.
-        """
-        gone = sorted(set(shards) - set(_matched(FileSystems.join(self._folder, "*"))))
-        if gone:
-            raise ReplacedError(f"{gone[0]} is gone: another run has begun to write to the same folder")
-        prefix = self._sink.file_path_prefix.get()
-        folder, name = FileSystems.split(prefix)
-        _write(self._begun, b"")  # before the look at others', so that of two runs at least one sees the other
-        others = set(_matched(FileSystems.join(folder, f"{BEAM_TEMPORARY}{name}-*-begun"))) - {self._begun}
-        if others:
-            FileSystems.delete([self._begun])
-            raise ReplacedError(f"another run publishes to the same folder, as {min(others)} says")
-        if FileSystems.exists(self._success):
-            FileSystems.delete([self._success])
-        FileSystems.delete(_matched(f"{prefix}-*-of-*{run_folder.SHARD_SUFFIX}"))
-
-
-def _matched(glob: str) -> list[str]:
-    return [metadata.path for match in FileSystems.match([glob]) for metadata in match.metadata_list]
-
-
-def _read(path: str) -> bytes | None:
-    if not FileSystems.exists(path):
-        return None
-    with FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED) as file:
-        return bytes(file.read())
-
-
-def _write(path: str, content: bytes) -> None:
-    with FileSystems.create(path, compression_type=CompressionTypes.UNCOMPRESSED) as file:
-        file.write(content)
+    def process(self, _: bytes, names: Iterable[str]) -> Iterator[str]:
+        numbered = numbered_shards(self._run, self._output, names, self._min_count)
+        try:
+            self._run.publish(_moves(self._output, numbered))
+        except ReplacedError:
+            if not self._run.folder.holds(numbered.values()):  # else an earlier try has ended
+                raise
+        self._run.discard()
+        yield from (f"{self._run.folder.url.rstrip('/')}/{name}" for name in numbered.values())
 
 
 class _FinishRun(beam.DoFn):
-    def __init__(
-        self,
-        output: str,
-        storage: StorageSetup,
-        facts: dict[str, Any],
-        max_reject_fraction: float,
-        begun: list[str],
-    ):
-        self._output = output
-        self._storage = storage
+    def __init__(self, run: StagedRun, outputs: dict[Sharded, int], facts: dict[str, Any], max_reject_fraction: float):
+        self._run = run
+        self._outputs = outputs
         self._facts = facts
         self._max_reject_fraction = max_reject_fraction
-        self._begun = begun
 
-    def process(self, stats: LossStats, *shards: Iterable[str]) -> Iterator[LossStats]:
-        # Nothing reads `shards`. As side inputs they make the runner call this only when they are written.
-        success = FileSystems.join(self._output, run_folder.SUCCESS)
-        if self._is_own():
-            self._finish(stats, success)
-            if not self._is_own():
-                FileSystems.delete([success])
-                raise self._replaced()
-        elif not FileSystems.exists(success):
-            raise self._replaced()
-        # Else a first try got here, or another run has ended, whose statistics are not to be touched.
-        FileSystems.delete([path for path in self._begun if FileSystems.exists(path)])
+    def process(self, stats: LossStats, fingerprints: Iterable[str], *names: Iterable[str]) -> Iterator[LossStats]:
+        if not self._run.was_completed():
+            self._publish(stats, bool([*fingerprints]), dict(zip(self._outputs, names)))
+            self._run.mark_complete()
         yield stats
 
-    def _is_own(self) -> bool:
-        """Whether what is in place is still of this run."""
-        return all(FileSystems.exists(path) for path in self._begun)
+    def _publish(self, stats: LossStats, has_index: bool, names: dict[Sharded, Iterable[str]]) -> None:
+        run = self._run
+        statistics = {LOSS_STATS: LOSS_STATS}
+        _write_json(run, LOSS_STATS, {**stats.to_dict(), **self._facts})
+        shards = {
+            output: _moves(output, numbered_shards(run, output, written, self._outputs[output]))
+            for output, written in names.items()
+        }
+        index = {f"{FOLDER}/{name}": f"{FOLDER}/{name}" for name in (ROWS, META) if has_index}
+        is_refused = stats.reject_fraction > self._max_reject_fraction
+        if is_refused and run.replaces is not None:
+            failed = {path: f"{FAILED_RUN}/{name}" for path, name in {**shards[REJECTS], **statistics}.items()}
+            run.publish(failed, beside=True)
+            raise self._limit_error(stats, f"{run.folder.url}/{FAILED_RUN}")
+        rows = {path: name for path, name in index.items() if not path.endswith(META)}
+        last = {path: name for path, name in index.items() if path.endswith(META)}  # newer than all that it lists
+        run.publish({path: name for moves in shards.values() for path, name in moves.items()}, rows, last, statistics)
+        if is_refused:
+            raise self._limit_error(stats, run.folder.url)
 
-    def _replaced(self) -> ReplacedError:
-        return ReplacedError(f"another run has begun to write to {self._output}")
-
-    def _finish(self, stats: LossStats, success: str) -> None:
-        summary = orjson.dumps({**stats.to_dict(), **self._facts}, option=orjson.OPT_INDENT_2)
-        _write(FileSystems.join(self._output, run_folder.LOSS_STATS), summary + b"\n")
-        if stats.reject_fraction > self._max_reject_fraction:
-            raise RejectLimitError(_reject_limit_message(stats, self._max_reject_fraction, self._output))
-        build.clear_parts(self._output)
-        _write(success, b"")
+    def _limit_error(self, stats: LossStats, folder: str) -> RejectLimitError:
+        rejects = stats.rejected.total()
+        reasons = ", ".join(f"{reason}: {count}" for reason, count in stats.rejected.most_common(3))
+        return RejectLimitError(
+            f"{rejects} of {rejects + stats.recordings} entries were rejected ({stats.reject_fraction:.2%}), more than "
+            f"--max_reject_fraction={self._max_reject_fraction} allows. Mostly {reasons}. See "
+            f"{folder}/{REJECTS.name}-*"
+        )
 
 
-def _reject_limit_message(stats: LossStats, limit: float, output: str) -> str:
-    rejects = stats.rejected.total()
-    reasons = ", ".join(f"{reason}: {count}" for reason, count in stats.rejected.most_common(3))
-    return (
-        f"{rejects} of {rejects + stats.recordings} entries were rejected ({stats.reject_fraction:.2%}), more than "
-        f"--max_reject_fraction={limit} allows. Mostly {reasons}. See {output}/{run_folder.REJECTS}-*"
-    )
+def _write_json(run: StagedRun, name: str, content: dict[str, Any]) -> None:
+    place = located(f"{run.url}/{name}", run.options)
+    with errors_that_name(f"{run.folder.url}/{name}"):
+        make_folder(place.fs, place.path.rpartition("/")[0])
+        place.fs.pipe_file(place.path, orjson.dumps(content, option=orjson.OPT_INDENT_2) + b"\n")
 
 
 class FinishRun(beam.PTransform):
-    """Writes `loss_stats.json` and then, when all shards are in place and few enough entries were rejected, `_SUCCESS`.
+    """Publishes a run when all of it is staged, and then, if few enough entries were rejected, writes `_SUCCESS`.
 
-    Being part of the graph it holds also where the process that launched the run does not wait for it. Each file is
-    written whole, so a runner may do it again.
+    As a part of the graph it holds also where the process that launched the run does not wait for it.
     """
 
     def __init__(
         self,
-        output: str,
-        storage: StorageSetup,
+        run: StagedRun,
+        shards: Mapping[Sharded, tuple[PCollection[str], int]],
+        index: PCollection[str] | None,
         facts: dict[str, Any],
         max_reject_fraction: float,
-        shards: list[PCollection[str]],
-        begun: list[str],
     ):
         """
         Args:
-            output: the run's folder.
-            storage: how workers reach it.
+            run: the run.
+            shards: for each output the names that `StageShards` gave, and the least number of shards.
+            index: the fingerprint that `IndexCuts` gave; None where no index is made.
             facts: what `loss_stats.json` states beside the statistics.
             max_reject_fraction: the run fails above it.
-            shards: the names that `WriteShards` gave: what has to be in place before the run is complete.
-            begun: what `WriteShards` names so.
         """
         super().__init__()
-        self._do_fn = _FinishRun(output, storage, facts, max_reject_fraction, begun)
-        self._shards = shards
+        counts = {output: count for output, (_, count) in shards.items()}
+        self._do_fn = _FinishRun(run, counts, facts, max_reject_fraction)
+        self._index = () if index is None else AsIter(index)
+        self._names = [AsIter(names) for names, _ in shards.values()]
 
     def expand(self, stats: PCollection[LossStats]) -> PCollection[LossStats]:
-        return stats | beam.ParDo(self._do_fn, *[AsIter(names) for names in self._shards])
+        return stats | beam.ParDo(self._do_fn, self._index, *self._names)

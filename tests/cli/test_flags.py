@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from alm_beam.cli.flags import job_config, windows_parser
-from alm_beam.jobs.windows import run
+from alm_beam.cli.windows import main as run
 from tests.manifests import write
 
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")

@@ -1,5 +1,6 @@
 """The whole job on the local runner: what goes in, what a run leaves, what stops it."""
 
+import contextlib
 import json
 import os
 import resource
@@ -15,13 +16,15 @@ from apache_beam.metrics.metric import MetricsFilter
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.portability.api import beam_runner_api_pb2
 
+from alm_beam.cli.windows import main as run
 from alm_beam.core.config import JobConfig, OverlapConfig
 from alm_beam.core.losses import LossStats
-from alm_beam.jobs.windows import build, launch, run
+from alm_beam.jobs.launch import launch
+from alm_beam.jobs.windows import build
 from alm_beam.sample import write_sample
-from alm_beam.storage import run_folder
 from alm_beam.storage.discovery import find_manifests
 from alm_beam.storage.index.open import open_index
+from alm_beam.storage.run_folder import RunFolder
 from tests.manifests import ENTRIES, lines, output_entries, rejects, stats, write
 from tests.storage.test_compression import COMPRESS
 
@@ -37,6 +40,10 @@ def expected(tmp_path) -> list[dict]:
     """The output for ENTRIES, from a plain run."""
     assert job(tmp_path / "expected", write(tmp_path / "expected.jsonl")) == 0
     return output_entries(tmp_path / "expected")
+
+
+def contents(folder: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def subprocess_job(*flags: str, **kwargs) -> subprocess.Popen:
@@ -118,14 +125,14 @@ class TestInput:
 
     def test_a_manifest_that_changes_after_it_was_found_fails_the_run_by_name(self, tmp_path, capfd, monkeypatch):
         manifest = write(tmp_path / "m.jsonl")
-        clear = run_folder.clear
+        prepare = RunFolder.prepare
 
-        def grow(output: str) -> None:
-            clear(output)
+        def grow(folder: RunFolder) -> None:
+            prepare(folder)
             with manifest.open("ab") as file:
                 file.write(lines())
 
-        monkeypatch.setattr(run_folder, "clear", grow)
+        monkeypatch.setattr(RunFolder, "prepare", grow)
         assert job(tmp_path / "out", manifest) == 1
         assert f"{manifest}: cannot be read (it has changed since the run began)" in capfd.readouterr().err
         assert not (tmp_path / "out" / "_SUCCESS").exists()
@@ -263,8 +270,10 @@ class TestStatistics:
         inputs = (str(tmp_path / "in.jsonl"), str(tmp_path / "bad.jsonl"))
         out = str(tmp_path / "out")
         config = JobConfig(inputs, out, overlap=OverlapConfig(compare_selection=True), max_reject_fraction=1)
-        run_folder.clear(out)
-        result = launch(build(config, find_manifests(inputs), out, PipelineOptions([])))
+        folder, options = RunFolder(out), PipelineOptions([])
+        folder.prepare()
+        staged = folder.stage("the-run")
+        result = launch(build(config, find_manifests(inputs), staged, options), options, staged)
         assert (tmp_path / "out" / "_SUCCESS").exists(), "the graph itself writes the marker"
         found = result.metrics().query(MetricsFilter().with_namespace("alm_beam"))
         counters = {metric.key.metric.name: metric.result for metric in found["counters"]}
@@ -284,14 +293,15 @@ def test_nothing_of_an_entry_leaves_the_stage_that_reads_it(tmp_path):
     """A local runner holds all that does, and Flink's workers hand it over line by line. A side input ends a stage."""
     source = write(tmp_path / "in.jsonl")
     config = JobConfig((str(source),), str(tmp_path / "out"))
-    graph = build(config, find_manifests(config.input), config.output, PipelineOptions([])).to_runner_api()
+    staged = RunFolder(config.output).stage("the-run")
+    graph = build(config, find_manifests(config.input), staged, PipelineOptions([])).to_runner_api()
     steps = [step for step in graph.components.transforms.values() if not step.subtransforms]
     [read] = [step for step in steps if step.unique_name == "ReadFromText/ReadLines"]
     ends, to_follow = set(), [*read.outputs.values()]
     while to_follow:
         lines = to_follow.pop()
         for step in steps:
-            if lines not in step.inputs.values() or step.unique_name.startswith("CombineLosses/"):
+            if lines not in step.inputs.values() or "/CombineLosses/" in step.unique_name:
                 continue
             assert step.spec.urn == "beam:transform:pardo:v1"
             assert not beam_runner_api_pb2.ParDoPayload.FromString(step.spec.payload).side_inputs
@@ -299,7 +309,7 @@ def test_nothing_of_an_entry_leaves_the_stage_that_reads_it(tmp_path):
                 ends.add(step.unique_name)
             else:
                 to_follow += step.outputs.values()
-    assert ends == {f"Write{what}/WriteBundles" for what in ("Entries", "Cuts", "Rejects")}
+    assert ends == {f"{name}/WriteBundles" for name in ("WriteToText", "WriteCuts", "WriteRejects")}
 
 
 def test_cuts_are_the_windows_that_stay_and_their_order_is_that_of_any_other_run(tmp_path):
@@ -323,7 +333,7 @@ def test_cuts_are_the_windows_that_stay_and_their_order_is_that_of_any_other_run
 def test_without_cuts_nothing_of_them_is_left(tmp_path):
     path = write(tmp_path / "in.jsonl")
     assert job(tmp_path / "out", path) == 0
-    (tmp_path / "out" / "beam-temp-index-parts").mkdir()
+    (tmp_path / "out" / "beam-temp-alm_beam-1").mkdir()
     assert job(tmp_path / "out", path, flags=("--overwrite", "--no_cuts")) == 0
     names = {file.name for file in (tmp_path / "out").iterdir()}
     assert names == {"alm_output-00000-of-00001.jsonl", "loss_stats.json", "_SUCCESS"}
@@ -333,12 +343,12 @@ class TestRerun:
     def test_a_finished_run_is_refused_without_overwrite(self, tmp_path, capfd):
         path = write(tmp_path / "in.jsonl")
         assert job(tmp_path / "out", path) == 0
-        before = {file: file.read_bytes() for file in (tmp_path / "out").rglob("*") if file.is_file()}
+        before = contents(tmp_path / "out")
         with pytest.raises(SystemExit) as stopped:
             job(tmp_path / "out", path)
         assert stopped.value.code == 2
         assert f"--output={tmp_path / 'out'}: holds a finished run" in capfd.readouterr().err
-        assert {file: file.read_bytes() for file in (tmp_path / "out").rglob("*") if file.is_file()} == before
+        assert contents(tmp_path / "out") == before
 
     @pytest.mark.parametrize("flag", ["--runner=BogusRunner", "--direct_num_workers=x"])
     def test_a_flag_that_beam_refuses_costs_no_finished_run(self, tmp_path, capfd, flag):
@@ -383,11 +393,45 @@ class TestRerun:
         assert not list(out.glob("beam-temp-*"))
         assert len(output_entries(out)) == stats(out)["recordings"] == 200
 
-    def test_a_failed_overwrite_does_not_leave_the_old_marker(self, tmp_path):
+    def test_a_failed_overwrite_leaves_the_earlier_run_whole(self, tmp_path, capfd):
         out = tmp_path / "out"
         assert job(out, write(tmp_path / "in.jsonl")) == 0
+        before = contents(out)
         assert job(out, write(tmp_path / "bad.jsonl.gz", b"no gzip"), flags=("--overwrite",)) == 1
-        assert not (out / "_SUCCESS").exists()
+        assert f"the earlier run in {out} stays" in capfd.readouterr().err
+        assert contents(out) == before
+
+    def test_too_many_rejects_of_an_overwrite_stand_beside_the_earlier_run(self, tmp_path, capfd):
+        out = tmp_path / "out"
+        assert job(out, write(tmp_path / "in.jsonl")) == 0
+        before = contents(out)
+        for _ in range(2):
+            assert job(out, write(tmp_path / "bad.jsonl", b"{\n"), flags=("--overwrite",)) == 1
+            assert f"See {out}/failed_run/rejects-*" in capfd.readouterr().err
+            assert len(rejects(out / "failed_run")) == stats(out / "failed_run")["rejected"] == 1
+            assert {path: data for path, data in contents(out).items() if path.parent != out / "failed_run"} == before
+        assert job(out, write(tmp_path / "in.jsonl"), flags=("--overwrite",)) == 0
+        assert contents(out).keys() == before.keys()
+
+    def test_the_earlier_run_is_whole_until_its_replacement_is(self, tmp_path):
+        """A reader that looks for the marker finds all that it says, at any time; and space is taken twice."""
+        out = tmp_path / "out"
+        write_sample(str(tmp_path / "in"), recordings=100, seed=5)
+        flags = (f"--input={tmp_path / 'in'}", f"--output={out}")
+        assert run([*flags]) == 0
+        before = contents(out)
+        marker, looks = out / "_SUCCESS", 0
+        written = marker.stat().st_mtime_ns
+        process = subprocess_job(*flags, "--repeat_factor=3", "--overwrite")
+        with contextlib.suppress(FileNotFoundError):  # until the earlier run goes
+            while process.poll() is None and marker.stat().st_mtime_ns == written:
+                found = {path: path.read_bytes() for path in before}
+                if marker.stat().st_mtime_ns == written:
+                    assert found == before
+                    looks += 1
+        assert process.wait() == 0
+        assert looks > 3
+        assert len(output_entries(out)) == stats(out)["recordings"] == 300
 
 
 class TestDisk:

@@ -3,10 +3,12 @@
 import pytest
 from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions, WorkerOptions
 
-from alm_beam import job
+from alm_beam.cli.windows import main
+from alm_beam.core.config import JobConfig
+from alm_beam.jobs import launch, windows
 from alm_beam.runners import dataflow
-from alm_beam.storage import run_folder
 from alm_beam.storage.discovery import Manifest
+from alm_beam.storage.run_folder import RunFolder, StagedRun
 from tests.manifests import write
 
 IMAGE = "--sdk_container_image=the-image"
@@ -27,12 +29,12 @@ IMAGE = "--sdk_container_image=the-image"
 def test_every_name_that_beam_knows_for_dataflow_is_known(runner, answer):
     options = PipelineOptions([])
     options.view_as(StandardOptions).runner = runner
-    assert job._is_on_dataflow(options) is answer
+    assert launch.is_on_dataflow(options) is answer
 
 
 def refused(capfd, *flags: str) -> str:
     with pytest.raises(SystemExit) as stopped:
-        job.run(["--runner=DataflowRunner", *flags])
+        main(["--runner=DataflowRunner", *flags])
     assert stopped.value.code == 2
     return capfd.readouterr().err.splitlines()[-1]
 
@@ -46,11 +48,6 @@ def test_what_only_this_machine_has_is_refused(capfd, path):
 
 def test_workers_without_this_package_are_refused(capfd):
     assert "would not have alm_beam" in refused(capfd, "--input=gs://lake/in", "--output=gs://lake/out")
-
-
-def test_beams_own_filesystem_serves_gs_and_takes_no_options(capfd):
-    flags = ["--input=gs://lake/in", "--output=gs://lake/out", IMAGE, '--storage_options={"gs": {"token": "anon"}}']
-    assert "Beam's own filesystem, which serves gs here, takes none" in refused(capfd, *flags)
 
 
 @pytest.mark.parametrize("flag", [IMAGE, "--setup_file=./setup.py", "--extra_package=alm_beam.tar.gz"])
@@ -75,9 +72,9 @@ def test_an_image_that_was_built_without_its_name_is_no_image(monkeypatch):
 def test_a_graph_that_dataflow_would_not_take_is_refused_before_the_output_is_touched(capfd, monkeypatch, gcs):
     manifests = [Manifest(f"gs://lake/in/{hash((n, n)):x}.jsonl", n + 1, ("generation", str(n))) for n in range(5000)]
     monkeypatch.setenv("STORAGE_EMULATOR_HOST", f"http://127.0.0.1:{gcs.port}")  # Beam looks at the temporary folder
-    monkeypatch.setattr(job, "_checked_output", lambda _, config: config.output)
-    monkeypatch.setattr(job, "_checked_manifests", lambda *_: manifests)
-    monkeypatch.setattr(run_folder, "clear", lambda _: pytest.fail("the output was touched"))
+    monkeypatch.setattr(windows, "found_manifests", lambda *_: manifests)
+    monkeypatch.setattr(RunFolder, "finished_at", lambda _: None)
+    monkeypatch.setattr(RunFolder, "prepare", lambda _: pytest.fail("the output was touched"))
     monkeypatch.setattr(dataflow, "MAX_GRAPH_BYTES", 80_000)
     flags = [
         "--input=gs://lake/in",
@@ -97,8 +94,9 @@ def test_the_graph_grows_by_less_than_120_bytes_with_each_manifest():
             f"gs://the-lake-of-a-company/2026/{n % 12 + 1:02}/manifest-{hash((n, 7)):x}.jsonl" for n in range(count)
         )
         found = [Manifest(name, n + (5 << 20), ("generation", str(10**15 + n**3))) for n, name in enumerate(names)]
-        config = job.JobConfig(input=("gs://lake/in",), output="gs://lake/out")
-        return dataflow.graph_bytes(job.build(config, found, "gs://lake/out", PipelineOptions([])))
+        config = JobConfig(input=("gs://lake/in",), output="gs://lake/out")
+        staged = StagedRun(RunFolder("gs://lake/out"), "gs://lake/out/beam-temp-alm_beam-1")
+        return dataflow.graph_bytes(windows.build(config, found, staged, PipelineOptions([])))
 
     assert (size(3000) - size(1000)) / 2000 < 120
 
@@ -106,7 +104,7 @@ def test_the_graph_grows_by_less_than_120_bytes_with_each_manifest():
 @pytest.mark.parametrize("runner", [(), ("--runner=DirectRunner",)])
 def test_the_local_runner_waits_whatever_it_is_told(tmp_path, capfd, runner):
     flags = [f"--input={write(tmp_path / 'in.jsonl')}", f"--output={tmp_path / 'out'}", *runner]
-    assert job.run([*flags, "--no_wait_until_finish", "--template_location=gs://lake/template"]) == 0
+    assert main([*flags, "--no_wait_until_finish", "--template_location=gs://lake/template"]) == 0
     assert "windows after overlap" in capfd.readouterr().out
     assert (tmp_path / "out" / "_SUCCESS").exists()
 
@@ -122,5 +120,5 @@ def test_the_local_runner_waits_whatever_it_is_told(tmp_path, capfd, runner):
     ],
 )
 def test_a_job_that_would_end_with_this_process_is_waited_for(flags, answer):
-    assert job._goes_on_alone(PipelineOptions([*flags, "--no_wait_until_finish"])) is answer
-    assert not job._goes_on_alone(PipelineOptions(list(flags)))
+    assert launch.goes_on_alone(PipelineOptions([*flags, "--no_wait_until_finish"])) is answer
+    assert not launch.goes_on_alone(PipelineOptions(list(flags)))

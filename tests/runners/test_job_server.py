@@ -7,10 +7,13 @@ from concurrent.futures import ThreadPoolExecutor
 
 import grpc
 import pytest
+from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.portability.api import beam_job_api_pb2, beam_job_api_pb2_grpc
 from apache_beam.runners.portability.portable_runner import PipelineResult
 
-from alm_beam.jobs.windows import launch, run
+from alm_beam.cli.windows import main as run
+from alm_beam.jobs.launch import launch
+from alm_beam.storage.run_folder import RunFolder, StagedRun
 from tests.manifests import write
 
 
@@ -62,7 +65,7 @@ def test_no_stream_is_left_for_the_end_of_the_process(job_service):
     """There gRPC would wait for its threads, which have been stopped."""
     pipeline = Submitted(job_service)
     with pytest.raises(RuntimeError, match="the disk is full") as failed:
-        launch(pipeline)
+        launch(pipeline, PipelineOptions(["--runner=PortableRunner"]), StagedRun(RunFolder("out"), "out/temporary"))
     assert failed.value.__traceback__ is not None  # which keeps Beam's result, as its cycles do
     assert [stream() for stream in pipeline.streams] == [None, None]
 

@@ -27,7 +27,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="workers are for
 def started(*flags: str) -> subprocess.Popen:
     """A run in a process of its own, which prints how many forks it used."""
     code = (
-        "import signal, sys; from alm_beam.jobs.windows import run; from alm_beam.runners.forked import _Fork\n"
+        "import signal, sys; from alm_beam.cli.windows import main as run; from alm_beam.runners.forked import _Fork\n"
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a shell starts what is behind `&` without
         "used, start = [], _Fork.start\n"
         "_Fork.start = lambda fork, environment: (used.append(fork), start(fork, environment))\n"

@@ -10,7 +10,7 @@ from packaging.requirements import Requirement
 from packaging.version import Version
 
 from alm_beam import __version__
-from alm_beam.jobs.windows import run
+from alm_beam.cli.windows import main as run
 from alm_beam.runners.dataflow import IMAGE_VARIABLE
 from tests.manifests import output_entries
 from tests.templates.conftest import IMAGE_NAME

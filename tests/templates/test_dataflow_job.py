@@ -16,7 +16,7 @@ from apache_beam.portability.api import beam_runner_api_pb2
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from apache_beam.runners.worker import bundle_processor
 
-from alm_beam.jobs.windows import run
+from alm_beam.cli.windows import main as run
 from alm_beam.runners.dataflow import MAX_GRAPH_BYTES
 from tests.manifests import lines, output_entries
 from tests.servers.dataflow import Dataflow, serving_dataflow

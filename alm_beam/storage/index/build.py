@@ -5,7 +5,7 @@ is written whole and with the same content by whoever writes it, so a runner may
 the same time.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from operator import attrgetter
 from typing import Any, TypeAlias
@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import orjson
 
+from alm_beam.storage.connections import NO_OPTIONS, StorageOptions
 from alm_beam.storage.discovery import BEAM_TEMPORARY
 from alm_beam.storage.index.format import (
     COMPRESSED_SHARD_NAME,
@@ -34,6 +35,7 @@ from alm_beam.storage.index.format import (
     key_of,
 )
 from alm_beam.storage.index.merge import RUN_ROWS, Run, merged, sorted_rows
+from alm_beam.storage.options import options_by_protocol
 from alm_beam.storage.paths import BLOCK_BYTES, Located, errors_that_name, files_below, info_of, located, written_whole
 from alm_beam.storage.secrets import shown
 
@@ -75,13 +77,13 @@ class Part(msgspec.Struct, frozen=True):
     runs: tuple[_RunLabels, ...]
 
 
-def find_shards(url: str) -> list[str]:
+def find_shards(url: str, options: StorageOptions = NO_OPTIONS) -> list[str]:
     """The names of the shards in a folder, sorted.
 
     Raises:
         IndexFault: there is none, or a compressed one.
     """
-    place = located(url)
+    place = located(url, options)
     with errors_that_name(url):
         names = sorted(path.rpartition("/")[2] for path, _ in files_below(place.fs, place.path, 1))
     for name in names:
@@ -93,19 +95,20 @@ def find_shards(url: str) -> list[str]:
     return shards
 
 
-def scan_shard(url: str, name: str, parts: str | None = None) -> Shard:
+def scan_shard(url: str, name: str, parts: str, options: StorageOptions = NO_OPTIONS) -> Shard:
     """Makes the runs of a shard, and what is to be known of them.
 
     Args:
         url: the folder.
         name: the shard's name in it.
-        parts: the folder for the runs; TEMPORARY in that of the cuts if None.
+        parts: the folder for the runs.
+        options: fsspec's.
 
     Raises:
         IndexFault: a line is blank, or no cut with a duration.
         OSError: something could not be read or written.
     """
-    place, parts_place = located(url), _parts_place(url, parts)
+    place, parts_place = located(url, options), located(parts, options)
     scan = _Scan(place, name, parts_place)
     for data in _whole_lines(place, f"{place.path}/{name}"):
         scan.add(data)
@@ -139,23 +142,30 @@ def _whole_lines(place: Located, path: str) -> Iterator[bytes]:
             yield b"".join(begun)
 
 
-def merge_parts(url: str, names: Iterable[str]) -> Meta:
-    """Makes the index of shards that were scanned: rows.bin, and then index.json."""
-    place, parts = located(url), _parts_place(url)
+def merge_parts(parts: str, names: Mapping[str, str], folder: str, options: StorageOptions = NO_OPTIONS) -> Meta:
+    """Makes the index of shards that were scanned: rows.bin, and then index.json.
+
+    Args:
+        parts: the folder of the runs.
+        names: the shards, by the names under which they were scanned; the order of both is the same.
+        folder: for the index.
+        options: fsspec's.
+    """
+    runs, place = located(parts, options), located(folder, options)
     with errors_that_name(place.url(place.path)):
-        with written_whole(place.fs, f"{place.path}/{FOLDER}/{ROWS}", parts.path) as file:
-            meta = merged_meta(parts, names, file.write)
-        with written_whole(place.fs, f"{place.path}/{FOLDER}/{META}", parts.path) as file:
+        with written_whole(place.fs, f"{place.path}/{ROWS}", runs.path) as file:
+            meta = merged_meta(runs, names, file.write)
+        with written_whole(place.fs, f"{place.path}/{META}", runs.path) as file:
             file.write(orjson.dumps(msgspec.to_builtins(meta), option=orjson.OPT_INDENT_2) + b"\n")
     return meta
 
 
-def merged_meta(parts: Located, names: Iterable[str], write: Callable[[memoryview], object]) -> Meta:
+def merged_meta(parts: Located, names: Mapping[str, str], write: Callable[[memoryview], object]) -> Meta:
     """What is to be known of the index of shards that were scanned.
 
     Args:
         parts: the folder of their runs.
-        names: the shards.
+        names: see `merge_parts`.
         write: is given rows.bin, a block at a time.
     """
     found = [msgspec.json.decode(parts.fs.cat_file(_part_path(parts, name)), type=Part) for name in sorted(names)]
@@ -178,20 +188,28 @@ def merged_meta(parts: Located, names: Iterable[str], write: Callable[[memoryvie
         rows_digest=rows_digest.hex(),
         fingerprint=fingerprint.hex(),
         labels=fingerprint.labels(),
-        shards=tuple(part.shard for part in found),
+        shards=tuple(msgspec.structs.replace(part.shard, name=names[part.shard.name]) for part in found),
     )
 
 
-def build_index(url: str, *, overwrite: bool = False) -> Meta:
+def build_index(url: str, *, overwrite: bool = False, storage_options: Mapping[str, Any] | None = None) -> Meta:
     """Makes the index of the cuts in a folder, in this process.
+
+    Args:
+        url: the folder of `cuts*.jsonl`; a path or any fsspec URL.
+        overwrite: replace an index that is there.
+        storage_options: fsspec's, as for `alm_beam.run`.
 
     Raises:
         IndexFault: there is an index, which is not to be overwritten; no shard; or one that cannot be indexed.
         OSError: something could not be read or written.
     """
-    place = located(url)
+    options = options_by_protocol(storage_options, [url])
+    place = located(url, options)
+    folder = url.rstrip("/")
+    parts = f"{folder}/{TEMPORARY}"
     meta = f"{place.path}/{FOLDER}/{META}"
-    names = find_shards(url)
+    names = find_shards(url, options)
     with errors_that_name(place.url(meta)):
         exists = info_of(place.fs, meta) is not None
         if exists and overwrite:
@@ -200,21 +218,17 @@ def build_index(url: str, *, overwrite: bool = False) -> Meta:
         raise IndexFault(f"{shown(place.url(meta))}: there is an index; give --overwrite to make it again")
     try:
         for name in names:
-            scan_shard(url, name)
-        return merge_parts(url, names)
+            scan_shard(url, name, parts, options)
+        return merge_parts(parts, dict(zip(names, names)), f"{folder}/{FOLDER}", options)
     finally:
-        clear_parts(url)
+        clear_parts(parts, options)
 
 
-def clear_parts(url: str) -> None:
-    """Removes what the index was made from."""
-    parts = _parts_place(url)
-    with errors_that_name(parts.url(parts.path)), suppress(FileNotFoundError):
-        parts.fs.rm(parts.path, recursive=True)
-
-
-def _parts_place(url: str, parts: str | None = None) -> Located:
-    return located(f"{url.rstrip('/')}/{TEMPORARY}" if parts is None else parts)
+def clear_parts(parts: str, options: StorageOptions = NO_OPTIONS) -> None:
+    """Removes what an index was made from."""
+    place = located(parts, options)
+    with errors_that_name(place.url(place.path)), suppress(FileNotFoundError):
+        place.fs.rm(place.path, recursive=True)
 
 
 def _part_path(parts: Located, name: str) -> str:

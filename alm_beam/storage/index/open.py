@@ -2,13 +2,14 @@
 
 import os
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import numpy as np
 
+from alm_beam.storage.connections import StorageOptions
 from alm_beam.storage.index.format import (
     COMPRESSED_SHARD_NAME,
     FOLDER,
@@ -25,6 +26,7 @@ from alm_beam.storage.index.format import (
     Shard,
     key_of,
 )
+from alm_beam.storage.options import options_by_protocol
 from alm_beam.storage.paths import BLOCK_BYTES, Located, errors_that_name, files_below, is_local, located, modified
 from alm_beam.storage.secrets import shown
 
@@ -52,16 +54,18 @@ class Index:
         labels: the sources, sorted; each is a range of the rows.
         shards: the files, sorted by name; `rows["shard"]` counts them.
         meta: what index.json holds.
+        options: fsspec's, by which the cuts are reached.
     """
 
-    def __init__(self, url: str, meta: Meta, path: str):
+    def __init__(self, url: str, meta: Meta, path: str, options: StorageOptions):
         """
         Args:
             url: the folder of the cuts.
             meta: what index.json holds.
             path: of rows.bin, or of its copy, on this machine.
+            options: fsspec's.
         """
-        self.url = url
+        self.url, self.options = url, options
         self.version, self.fingerprint, self.duration = meta.version, meta.fingerprint, meta.duration
         self.labels, self.shards = meta.labels, meta.shards
         self.rows: Rows = np.memmap(path, ROW, "r") if meta.rows else np.empty(0, ROW)
@@ -72,10 +76,10 @@ class Index:
         return self.meta.rows
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _opened_again, (self.url, self.meta)
+        return _opened_again, (self.url, self.meta, self.options)
 
 
-def open_index(url: str, *, samples: int = 16) -> Index:
+def open_index(url: str, *, samples: int = 16, storage_options: Mapping[str, Any] | None = None) -> Index:
     """The index of a folder of cuts, if it is sound and the cuts are those that it was made of.
 
     Of the shards it looks at names, sizes and times, by one listing, and reads so many lines, and one of each shard
@@ -85,26 +89,28 @@ def open_index(url: str, *, samples: int = 16) -> Index:
         url: the folder; a path or any fsspec URL. Of a remote one rows.bin is copied to the temporary folder of this
             machine (TMPDIR) once, under a name made of its digest.
         samples: how many lines are read and compared with their records.
+        storage_options: fsspec's, as for `alm_beam.run`.
 
     Raises:
         IndexFault: there is no index, or something does not fit. The message names the file, what, and what to do.
         OSError: something could not be read.
     """
-    place = located(url)
+    options = options_by_protocol(storage_options, [url])
+    place = located(url, options)
     meta = _read_meta(place)
     _check_shards(place, meta)
-    index = Index(url, meta, _rows_path(place, meta))
+    index = Index(url, meta, _rows_path(place, meta), options)
     _check_ranges(place, index)
     _check_lines(place, index, _sampled(index.rows, len(index.shards), samples))
     return index
 
 
-def _opened_again(url: str, meta: Meta) -> Index:
+def _opened_again(url: str, meta: Meta, options: StorageOptions) -> Index:
     """An index in another process, opened without a look at the cuts."""
-    place = located(url)
+    place = located(url, options)
     if _read_meta(place) != meta:
         raise IndexFault(f"{_meta_url(place)}: the index was made again since this one was opened; open it anew")
-    return Index(url, meta, _rows_path(place, meta, trusted=True))
+    return Index(url, meta, _rows_path(place, meta, trusted=True), options)
 
 
 def _file(place: Located, name: str) -> str:

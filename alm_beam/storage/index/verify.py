@@ -21,7 +21,7 @@ def verify_index(index: Index) -> None:
         IndexFault: something differs.
         OSError: something could not be read, or the temporary folder is full: it takes as much as rows.bin.
     """
-    place = located(index.url)
+    place = located(index.url, index.options)
     again = "make the index again: alm-beam index DIR --overwrite"
     rows_digest = Digest()
     for at in range(0, len(index), _ROWS_AT_A_TIME):
@@ -31,9 +31,10 @@ def verify_index(index: Index) -> None:
         raise IndexFault(f"{where}: its bytes are not those that were written; {again}")
     with tempfile.TemporaryDirectory(prefix="alm_beam_") as parts:
         for shard in index.shards:
-            if scan_shard(index.url, shard.name, parts) != shard:
+            if scan_shard(index.url, shard.name, parts, index.options) != shard:
                 where = shown(place.url(f"{place.path}/{shard.name}"))
                 raise IndexFault(f"{where}: its lines are not those that were indexed; restore it, or {again}")
-        if merged_meta(located(parts), [shard.name for shard in index.shards], len) != index.meta:
+        names = {shard.name: shard.name for shard in index.shards}
+        if merged_meta(located(parts), names, len) != index.meta:
             where = shown(place.url(f"{place.path}/{FOLDER}/{META}"))
             raise IndexFault(f"{where}: is not what the shards give; {again}")

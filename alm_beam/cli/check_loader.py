@@ -1,0 +1,62 @@
+"""`alm-beam check-loader`: tries a loader of windows."""
+
+import sys
+from collections.abc import Sequence
+
+from alm_beam.cli.flags import FlagParser
+
+
+def main(argv: Sequence[str], prog: str) -> int:
+    """Makes the checks, prints what each found, and gives the exit code."""
+    parser = FlagParser(
+        prog=prog,
+        description="Tries a loader of windows with a process for each rank and worker: nothing twice, nothing lost, "
+        "the same after a resumption. Exit code: 0 when all is well, 1 when a check failed, 2 when a flag is wrong.",
+    )
+    parser.add_argument("dirs", metavar="DIR", nargs="+", help="folder of cuts with an index; a path or any fsspec URL")
+    parser.add_argument("--weights", metavar="W,W", help="of each DIR, comma-separated (default: read as one)")
+    parser.add_argument("--repeat", action="store_true", help="read DIRs again, so that the weights hold to the end")
+    parser.add_argument("--seed", type=int, default=0, metavar="S", help="of the order (default: %(default)s)")
+    parser.add_argument("--world_size", type=int, default=2, metavar="N", help="ranks (default: %(default)s)")
+    parser.add_argument("--num_workers", type=int, default=2, metavar="N", help="of each rank (default: %(default)s)")
+    parser.add_argument(
+        "--limit",
+        type=int,
+        default=100_000,
+        metavar="N",
+        help="windows a process reads of a pass; 0: all (default: %(default)s)",
+    )
+    parser.add_argument("--text_field", default="text", metavar="NAME", help="of supervisions; empty: not looked at")
+    parser.add_argument("--state", metavar="FILE", help="a saved state, as JSON: does it fit?")
+    parser.add_argument(
+        "--loader",
+        metavar="MODULE:FUNCTION",
+        default="alm_beam.loader:WindowLoader",
+        help="what makes the loader, called as WindowLoader is; its iterators have a `token` (default: %(default)s)",
+    )
+    parser.add_storage_options()
+    flags = parser.parse_known_flags(argv)
+    for name, minimum in (("world_size", 1), ("num_workers", 0), ("limit", 0)):
+        if getattr(flags, name) < minimum:
+            parser.error(f"--{name}={getattr(flags, name)}: must be at least {minimum}")
+    from alm_beam.loader.check_report import print_checks
+    from alm_beam.storage.secrets import redacted
+
+    try:
+        is_sound = print_checks(
+            flags.dirs,
+            weights=None if flags.weights is None else [*map(float, flags.weights.split(","))],
+            repeat=flags.repeat,
+            seed=flags.seed,
+            world_size=flags.world_size,
+            num_workers=flags.num_workers,
+            limit=flags.limit,
+            text_field=flags.text_field,
+            state=flags.state,
+            loader=flags.loader,
+            storage_options=parser.storage_options(flags, flags.dirs),
+        )
+    except (OSError, ValueError, ImportError) as error:
+        print(f"{prog}: error: {redacted(str(error))}", file=sys.stderr)
+        return 1
+    return 0 if is_sound else 1

@@ -1,0 +1,36 @@
+"""`alm-beam sample`: made-up manifests."""
+
+import argparse
+from collections.abc import Sequence
+
+from alm_beam.cli.flags import FlagParser
+from alm_beam.cli.output import printed
+
+
+def main(argv: Sequence[str], prog: str) -> int:
+    """Writes the manifests, prints their paths, and gives the exit code."""
+    parser = FlagParser(prog=prog, description="Writes made-up manifests, for trials and scale tests.")
+    parser.add_argument("out", metavar="OUT", help="manifest (.jsonl, .json; .gz, .zst, .bz2 may follow), or a folder")
+    parser.add_argument("--recordings", type=_count, default=5, metavar="N", help="how many (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=0, metavar="S", help="the same one gives the same manifests")
+    parser.add_argument("--hostile", action="store_true", help="add valid but unusual entries")
+    flags = parser.parse_known_flags(argv)
+
+    def paths() -> str:
+        from alm_beam.sample import write_sample
+        from alm_beam.storage.paths import reason
+        from alm_beam.storage.secrets import shown
+
+        try:
+            written = write_sample(flags.out, recordings=flags.recordings, seed=flags.seed, hostile=flags.hostile)
+        except (OSError, ValueError, ImportError) as error:
+            raise OSError(f"cannot write {shown(flags.out)} ({reason(error)})") from None
+        return "\n".join(map(shown, written))
+
+    return printed(prog, paths)
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text}: must be a whole number, 0 or more")
+    return int(text)

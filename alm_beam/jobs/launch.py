@@ -1,0 +1,294 @@
+"""What all jobs share: Beam's options, what is checked before anything is written, waiting, and what went wrong."""
+
+import copy
+import logging
+import os
+import re
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import Any
+
+import apache_beam as beam
+import grpc
+from apache_beam.options.pipeline_options import (
+    DirectOptions,
+    GoogleCloudOptions,
+    PipelineOptions,
+    PortableOptions,
+    StandardOptions,
+    WorkerOptions,
+)
+from apache_beam.runners.runner import PipelineResult, PipelineState
+
+from alm_beam.core.config import ConfigError
+from alm_beam.core.errors import RejectLimitError, RunError
+from alm_beam.runners import dataflow
+from alm_beam.runners.beam_internals import ExternalJobServer, drop_streams, given_flags, parser_of
+from alm_beam.runners.local import LocalRunner, use_all_cores
+from alm_beam.storage.connections import StorageOptions
+from alm_beam.storage.discovery import InputError, Manifest, find_manifests
+from alm_beam.storage.index.format import IndexFault
+from alm_beam.storage.lines import ManifestReadError
+from alm_beam.storage.options import StorageOptionsError, options_by_protocol
+from alm_beam.storage.paths import located
+from alm_beam.storage.run_folder import SUCCESS, ReplacedError, RunFolder, StagedRun
+from alm_beam.storage.secrets import redacted, shown
+
+show_messages = dataflow.show_messages
+
+LOGS_REQUESTS = ("aiobotocore", "azure", "botocore", "fsspec", "gcsfs", "google.auth", "s3fs", "urllib3")
+"""Loggers that show, at DEBUG, what authorises a request."""
+
+_ERRORS: dict[str, type[Exception]] = {
+    error.__name__: error for error in (RejectLimitError, ReplacedError, ManifestReadError, IndexFault)
+}
+"""The errors of a worker that a caller may want to tell apart. A runner hands over their text alone."""
+
+
+class OptionsError(ValueError):
+    """Beam's options do not fit the job."""
+
+
+def parsed_options(flags: Sequence[str]) -> tuple[PipelineOptions, list[str], list[str]]:
+    """Beam's options that the flags state, the flags that Beam does not know, and the names of those that it knows."""
+    options = PipelineOptions(flags)
+    level = logging.root.manager.disable
+    logging.disable(logging.WARNING)  # Beam would show what it does not know, and a misspelt flag may hold a secret
+    try:
+        parser = parser_of(options)
+    finally:
+        logging.disable(level)
+    _, unknown = parser.parse_known_args(list(flags))
+    return options, unknown, list(parser._option_string_actions)
+
+
+def own_options(options: PipelineOptions | None) -> PipelineOptions:
+    """A copy of the caller's options for one run. In its workers, no log shows what authorises a request."""
+    own = PipelineOptions([]) if options is None else copy.deepcopy(options)
+    worker = own.view_as(WorkerOptions)
+    given: Mapping[str, Any] = worker.sdk_harness_log_level_overrides or {}
+    worker.sdk_harness_log_level_overrides = {**dict.fromkeys(LOGS_REQUESTS, "INFO"), **given}
+    if is_on_dataflow(own):
+        try:
+            dataflow.prepare(own)
+        except ValueError as error:
+            raise OptionsError(str(error)) from None
+    return own
+
+
+def pipeline_of(options: PipelineOptions) -> beam.Pipeline:
+    """An empty pipeline for the runner that the options name, or else for the local one.
+
+    Raises:
+        OptionsError: Beam does not know the runner, or the runner refuses its options.
+    """
+    try:
+        return beam.Pipeline(runner=LocalRunner() if is_local(options) else None, options=options)
+    except (ValueError, ImportError) as error:
+        raise OptionsError(f"Beam refuses its flags: {error}") from None
+
+
+def use_cores(options: PipelineOptions, input_bytes: int, urls: Sequence[str]) -> None:
+    """Sets the options to as many workers as pay, where that is left to us."""
+    is_told = any(name.startswith("direct_") for name in given_flags(options))
+    if is_local(options) and not is_told and not uses_memory(urls):
+        use_all_cores(options, input_bytes)
+
+
+def storage_options(given: Mapping[str, Any], urls: Sequence[str]) -> StorageOptions:
+    """fsspec's options by protocol.
+
+    Raises:
+        ConfigError: they are malformed. The message shows none of them.
+    """
+    try:
+        return options_by_protocol(given, urls)
+    except (StorageOptionsError, ImportError, ValueError) as error:
+        raise ConfigError("storage_options", "...", str(error)) from None
+
+
+def check_workers_reach(options: PipelineOptions, inputs: Sequence[str], output: str) -> None:
+    """
+    Raises:
+        ConfigError, OptionsError: the workers would not reach the data.
+    """
+    is_elsewhere = not is_local(options) or options.view_as(DirectOptions).direct_running_mode == "multi_processing"
+    if uses_memory([*inputs, output]) and is_elsewhere:
+        raise OptionsError(
+            "memory:// is within one process; leave out --runner and --direct_running_mode=multi_processing"
+        )
+    if not is_on_dataflow(options):
+        return
+    for name, url in (*(("input", each) for each in inputs), ("output", output)):
+        if "://" not in url or url.startswith("file://"):
+            why = "is on this machine, where Dataflow's workers do not reach it; name a URL"
+            raise ConfigError(name, shown(url), why)
+
+
+def checked_folder(folder: RunFolder, *, overwrite: bool) -> RunFolder:
+    """The run's folder, by its absolute path or its URL.
+
+    Raises:
+        ConfigError: it cannot take the run.
+    """
+    url = folder.url
+
+    def refused(why: str) -> ConfigError:
+        return ConfigError("output", shown(url), why)
+
+    try:
+        if folder.finished_at() is not None and not overwrite:
+            raise refused("holds a finished run; name another folder, or give --overwrite")
+        place = located(url, folder.options)
+        path = place.url(place.path)
+    except ConfigError:
+        raise
+    except (ValueError, ImportError, OSError) as error:
+        raise refused(f"cannot be used ({redacted(str(error))})") from None
+    if set("*?[]") & set(path):
+        raise refused("must be a folder without any of * ? [ ] in its path")
+    if "//" in path.partition("://")[2]:
+        raise refused("has a slash too many: two of them stand together")
+    if shown(path) != path:
+        raise refused("holds a user or a query string; give what it says by --storage_options")
+    if os.path.isfile(path):
+        raise refused("is a file; it must be a folder")
+    return RunFolder(path, folder.outputs, folder.options)
+
+
+def found_manifests(inputs: Sequence[str], folder: RunFolder) -> list[Manifest]:
+    """The manifests that the inputs name.
+
+    Raises:
+        InputError: they name none, or one that cannot be read.
+        ConfigError: the run would write where it reads.
+    """
+    try:
+        manifests = find_manifests(inputs, folder.options)
+        is_inside = folder.is_inside_input(inputs)
+    except ConfigError:
+        raise
+    except (ValueError, OSError) as error:
+        raise InputError(",".join(map(shown, inputs)), f"cannot be read ({redacted(str(error))})") from None
+    if is_inside:
+        raise ConfigError("output", folder.url, "is inside an input folder or glob; a run would read what it writes")
+    if folder.holds_any(manifests):
+        why = "holds an input that is a file of an earlier run; the new run would replace it"
+        raise ConfigError("output", folder.url, why)
+    return manifests
+
+
+def check_graph(pipeline: beam.Pipeline, options: PipelineOptions, inputs: Sequence[str], manifests: int) -> None:
+    """
+    Raises:
+        InputError: Dataflow would refuse the graph for its size.
+    """
+    if not is_on_dataflow(options):
+        return
+    size = dataflow.graph_bytes(pipeline)
+    if size > dataflow.MAX_GRAPH_BYTES:
+        why = (
+            f"names {manifests} manifests, whose list makes a graph of {size / 1e6:.1f} MB; Dataflow takes "
+            f"{dataflow.MAX_GRAPH_BYTES / 1e6:.0f} MB at most. Join small manifests, or run the job on parts of them"
+        )
+        raise InputError(",".join(map(shown, inputs)), why)
+
+
+def check_job_server(options: PipelineOptions) -> None:
+    """
+    Raises:
+        OptionsError: no job server answers.
+    """
+    portable = options.view_as(PortableOptions)
+    endpoint, seconds = portable.job_endpoint, portable.job_server_timeout
+    if _runner(options) != "portable" or endpoint == "embed":
+        return
+    if not endpoint:
+        raise OptionsError("--runner=PortableRunner needs --job_endpoint=HOST:PORT, where a job server listens")
+    try:
+        ExternalJobServer(endpoint, seconds).start()
+    except grpc.FutureTimeoutError:
+        why = f"no job server answers there within {seconds} s (--job_server_timeout)"
+        raise OptionsError(f"--job_endpoint={endpoint}: {why}") from None
+
+
+def launch(pipeline: beam.Pipeline, options: PipelineOptions, staged: StagedRun) -> PipelineResult | None:
+    """Runs the graph to its end; None where the job goes on without this process.
+
+    What a failed run on this machine has staged is removed. Elsewhere a job may go on that is lost from sight.
+
+    Raises:
+        RunError: the job did not end well; or what a worker raised, if it is an error of ours.
+    """
+    try:
+        if goes_on_alone(options):
+            pipeline.run()
+            return None
+        result = pipeline.run()
+        try:
+            state = result.wait_until_finish()
+        finally:
+            drop_streams(result)
+    except Exception as error:
+        logging.getLogger(__name__).debug("the run failed", exc_info=True)
+        if is_local(options):
+            with suppress(OSError):
+                staged.discard()
+        raise _told(error) from None  # whose text may hold a secret
+    if state != PipelineState.DONE:
+        raise RunError(f"the runner ended the job in state {state}")
+    return result
+
+
+def is_local(options: PipelineOptions) -> bool:
+    """Whether the runner is the local one: the options name it, as a scheduler has to, or none."""
+    return options.view_as(StandardOptions).runner in (None, f"{LocalRunner.__module__}.{LocalRunner.__name__}")
+
+
+def is_on_dataflow(options: PipelineOptions) -> bool:
+    """Whether the job runs on Dataflow."""
+    return _runner(options) in ("dataflow", "testdataflow")
+
+
+def is_template(options: PipelineOptions) -> bool:
+    """Whether the job is only written down, for Dataflow to start it."""
+    return is_on_dataflow(options) and options.view_as(GoogleCloudOptions).template_location is not None
+
+
+def goes_on_alone(options: PipelineOptions) -> bool:
+    """Whether this process is not to wait for the job. Most runners are, or start, what ends with this process."""
+    is_told_so = bool(options.view_as(StandardOptions).no_wait_until_finish)
+    return is_template(options) or (is_told_so and (is_on_dataflow(options) or _is_on_job_server(options)))
+
+
+def goes_on_where(options: PipelineOptions, output: str) -> str:
+    """What to tell of a job that goes on without this process."""
+    template = options.view_as(GoogleCloudOptions).template_location
+    where = f"is written to {template}, for Dataflow to start it" if is_template(options) else "goes on by itself"
+    return f"The job {where}. It is complete when {shown(output)} holds {SUCCESS}."
+
+
+def uses_memory(urls: Sequence[str]) -> bool:
+    """Whether a URL is of fsspec's filesystem in memory."""
+    return any(url.startswith("memory://") for url in urls)
+
+
+def _is_on_job_server(options: PipelineOptions) -> bool:
+    """Whether the job runs on a job server that was there before, with workers that stay."""
+    return _runner(options) == "portable" and options.view_as(PortableOptions).environment_type != "LOOPBACK"
+
+
+def _runner(options: PipelineOptions) -> str:
+    """The runner's name, short: Beam takes it in any case, with or without its module and its "Runner"."""
+    name = (options.view_as(StandardOptions).runner or "").lower().rpartition(".")[2]
+    return str(name.removesuffix("runner"))
+
+
+def _told(error: Exception) -> Exception:
+    """The error for a caller: the last line of the message, as a runner puts a worker's traceback before it."""
+    last = redacted((str(error).strip() or repr(error)).splitlines()[-1])
+    cause = last.partition(" [while running")[0]
+    found = re.match(r"(?:\w+\.)*(\w+): (.*)", cause)
+    if found and found[1] in _ERRORS:
+        return _ERRORS[found[1]](found[2])
+    return type(error)(cause) if type(error) in _ERRORS.values() else RunError(cause)
