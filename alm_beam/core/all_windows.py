@@ -1,14 +1,16 @@
-"""Every window of a recording: not only the longest of each start, but all the ends that the rules allow.
+"""Every window of a recording: for each start all the ends that the rules allow, not only the longest one.
 
-What the longest candidate of a start holds, less some of its last segments, is a window, too, if it still lasts long
-enough and has two segments and enough speakers: all else that stops growth lies behind it. A segment is cut only where
-it crosses the maximum duration, so of the ends of a start at most one is a cut one, that of the longest candidate.
+Take the longest candidate of a start and remove some of its last segments. The rest is a window too if it still lasts
+long enough and has two segments and enough speakers. The other rules hold for it because they hold for the longest
+candidate. Only a segment that crosses the maximum duration is truncated, so each start has at most one end by
+truncation: that of its longest candidate.
 
-For each start the segments are passed over that are too few for the least number of speakers (found for all starts by
-two pointers), and those before the first at which any segment of the recording ends late enough (found by bisection).
-The others are looked at one by one: nearly all of them are windows. Of those of one start that end at the same time
-the one counts that holds the most segments whole: two of the same time cannot both stay, and a crowd of segments that
-end together would give as many windows as it has pairs.
+Two groups of ends are skipped without a look at each of them. Those with too few speakers: two pointers find the first
+end with enough of them, for all starts in one pass. And those before the first segment of the recording that ends late
+enough: bisection finds it. The other ends are checked one by one; nearly all of them are windows.
+
+If several windows of one start end at the same time, only the one with the most whole segments is given. Two windows
+with the same times cannot both be kept, and a crowd of segments that end together would give a window for each pair.
 """
 
 from bisect import bisect_left
@@ -19,67 +21,68 @@ from operator import itemgetter
 
 from alm_beam.core.config import WindowConfig
 from alm_beam.core.manifest import Recording
-from alm_beam.core.window_columns import MIN_SEGMENTS_PER_WINDOW, LostWindow, Slices, Windows
+from alm_beam.core.window_columns import MIN_SEGMENTS_PER_WINDOW, LostCandidate, WindowColumns, WindowSlices
 
 
 def find_all_windows(
-    recording: Recording, config: WindowConfig, longest: Windows, lost: Sequence[LostWindow]
-) -> Slices:
-    """All windows of a recording, by start index, no two of one start with the same end.
+    recording: Recording, config: WindowConfig, longest: WindowColumns, lost: Sequence[LostCandidate]
+) -> WindowSlices:
+    """All windows of a recording, by start index; no two windows of one start have the same end.
 
     Args:
         recording: the recording.
         config: the rules.
         longest: the longest candidates that are windows.
-        lost: those that are none because of their duration, or of their number of segments.
+        lost: the longest candidates that are none, because of their duration or their number of segments.
     """
     starts, ends = recording.starts, recording.ends
-    least, most = config.min_duration, config.max_duration
-    enough = list(_stops_of_enough_speakers(recording.speakers, config.min_speakers))
-    latest = list(accumulate(ends, max))
-    found = Slices()
-    grown = [(first, stop, cut, True) for first, stop, cut in zip(longest.firsts, longest.stops, longest.cuts)]
-    grown += [(each.first, each.stop, each.cut, False) for each in lost]
-    grown.sort(key=itemgetter(0))
-    for first, stop, cut, is_window in grown:
+    min_duration, max_duration = config.min_duration, config.max_duration
+    speaker_stops = list(_stops_with_enough_speakers(recording.speakers, config.min_speakers))
+    latest_ends = list(accumulate(ends, max))
+    found = WindowSlices()
+    candidates = [(*each, True) for each in zip(longest.firsts, longest.stops, longest.truncations)]
+    candidates += [(each.first, each.stop, each.truncation, False) for each in lost]
+    candidates.sort(key=itemgetter(0))
+    for first, stop, truncation, is_window in candidates:
         start = starts[first]
-        late = bisect_left(latest, start + least)
-        while late and latest[late - 1] - start >= least:  # rounding
-            late -= 1
-        shortest = max(first + MIN_SEGMENTS_PER_WINDOW, enough[first], late + 1)
-        whole = stop if cut is None else stop - 1
-        stop_of = {
-            end: behind
-            for behind, end in enumerate(ends[shortest - 1 : whole], shortest)
-            if least <= end - start <= most
+        late_enough = bisect_left(latest_ends, start + min_duration)
+        while late_enough and latest_ends[late_enough - 1] - start >= min_duration:  # rounding
+            late_enough -= 1
+        shortest_stop = max(first + MIN_SEGMENTS_PER_WINDOW, speaker_stops[first], late_enough + 1)
+        whole_stop = stop if truncation is None else stop - 1
+        stop_by_end = {
+            end: stop_here
+            for stop_here, end in enumerate(ends[shortest_stop - 1 : whole_stop], shortest_stop)
+            if min_duration <= end - start <= max_duration
         }
-        found.ends += stop_of
-        found.stops += stop_of.values()
-        found.cuts += [None] * len(stop_of)
-        if cut is not None and is_window and cut.end not in stop_of:
-            found.ends.append(cut.end)
+        found.ends += stop_by_end
+        found.stops += stop_by_end.values()
+        found.truncations += [None] * len(stop_by_end)
+        if truncation is not None and is_window and truncation.end not in stop_by_end:
+            found.ends.append(truncation.end)
             found.stops.append(stop)
-            found.cuts.append(cut)
-        more = len(found.ends) - len(found.starts)
-        found.firsts += [first] * more
-        found.starts += [start] * more
+            found.truncations.append(truncation)
+        added = len(found.ends) - len(found.starts)
+        found.firsts += [first] * added
+        found.starts += [start] * added
     return found
 
 
-def _stops_of_enough_speakers(speakers: Sequence[str | int | None], least: int) -> Iterator[int]:
-    """For each start the least stop at which so many distinct speakers are held; beyond all segments if there is none.
+def _stops_with_enough_speakers(speakers: Sequence[str | int | None], min_speakers: int) -> Iterator[int]:
+    """For each start the smallest stop (index after the last segment) with `min_speakers` distinct speakers.
 
-    A later start never has an earlier one. That `no-speaker` counts here does no harm: no window reaches behind it.
+    It is beyond all segments if there is none. A later start never has an earlier stop. `no-speaker` counts as a
+    speaker here; that does no harm because no window contains such a segment.
     """
     count = len(speakers)
     held: Counter[str | int | None] = Counter()
     stop = 0
     for leaving in speakers:
-        while len(held) < least and stop < count:
+        while len(held) < min_speakers and stop < count:
             if speakers[stop] is not None:
                 held[speakers[stop]] += 1
             stop += 1
-        yield stop if len(held) >= least else count + 1
+        yield stop if len(held) >= min_speakers else count + 1
         if leaving is not None:
             held[leaving] -= 1
             if not held[leaving]:

@@ -96,14 +96,15 @@ class OverlapConfig:
 
     Attributes:
         overlap_percentage: 0 to 100; of a pair that overlaps by this share of the shorter window, or more, one goes.
-        target_duration: seconds, > 0; the window whose duration is nearer to it stays.
+        target_duration: seconds, > 0; the window whose duration is nearer to it stays. None: the target window duration
+            that the candidates were built with.
         selection: GREEDY, one pair after the other as the reference has it, or MOST_AUDIO, those that last longest
             together.
         compare_selection: state in the statistics what MOST_AUDIO keeps.
     """
 
     overlap_percentage: float = 50
-    target_duration: float = 120.0
+    target_duration: float | None = None
     selection: str = GREEDY
     compare_selection: bool = False
 
@@ -111,7 +112,7 @@ class OverlapConfig:
         percentage, target = self.overlap_percentage, self.target_duration
         in_range = _is_number(percentage) and 0 <= percentage <= MAX_OVERLAP_PERCENTAGE
         _check(in_range, "overlap_percentage", percentage, "a number from 0 to 100")
-        _check(_is_number(target) and target > 0, "target_duration", target, _SECONDS)
+        _check(target is None or (_is_number(target) and target > 0), "target_duration", target, _SECONDS)
         _check(self.selection in (GREEDY, MOST_AUDIO), "selection", self.selection, f"{GREEDY} or {MOST_AUDIO}")
         _check(type(self.compare_selection) is bool, "compare_selection", self.compare_selection, "true or false")
 

@@ -1,11 +1,12 @@
-"""The windows that stay as Lhotse's MonoCut: one line of `cuts-*.jsonl` for each.
+"""The kept windows as Lhotse's MonoCut: one line of `cuts-*.jsonl` for each.
 
-Field names and what Lhotse demands of them are those of its documentation (https://lhotse.readthedocs.io, `MonoCut`,
-`Recording`, `SupervisionSegment`) and of `lhotse.validate`: no time is negative, and nothing lasts no time at all. Its
-own `CutSet.from_file` reads the lines, and so does whatever reads them by Lhotse, as NeMo does.
+The fields and their constraints are those of Lhotse's documentation (https://lhotse.readthedocs.io, `MonoCut`,
+`Recording`, `SupervisionSegment`) and of `lhotse.validate`: no time is negative, and every duration is above 0.
+Lhotse's `CutSet.from_file` reads the lines, and so do tools that read by Lhotse, such as NeMo.
 
-A supervision's times count from the start of its window; all else of it is the same in every window, and is gathered
-once. Of what is gathered each field is a column: a few loops over all segments, not many steps for each one.
+The times of a supervision count from the start of its window. All its other fields are the same in every window that
+contains the segment, so they are collected once: field by field over all segments, which is faster than segment by
+segment.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -18,54 +19,56 @@ from msgspec import UNSET, UnsetType
 from xxhash import xxh3_64_hexdigest
 
 from alm_beam.core.config import EntryConfig
-from alm_beam.core.manifest import NUMBER, Recording, Segment, whole_segments
-from alm_beam.core.overlap import Selection
-from alm_beam.core.truncation import shortened
-from alm_beam.core.window_columns import Times, Windows
+from alm_beam.core.manifest import NUMBER, Recording, Segment, too_deep, unwritable, whole_segments
+from alm_beam.core.overlap import KeptWindows
+from alm_beam.core.truncation import truncated
+from alm_beam.core.window_columns import Times, WindowColumns
+
+_DEFAULT = EntryConfig()
 
 RECORDING_IDS = ("recording_id", "id", "audio_item_id")
-"""Fields of an entry that name its recording, the best first."""
+"""Fields of an entry that name its recording. The first that is there is used."""
 
 NO_RECORDING_ID = "unknown"
 
 UNKNOWN_SECONDS = 0.25
-"""What a recording is said to last beyond its last segment, where the manifest does not state its duration.
+"""How much longer than its last segment a recording is said to last if the manifest does not state its duration.
 
-Were it nothing, a window of all of it would, for Lhotse, be the whole file, and Lhotse refuses a file that goes on for
-more than half a second behind what was stated. With more than a millisecond it reads the window and no more. With less
-than half a second, a file that ends with its last segment can be read as a whole as well.
+Given only the end of the last segment, Lhotse would read a full-length window as the whole file, and it refuses a file
+that is more than half a second longer than stated. With more than a millisecond to spare it reads the window only. With
+less than half a second, a file that ends with its last segment can be read as a whole too.
 """
 
 _DIGITS = 8
-"""To which Lhotse rounds times."""
+"""The number of decimals to which Lhotse rounds times."""
 
 _SCALE = 10.0**_DIGITS
 _WHOLE = 1.5 * 2.0**52
-"""Added to a number and taken away again, it leaves the nearest whole one, as `round` does in twice the time.
+"""Adding and subtracting this rounds a float to the nearest whole number, in half the time that `round` takes.
 
-That holds below 2**51, which is of seconds 260 days; beyond it errs no more than the float does that holds the time.
+This holds for numbers below 2**51, here for times below 260 days. The error of longer times is no greater than that of
+the float itself.
 """
 
 _HASH_DIGITS = 8
-_MOST_SAMPLES = 2**53
+_MAX_SAMPLES = 2**53
 _STEP_WITHOUT_RATE = 0.001
 
+_STATED_BY_CUT = frozenset({"segments", "num_speakers", "speaker_durations"})
+"""Fields of an entry that are no custom fields of a cut because the cut states them for its window."""
 
-_OTHERWISE = frozenset({"segments", "num_speakers", "speaker_durations"})
-"""Fields of an entry that a cut states otherwise."""
-
-_IN_RECORDING = frozenset({"audio_filepath", "audio_sample_rate", "duration"})
-"""Those that are in its recording, where it has one."""
+_STATED_BY_RECORDING = frozenset({"audio_filepath", "audio_sample_rate", "duration"})
+"""Fields of an entry that are no custom fields of a cut with a recording, which states them."""
 
 _TIMES = frozenset({"start", "end"})
 _RECORDING = {"id", "sources", "sampling_rate"}
 
 _SUPERVISION_KEYS = {"text": "text", "lang": "language", "language": "language", "gender": "gender"}
-"""Fields of a segment which, where they are strings, a supervision has a field for; and that. The later one counts."""
+"""Fields of a segment that go to a field of the supervision if they are strings. The later of two counts."""
 
 
 class _Supervision(msgspec.Struct, gc=False):
-    """A `SupervisionSegment`. What it lacks is UNSET, and not written; its start, seconds, is that in the cut."""
+    """A `SupervisionSegment`. Fields that are UNSET are not written. `start` (seconds) counts from the cut's start."""
 
     id: str
     recording_id: str
@@ -80,7 +83,7 @@ class _Supervision(msgspec.Struct, gc=False):
 
 
 class _Cut(msgspec.Struct, gc=False):
-    """A `MonoCut` but for its id, which is made from all of this."""
+    """A `MonoCut` without its id, which is a hash of the other fields."""
 
     start: float
     duration: float
@@ -94,25 +97,61 @@ class _Cut(msgspec.Struct, gc=False):
 _encode = msgspec.json.Encoder().encode
 
 
-def serialise_cuts(selection: Selection, config: EntryConfig) -> list[bytes]:
-    """The cuts of a recording, a line for each window that stays, without newlines.
+def to_cuts(kept: KeptWindows, config: EntryConfig = _DEFAULT) -> list[dict[str, Any]]:
+    """The kept windows as Lhotse cuts, one dict for each. `lhotse.MonoCut.from_dict` takes them.
 
-    The id of a cut is that of its recording, the window's start and end in milliseconds, and a hash of all else that
-    the line says: what is written alike has the same id, in every run, and what differs has not.
+    Args:
+        kept: the kept windows of a recording, from `filter_overlaps`.
+        config: which fields are left out. By default the words of the segments are.
+
+    Raises:
+        BadEntry: the manifest's entry is nested too deep to be written.
+
+    >>> from alm_beam.core.config import WindowConfig
+    >>> from alm_beam.core.manifest import parse_recording
+    >>> from alm_beam.core.overlap import filter_overlaps
+    >>> from alm_beam.core.windows import build_windows
+    >>> segments = [{"start": 1, "end": 5, "speaker": "a"}, {"start": 5, "end": 10.5, "speaker": "b"}]
+    >>> entry = {"audio_filepath": "meeting.wav", "audio_sample_rate": 16000, "segments": segments}
+    >>> config = WindowConfig(target_window_duration=10, min_bandwidth=0)
+    >>> [cut] = to_cuts(filter_overlaps(build_windows(parse_recording(entry), config)))
+    >>> cut["type"], cut["start"], cut["duration"], cut["recording"]["sampling_rate"]
+    ('MonoCut', 1.0, 9.5, 16000)
+    >>> [(each["speaker"], each["start"], each["duration"]) for each in cut["supervisions"]]
+    [('a', 0.0, 4.0), ('b', 4.0, 5.5)]
     """
-    windows = selection.windows()
+    return [orjson.loads(line) for line in serialise_cuts(kept, config)]
+
+
+def serialise_cuts(kept: KeptWindows, config: EntryConfig) -> list[bytes]:
+    """The cuts of a recording as JSON, a line for each kept window, without newlines.
+
+    The id of a cut consists of the id of its recording, the start and end of the window in milliseconds, and a hash of
+    all other fields. Equal lines have equal ids in every run, and different lines have different ones.
+
+    Raises:
+        BadEntry: the manifest's entry is nested too deep to be written.
+    """
+    windows = kept.columns()
     if not windows:
         return []
-    recording = selection.candidates.recording
+    try:
+        return list(_lines(kept.candidates.recording, windows, config))
+    except TypeError as error:
+        raise unwritable(error) from None
+    except RecursionError:
+        raise too_deep() from None
+
+
+def _lines(recording: Recording, windows: WindowColumns, config: EntryConfig) -> Iterator[bytes]:
     rate = _whole_rate(recording)
     step = max(round(1 / rate, _DIGITS), 1 / _SCALE) if rate else _STEP_WITHOUT_RATE
     name = _recording_id(recording.entry)
     audio = _recording_json(recording, name, rate, max(max(recording.ends), max(windows.ends)))
-    stated = _OTHERWISE if audio is UNSET else _OTHERWISE | _IN_RECORDING
+    stated = _STATED_BY_CUT if audio is UNSET else _STATED_BY_CUT | _STATED_BY_RECORDING
     own = _own_custom(recording.entry, config.drop_fields_top_level | stated)
     supervisions = _supervisions(recording, name, windows, config.drop_fields)
     head = b'{"id":%b-' % orjson.dumps(name)[:-1]
-    lines = []
     for first, stop, start, end, inside, speaker_durations in zip(
         windows.firsts, windows.stops, windows.starts, windows.ends, supervisions, windows.speaker_durations
     ):
@@ -123,23 +162,23 @@ def serialise_cuts(selection: Selection, config: EntryConfig) -> list[bytes]:
         custom = {**own, "num_speakers": len(speakers) - (None in speakers), "speaker_durations": speaker_durations}
         cut = _encode(_Cut(round(begin, _DIGITS), duration, 0, inside, audio, custom))
         unique = xxh3_64_hexdigest(cut)[:_HASH_DIGITS].encode()
-        lines.append(b'%b%.0f-%.0f-%b",%b' % (head, start * 1000, end * 1000, unique, cut[1:]))
-    return lines
+        yield b'%b%.0f-%.0f-%b",%b' % (head, start * 1000, end * 1000, unique, cut[1:])
 
 
 def _set_times(
     supervisions: list[_Supervision], segments: Iterable[Times], begin: float, duration: float, step: float
 ) -> None:
-    """Gives supervisions their times in a window.
+    """Sets the times of supervisions in a window.
 
-    What is outside of the window is cut off, so of a truncated segment what truncation cut; `step` is left at least. So
-    no disorder or overlap of the segments, and no negative time, makes a supervision that Lhotse refuses.
+    They are limited to the window, and a supervision lasts at least `step`. So a truncated segment ends where its
+    window does, and segments in disorder, that overlap, or with negative times give supervisions that Lhotse accepts.
 
     Args:
-        supervisions: those of the window.
-        segments: the times of their segments.
-        begin, duration: the window's, seconds.
-        step: the least that a supervision lasts, seconds.
+        supervisions: the supervisions of the window.
+        segments: start and end of their segments, seconds.
+        begin: the start of the window, seconds.
+        duration: the duration of the window, seconds.
+        step: the minimum duration of a supervision, seconds.
     """
     latest = duration - step
     for supervision, (start, end) in zip(supervisions, segments):
@@ -151,53 +190,53 @@ def _set_times(
 
 
 def _supervisions(
-    recording: Recording, name: str, windows: Windows, dropped: frozenset[str]
+    recording: Recording, name: str, windows: WindowColumns, dropped: frozenset[str]
 ) -> Iterator[list[_Supervision]]:
-    """For each window the supervisions of its segments, one for all windows that the segment is in whole.
+    """The supervisions of each window. All windows that contain a segment whole share one supervision of it.
 
-    A supervision's id is that of its recording and the index of its segment, from 0.
+    The id of a supervision consists of the id of its recording and the index of its segment, from 0.
     """
     keeps_words = "words" not in dropped
     segments = whole_segments(recording) if keeps_words else recording.segments
     indices, places = _held(windows)
     held = [segments[index] for index in indices]
-    whole = len(held)
-    for stop, cut in zip(windows.stops, windows.cuts):
-        if cut is not None:
+    whole_count = len(held)
+    for stop, truncation in zip(windows.stops, windows.truncations):
+        if truncation is not None:
             indices.append(stop - 1)
-            held.append(shortened(segments[stop - 1], cut, keeps_words=keeps_words))
+            held.append(truncated(segments[stop - 1], truncation, keeps_words=keeps_words))
     ids = [f"{name}-{index}" for index in indices]
     each = list(map(_Supervision, ids, repeat(name), repeat(0), *_columns(recording, indices, held, dropped)))
-    cut_ones = iter(each[whole:])
-    for place, first, stop, cut in zip(places, windows.firsts, windows.stops, windows.cuts):
+    of_truncated = iter(each[whole_count:])
+    for place, first, stop, truncation in zip(places, windows.firsts, windows.stops, windows.truncations):
         inside = each[place : place + stop - first]
-        if cut is not None:
-            inside[-1] = next(cut_ones)
+        if truncation is not None:
+            inside[-1] = next(of_truncated)
         yield inside
 
 
-def _held(windows: Windows) -> tuple[list[int], list[int]]:
-    """The indices of the segments that are in a window, ascending, and where in them each window's begin."""
+def _held(windows: WindowColumns) -> tuple[list[int], list[int]]:
+    """The ascending indices of the segments that are in any window, and the place among them of each window's first."""
     indices: list[int] = []
     places = []
-    behind = 0
+    covered = 0
     for first, stop in zip(windows.firsts, windows.stops):
-        if stop > behind:
-            indices += range(max(first, behind), stop)
-            behind = stop
-        places.append(len(indices) - behind + first)
+        if stop > covered:
+            indices += range(max(first, covered), stop)
+            covered = stop
+        places.append(len(indices) - covered + first)
     return indices, places
 
 
 def _columns(
     recording: Recording, indices: list[int], segments: list[Segment], dropped: frozenset[str]
 ) -> tuple[list[Any], ...]:
-    """Of supervisions: language, text, gender, speaker and custom, UNSET where there is none.
+    """Language, text, gender, speaker and custom fields of supervisions, as columns; UNSET where there is no value.
 
     Args:
-        recording: where the segments are from.
-        indices: theirs.
-        segments: whole or cut.
+        recording: the recording of the segments.
+        indices: indices of the segments.
+        segments: the segments, whole or truncated.
         dropped: fields that are left out.
     """
     absent: list[Any] = [UNSET] * len(segments)
@@ -221,9 +260,9 @@ def _columns(
 
 
 def _customs(segments: list[Segment], fields: set[str]) -> list[dict[str, Any] | UnsetType]:
-    """Of each segment those of the fields that a supervision has no field for, UNSET where there is none."""
+    """The custom fields of each segment: the values that a supervision has no field for; UNSET if there is none."""
     customs: list[dict[str, Any]] = [{} for _ in segments]
-    for field in sorted(fields):  # the order of a set is another one in each run
+    for field in sorted(fields):  # the order of a set differs between runs
         is_known = field in _SUPERVISION_KEYS
         for custom, segment in zip(customs, segments):
             if field in segment:
@@ -237,13 +276,13 @@ def _customs(segments: list[Segment], fields: set[str]) -> list[dict[str, Any] |
 
 
 def _whole_rate(recording: Recording) -> int | None:
-    """The sample rate, Hz, if it is one that audio can have."""
+    """The sample rate, Hz; None if no audio can have it."""
     rate = recording.sample_rate
-    return int(rate) if 1 <= rate <= _MOST_SAMPLES and rate == int(rate) else None
+    return int(rate) if 1 <= rate <= _MAX_SAMPLES and rate == int(rate) else None
 
 
 def _recording_id(entry: Mapping[str, Any]) -> str:
-    """What names the recording: an id that the entry states, else the name of its file without the ending."""
+    """The id of the recording: one that the entry states, else the name of its file without the ending."""
     for field in RECORDING_IDS:
         value = entry.get(field)
         if (type(value) is str and value) or type(value) is int:
@@ -254,15 +293,15 @@ def _recording_id(entry: Mapping[str, Any]) -> str:
 
 
 def _recording_json(recording: Recording, name: str, rate: int | None, last_end: float) -> msgspec.Raw | UnsetType:
-    """The field `recording`; UNSET where there is no audio file, or none with such times and rate.
+    """The field `recording`; UNSET if the entry has no audio file, or no audio can have such times and rate.
 
-    Its duration is what the manifest says, unless a segment or a window ends later: see UNKNOWN_SECONDS.
+    Its duration is the one that the manifest states, unless a segment or a window ends later: see UNKNOWN_SECONDS.
     """
     path, stated = recording.entry.get("audio_filepath"), recording.entry.get("duration")
     duration = last_end + UNKNOWN_SECONDS
     if isinstance(stated, int | float) and type(stated) in NUMBER and stated >= last_end:
         duration = stated
-    if type(path) is not str or not path or rate is None or not 0 < duration * rate < _MOST_SAMPLES:
+    if type(path) is not str or not path or rate is None or not 0 < duration * rate < _MAX_SAMPLES:
         return UNSET
     return _raw(
         {
@@ -277,12 +316,12 @@ def _recording_json(recording: Recording, name: str, rate: int | None, last_end:
 
 
 def _own_custom(entry: Mapping[str, Any], left_out: frozenset[str]) -> dict[str, msgspec.Raw]:
-    """The entry's own fields but for those that are left out."""
+    """The entry's own fields without those that are left out."""
     return {name: _raw(_safe(value)) for name, value in entry.items() if name not in left_out}
 
 
 def _raw(value: Any) -> msgspec.Raw:
-    """A value that is the same in all cuts of a recording, serialised once."""
+    """A value that is the same in all cuts of a recording, serialised once for all."""
     return msgspec.Raw(orjson.dumps(value))
 
 
@@ -295,6 +334,6 @@ def _language(entry: Mapping[str, Any]) -> str | UnsetType:
 
 
 def _safe(value: Any) -> Any:
-    """The value; in a list if it is an object that Lhotse would take for a manifest of its own, and fail."""
+    """The value, within a list if it is an object that Lhotse would take for one of its own manifests, and fail."""
     keys = value.keys() if type(value) is dict else ()
     return [value] if "width" in keys or "array" in keys or _RECORDING.issubset(keys) else value

@@ -1,8 +1,10 @@
-"""The reference's output entry, as bytes: one line of `alm_output-*.jsonl` for each recording.
+"""The output entry of a recording: one line of `alm_output-*.jsonl`.
 
-A window is a slice of its recording's segments, and an entry holds each segment many times over. Each is therefore
-serialised once, all into one text, and of that text a window is a slice too: its JSON is that slice, the segment that
-was cut for it, and its speakers' durations. So the work is linear in segments, windows and the bytes of the output.
+Its fields are those of the reference (NeMo Curator's ALM pipeline).
+
+A window is a slice of its recording's segments, and an entry contains each segment many times. So each segment is
+serialised once, and all of them are joined to one text. The JSON of a window is a slice of that text, the truncated
+segment if there is one, and the durations of its speakers. The work is linear in segments, windows and bytes of output.
 """
 
 from collections.abc import Iterable
@@ -14,14 +16,16 @@ import orjson
 
 from alm_beam.core.config import GREEDY, LONGEST, EntryConfig
 from alm_beam.core.losses import left_to_right_sum
-from alm_beam.core.manifest import BadEntry, Recording, Segment, too_deep, whole_segments
-from alm_beam.core.overlap import Selection
-from alm_beam.core.truncation import Cut, shortened
-from alm_beam.core.window_columns import LostWindow, Windows
-from alm_beam.core.windows import Candidates
+from alm_beam.core.manifest import Recording, Segment, unwritable, whole_segments
+from alm_beam.core.overlap import KeptWindows
+from alm_beam.core.truncation import Truncation, truncated
+from alm_beam.core.window_columns import LostCandidate, WindowColumns
+from alm_beam.core.windows import CandidateWindows
+
+_DEFAULT = EntryConfig()
 
 _Pieces: TypeAlias = list[bytes | memoryview]
-"""JSON, still to be joined."""
+"""Parts of a JSON text that are joined at the end."""
 
 _PIECES_OF_WINDOW = 5
 _FIRST_WINDOW, _SPEAKERS, _NEXT_WINDOW, _LAST = (
@@ -30,7 +34,7 @@ _FIRST_WINDOW, _SPEAKERS, _NEXT_WINDOW, _LAST = (
     b']},{"segments":[',
     b"]}]",
 )
-"""What stands before, in, between and behind the windows of an array."""
+"""The JSON before the first window of an array, within each window, between windows, and after the last one."""
 
 _REFERENCE = {"selection": GREEDY, "candidates": LONGEST}
 
@@ -45,51 +49,72 @@ _WITHOUT_WINDOWS: dict[str, Any] = {
     "manifest_filepath": None,
     "swift_filepath": None,
 }
-"""What the overlap step states of a recording without windows, where the manifest itself has no such field."""
+"""Fields of the overlap step for a recording without windows, if the entry itself has no field of that name."""
 
 
-def serialise_entry(selection: Selection, config: EntryConfig) -> bytes:
-    """The output entry of a recording, without a newline.
+def to_entry(kept: KeptWindows, config: EntryConfig = _DEFAULT) -> dict[str, Any]:
+    """The output entry of a recording as a dict; its fields are those of a line of `alm_output-*.jsonl`.
+
+    Args:
+        kept: the kept windows of the recording, from `filter_overlaps`.
+        config: which fields are left out. By default the words of the segments are.
+
+    Raises:
+        BadEntry: the manifest's entry is nested too deep to be written.
+
+    >>> from alm_beam.core.config import WindowConfig
+    >>> from alm_beam.core.manifest import parse_recording
+    >>> from alm_beam.core.overlap import filter_overlaps
+    >>> from alm_beam.core.windows import build_windows
+    >>> segments = [{"start": 0, "end": 5, "speaker": "a"}, {"start": 5, "end": 10.5, "speaker": "b"}]
+    >>> recording = parse_recording({"audio_sample_rate": 16000, "segments": segments})
+    >>> kept = filter_overlaps(build_windows(recording, WindowConfig(target_window_duration=10, min_bandwidth=0)))
+    >>> entry = to_entry(kept)
+    >>> entry["filtered"], entry["filtered_dur"]  # pairs of end and start, seconds
+    ([[10.5, 0]], 10.5)
+    >>> entry["filtered_windows"][0]["speaker_durations"]
+    [5.5, 5.0, 0.0, 0.0, 0.0]
+    """
+    entry: dict[str, Any] = orjson.loads(serialise_entry(kept, config))
+    return entry
+
+
+def serialise_entry(kept: KeptWindows, config: EntryConfig) -> bytes:
+    """The output entry of a recording as JSON, without a newline.
 
     Raises:
         BadEntry: the manifest's entry is nested too deep to be written.
     """
-    candidates = selection.candidates
-    windows = candidates.windows
+    candidates = kept.candidates
+    longest = candidates.longest
     try:
         segments = _SegmentJson(candidates.recording, config.drop_fields)
-        line: _Pieces = [orjson.dumps(_plain_fields(selection, config))[:-1]]
-        pieces: _Pieces = []
+        line: _Pieces = [orjson.dumps(_plain_fields(kept, config))[:-1]]
+        longest_pieces: _Pieces = []
         if config.candidate_windows:
-            pieces = segments.windows(windows)
+            longest_pieces = segments.windows(longest)
             line.append(b',"windows":')
-            line += _windows_array(pieces)
-        if candidates.choices:
-            if pieces and candidates.choices is windows:
-                kept: _Pieces = []
-                for index in selection.kept:
-                    kept += pieces[index * _PIECES_OF_WINDOW : (index + 1) * _PIECES_OF_WINDOW]
+            line += _windows_array(longest_pieces)
+        if candidates.columns:
+            if longest_pieces and candidates.columns is longest:
+                kept_pieces: _Pieces = []
+                for index in kept.indices:
+                    kept_pieces += longest_pieces[index * _PIECES_OF_WINDOW : (index + 1) * _PIECES_OF_WINDOW]
             else:
-                kept = segments.windows(selection.windows())
+                kept_pieces = segments.windows(kept.columns())
             line.append(b',"filtered_windows":')
-            line += _windows_array(kept)
+            line += _windows_array(kept_pieces)
         line += (b',"stats":', orjson.dumps(_stats(candidates))[:-1])
         if config.candidate_windows:
-            line += (b',"lost_win_full_data":', *_array(segments.lost_windows(candidates.lost)))
+            line += (b',"lost_win_full_data":', *_array(segments.lost_candidates(candidates.lost)))
         line.append(b'},"truncation_events":%d}' % candidates.losses.truncations)
         return b"".join(line)
     except TypeError as error:
-        raise _unwritable(error) from None
-
-
-def _unwritable(error: TypeError) -> BadEntry:
-    if "ecursion" in str(error):
-        return too_deep()
-    raise error
+        raise unwritable(error) from None
 
 
 def _windows_array(pieces: _Pieces) -> _Pieces:
-    """A JSON array of windows: each of them _PIECES_OF_WINDOW pieces, the last of which begins the next one."""
+    """A JSON array of windows of _PIECES_OF_WINDOW pieces each. The last piece of a window begins the next one."""
     return [_FIRST_WINDOW, *pieces[:-1], _LAST] if pieces else [b"[]"]
 
 
@@ -99,7 +124,7 @@ def _array(items: _Pieces) -> _Pieces:
 
 
 class _SegmentJson:
-    """A recording's segments less the dropped fields, as one text of JSON with a comma after each.
+    """The segments of a recording without the dropped fields, as one JSON text with a comma after each.
 
     Slices of it are views: nothing is copied until all the pieces of an entry are joined.
     """
@@ -113,44 +138,44 @@ class _SegmentJson:
         self._text: memoryview | None = None
 
     def _read(self) -> tuple[memoryview, list[int], list[bytes]]:
-        """The text, where in it each segment begins, and the JSON of each."""
+        """The text, the position in it at which each segment begins, and the JSON of each segment."""
         if self._text is None:
             segments: Iterable[Segment] = self._segments
             if any(True in map(contains, segments, repeat(name)) for name in self._dropped):
                 segments = map(self._without_dropped, segments)
             self._each = list(map(orjson.dumps, segments))
             self._text = memoryview(b",".join(self._each))
-            self._begins = list(accumulate([len(one) + 1 for one in self._each], initial=0))
+            self._begins = list(accumulate([len(segment) + 1 for segment in self._each], initial=0))
         return self._text, self._begins, self._each
 
-    def windows(self, windows: Windows) -> _Pieces:
+    def windows(self, windows: WindowColumns) -> _Pieces:
         """For each window _PIECES_OF_WINDOW pieces, as `_windows_array` takes them."""
         if not windows:
             return []
         text, begins, _ = self._read()
         rows = orjson.dumps(windows.speaker_durations)[2:-2].split(b"],[")
         pieces: _Pieces = []
-        for first, stop, cut, row in zip(windows.firsts, windows.stops, windows.cuts, rows):
-            if cut is None:
+        for first, stop, truncation, row in zip(windows.firsts, windows.stops, windows.truncations, rows):
+            if truncation is None:
                 pieces += (text[begins[first] : begins[stop] - 1], b"", _SPEAKERS, row, _NEXT_WINDOW)
             else:
-                whole, shortened = text[begins[first] : begins[stop - 1]], self._cut(stop - 1, cut)
-                pieces += (whole, shortened, _SPEAKERS, row, _NEXT_WINDOW)
+                whole, last = text[begins[first] : begins[stop - 1]], self._truncated(stop - 1, truncation)
+                pieces += (whole, last, _SPEAKERS, row, _NEXT_WINDOW)
         return pieces
 
-    def lost_windows(self, lost_windows: list[LostWindow]) -> _Pieces:
+    def lost_candidates(self, candidates: list[LostCandidate]) -> _Pieces:
         """The pieces of the candidates that failed, each of which begins with a comma."""
-        if not lost_windows:
+        if not candidates:
             return []
         text, begins, each = self._read()
         pieces: _Pieces = []
-        for lost in lost_windows:
-            first, whole = lost.first, lost.stop if lost.cut is None else lost.stop - 1
+        for lost in candidates:
+            first, whole_stop = lost.first, lost.stop if lost.truncation is None else lost.stop - 1
             pieces += (
                 b',{"index":%d,"window_segs":[' % first,
-                text[begins[first] : begins[whole] - 1] if whole > first else b"",
-                b"," if whole > first and lost.cut else b"",
-                b"" if lost.cut is None else self._cut(whole, lost.cut),
+                text[begins[first] : begins[whole_stop] - 1] if whole_stop > first else b"",
+                b"," if whole_stop > first and lost.truncation else b"",
+                b"" if lost.truncation is None else self._truncated(whole_stop, lost.truncation),
                 b'],"next_seg":',
                 each[lost.stopped_at],
                 b',"prev_seg":',
@@ -159,64 +184,65 @@ class _SegmentJson:
             )
         return pieces
 
-    def _cut(self, index: int, cut: Cut) -> bytes:
-        segment = shortened(self._segments[index], cut, keeps_words=self._keeps_words)
+    def _truncated(self, index: int, truncation: Truncation) -> bytes:
+        segment = truncated(self._segments[index], truncation, keeps_words=self._keeps_words)
         for name in self._dropped:
             segment.pop(name, None)
         return orjson.dumps(segment)
 
     def _without_dropped(self, segment: Segment) -> Segment:
-        less = segment.copy()
+        copy = segment.copy()
         for name in self._dropped:
-            less.pop(name, None)
-        return less
+            copy.pop(name, None)
+        return copy
 
 
-def _plain_fields(selection: Selection, config: EntryConfig) -> dict[str, Any]:
-    """The entry's fields but for those that hold segments."""
-    fields = _own_fields(selection.candidates, config)
-    if selection.candidates.choices:
-        fields.update(_overlap_fields(selection))
+def _plain_fields(kept: KeptWindows, config: EntryConfig) -> dict[str, Any]:
+    """The fields of the entry that contain no segments of windows."""
+    fields = _own_fields(kept.candidates, config)
+    if kept.candidates.columns:
+        fields.update(_overlap_fields(kept))
         fields.pop("filtered_windows", None)
     else:
         fields = {**_WITHOUT_WINDOWS, **fields}
-    fields.update(_differences(selection))
+    fields.update(_differences(kept))
     for name in ("windows", "stats", "truncation_events"):
         fields.pop(name, None)
     return fields
 
 
-def _own_fields(candidates: Candidates, config: EntryConfig) -> dict[str, Any]:
+def _own_fields(candidates: CandidateWindows, config: EntryConfig) -> dict[str, Any]:
+    """The manifest entry's own fields. Below the minimum sample rate, only `audio_filepath` of them is kept."""
     entry = candidates.recording.entry
     own = {"audio_filepath": entry.get("audio_filepath")} if candidates.low_sample_rate else entry
-    kept = {name: value for name, value in own.items() if name not in config.drop_fields_top_level}
-    if "segments" in kept:
-        kept["segments"] = whole_segments(candidates.recording)
-    return kept
+    fields = {name: value for name, value in own.items() if name not in config.drop_fields_top_level}
+    if "segments" in fields:
+        fields["segments"] = whole_segments(candidates.recording)
+    return fields
 
 
-def _overlap_fields(selection: Selection) -> dict[str, Any]:
-    windows, times = selection.candidates.windows, selection.times
+def _overlap_fields(kept: KeptWindows) -> dict[str, Any]:
+    longest, times = kept.candidates.longest, kept.times
     kept_durations = [end - start for start, end in times]
     return {
-        "total_dur_window": left_to_right_sum(windows.durations),
-        "total_dur_list_window": windows.durations,
-        "total_dur_list_window_timestamps": list(zip(windows.ends, windows.starts)),
+        "total_dur_window": left_to_right_sum(longest.durations),
+        "total_dur_list_window": longest.durations,
+        "total_dur_list_window_timestamps": list(zip(longest.ends, longest.starts)),
         "filtered": [(end, start) for start, end in times],
         "filtered_dur": left_to_right_sum(kept_durations),
         "filtered_dur_list": kept_durations,
         "manifest_filepath": None,
-        "swift_filepath": selection.candidates.recording.entry.get("swift_audio_filepath", ""),
+        "swift_filepath": kept.candidates.recording.entry.get("swift_audio_filepath", ""),
     }
 
 
-def _differences(selection: Selection) -> dict[str, str]:
-    """What says that the reference would have chosen otherwise."""
-    how = {"selection": selection.config.selection, "candidates": selection.candidates.config.candidates}
+def _differences(kept: KeptWindows) -> dict[str, str]:
+    """Fields that say how the windows were chosen, if the reference would have chosen otherwise."""
+    how = {"selection": kept.config.selection, "candidates": kept.candidates.config.candidates}
     return {} if how == _REFERENCE else how
 
 
-def _stats(candidates: Candidates) -> dict[str, Any]:
+def _stats(candidates: CandidateWindows) -> dict[str, Any]:
     return {
         **candidates.losses.to_dict(),
         "swift_path": candidates.recording.entry.get("swift_audio_filepath", ""),

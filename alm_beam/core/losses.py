@@ -1,4 +1,4 @@
-"""Why audio is in no window, as a value that merges."""
+"""Why audio is in no window: counts that can be added up over recordings."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -11,8 +11,8 @@ from typing import Any
 class LossReason(IntEnum):
     """Why a segment starts no window.
 
-    NO_SPEAKER and NEXT_BANDWIDTH say more of some WINDOW losses: the candidate stopped growing at a segment without a
-    speaker, or of low bandwidth.
+    NO_SPEAKER and NEXT_BANDWIDTH explain some of the WINDOW losses: the candidate stopped growing at a segment without
+    a speaker, or of low bandwidth. Such a segment counts under both reasons.
     """
 
     BANDWIDTH = 0
@@ -24,7 +24,7 @@ class LossReason(IntEnum):
 
 
 _NAMES = ("bw", "sr", "spk", "win", "no_spkr", "next_seg_bm")
-"""The reference's names of the reasons, in their order."""
+"""The names of the reasons in the reference (NeMo Curator's ALM pipeline), in their order."""
 
 _LOST = [f"lost_{name}" for name in _NAMES]
 _SECONDS_LOST = [f"dur_lost_{name}" for name in _NAMES]
@@ -34,6 +34,9 @@ def left_to_right_sum(seconds: Iterable[float], total: float = 0.0) -> float:
     """The sum by plain float addition from left to right, as the reference adds durations.
 
     The built-in `sum` compensates for rounding from Python 3.12 on.
+
+    >>> left_to_right_sum([0.1] * 10)
+    0.9999999999999999
     """
     for each in seconds:
         total += each
@@ -42,14 +45,19 @@ def left_to_right_sum(seconds: Iterable[float], total: float = 0.0) -> float:
 
 @dataclass(slots=True)
 class Losses:
-    """Segments, and for each reason those that started no window.
+    """Counts of segments, and of those that start no window, by reason.
 
     Attributes:
         segments: all segments.
         seconds: their duration.
-        lost: segments, one number for each LossReason.
-        lost_seconds: their duration, likewise.
-        truncations: segments cut at a word end, counted for each candidate that met one.
+        lost: the lost segments, one number for each LossReason.
+        lost_seconds: their duration, one number for each LossReason.
+        truncations: segments truncated at a word end, counted for each candidate that met one.
+
+    >>> losses = Losses(segments=3, seconds=7.5)
+    >>> losses.lose(LossReason.SPEAKERS, [2.5, 1.0])
+    >>> losses.lost[LossReason.SPEAKERS], losses.lost_seconds[LossReason.SPEAKERS]
+    (2, 3.5)
     """
 
     segments: int = 0
@@ -79,14 +87,14 @@ class Losses:
         return named
 
     def durations(self) -> dict[str, float]:
-        """Those of them that are durations, seconds."""
+        """The durations among them, seconds."""
         named = {"total_dur": self.seconds}
         named.update(zip(_SECONDS_LOST, self.lost_seconds))
         return named
 
     @classmethod
     def from_dict(cls, named: dict[str, Any], truncations: int) -> "Losses":
-        """The losses that `to_dict` wrote."""
+        """The losses that `to_dict` wrote, and the truncations, which an entry states elsewhere."""
         return cls(
             named.get("total_segments", 0),
             named.get("total_dur", 0.0),
@@ -98,59 +106,64 @@ class Losses:
 
 @dataclass(slots=True)
 class LossStats:
-    """What became of the entries of a run. Addition merges two parts of a run; the size does not grow with it.
+    """What became of the entries of a run, or of a part of it. Adding two gives the statistics of both parts.
 
     Attributes:
         recordings: entries that were used.
         rejected: entries that could not be used, by the code of the reason.
-        windows: candidate windows, the longest of each start.
-        window_seconds: their duration, each counted whole however they overlap.
-        candidates: windows that the overlap filter chose from: the same, or every window of each start.
-        filtered_windows: windows that the overlap filter kept.
-        filtered_seconds: duration of those of different times.
+        longest_candidates: starts that have a candidate window; the longest of each start is counted.
+        longest_candidate_seconds: their durations added up. Audio in several of them counts several times.
+        candidate_windows: windows that the overlap filter chose from: `longest_candidates`, or every window of each
+            start.
+        kept_windows: windows that the overlap filter kept.
+        kept_seconds: their durations added up. Windows of identical times count once.
         audio_seconds: from the first start to the last end of each recording's segments.
-        candidate_seconds: of that, what is in any of the candidates.
-        covered_seconds: of that, what is in any of the windows that the overlap filter kept.
-        most_audio_seconds: what `filtered_seconds` would be by the selection of the most audio; None where that was not
-            asked.
-        losses: segments that started no candidate window.
+        candidate_covered_seconds: the part of `audio_seconds` that is in any candidate window.
+        kept_covered_seconds: the part of `audio_seconds` that is in any kept window.
+        most_audio_seconds: what `kept_seconds` would be with the selection `most_audio`; None if that was not asked
+            for.
+        losses: segments that start no candidate window.
+
+    >>> total = LossStats(recordings=3, kept_windows=5) + LossStats.of_reject("not_json")
+    >>> total.recordings, total.kept_windows, total.reject_fraction
+    (3, 5, 0.25)
     """
 
     recordings: int = 0
     rejected: Counter[str] = field(default_factory=Counter)
-    windows: int = 0
-    window_seconds: float = 0.0
-    candidates: int = 0
-    filtered_windows: int = 0
-    filtered_seconds: float = 0.0
+    longest_candidates: int = 0
+    longest_candidate_seconds: float = 0.0
+    candidate_windows: int = 0
+    kept_windows: int = 0
+    kept_seconds: float = 0.0
     audio_seconds: float = 0.0
-    candidate_seconds: float = 0.0
-    covered_seconds: float = 0.0
+    candidate_covered_seconds: float = 0.0
+    kept_covered_seconds: float = 0.0
     most_audio_seconds: float | None = None
     losses: Losses = field(default_factory=Losses)
 
     @classmethod
     def of_reject(cls, reason: str) -> "LossStats":
-        """The part of one bad entry."""
+        """The statistics of one bad entry, by the code of its reason."""
         return cls(rejected=Counter({reason: 1}))
 
     @property
     def reject_fraction(self) -> float:
-        """The share of all entries that was rejected; 0 when there were none."""
+        """The share of all entries that were rejected; 0 without entries."""
         rejects = self.rejected.total()
         return rejects / (self.recordings + rejects) if rejects else 0.0
 
     def __iadd__(self, other: "LossStats") -> "LossStats":
         self.recordings += other.recordings
         self.rejected += other.rejected
-        self.windows += other.windows
-        self.window_seconds += other.window_seconds
-        self.candidates += other.candidates
-        self.filtered_windows += other.filtered_windows
-        self.filtered_seconds += other.filtered_seconds
+        self.longest_candidates += other.longest_candidates
+        self.longest_candidate_seconds += other.longest_candidate_seconds
+        self.candidate_windows += other.candidate_windows
+        self.kept_windows += other.kept_windows
+        self.kept_seconds += other.kept_seconds
         self.audio_seconds += other.audio_seconds
-        self.candidate_seconds += other.candidate_seconds
-        self.covered_seconds += other.covered_seconds
+        self.candidate_covered_seconds += other.candidate_covered_seconds
+        self.kept_covered_seconds += other.kept_covered_seconds
         if other.most_audio_seconds is not None:
             self.most_audio_seconds = (self.most_audio_seconds or 0.0) + other.most_audio_seconds
         self.losses += other.losses
@@ -163,35 +176,35 @@ class LossStats:
         return total
 
     def to_dict(self) -> dict[str, Any]:
-        """Totals under the names that entries use for the same things."""
+        """The totals as `loss_stats.json` has them, under the names that entries use for the same things."""
         return {
             "recordings": self.recordings,
             "rejected": self.rejected.total(),
             "rejected_by_reason": dict(sorted(self.rejected.items())),
-            "windows": self.windows,
-            "candidates": self.candidates,
-            "filtered_windows": self.filtered_windows,
+            "windows": self.longest_candidates,
+            "candidates": self.candidate_windows,
+            "filtered_windows": self.kept_windows,
             "truncation_events": self.losses.truncations,
             **self.losses.to_dict(),
             **self.durations(),
         }
 
     def durations(self) -> dict[str, float]:
-        """Those of them that are durations, seconds."""
+        """The durations among them, seconds."""
         asked = {} if self.most_audio_seconds is None else {"most_audio_dur": self.most_audio_seconds}
         return {
-            "total_dur_window": self.window_seconds,
-            "filtered_dur": self.filtered_seconds,
+            "total_dur_window": self.longest_candidate_seconds,
+            "filtered_dur": self.kept_seconds,
             "audio_dur": self.audio_seconds,
-            "candidate_dur": self.candidate_seconds,
-            "covered_dur": self.covered_seconds,
+            "candidate_dur": self.candidate_covered_seconds,
+            "covered_dur": self.kept_covered_seconds,
             **asked,
             **self.losses.durations(),
         }
 
     @classmethod
     def from_dict(cls, named: dict[str, Any]) -> "LossStats":
-        """The statistics that `to_dict` wrote, of an earlier version too: what it did not count is 0."""
+        """The statistics that `to_dict` wrote. Counts that an earlier version did not write are 0."""
         return cls(
             named.get("recordings", 0),
             Counter(named.get("rejected_by_reason", {})),

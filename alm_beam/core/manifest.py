@@ -1,7 +1,8 @@
-"""One line of a manifest: the recording that it describes, or what is wrong with it."""
+"""One entry of a manifest: the recording that it describes, or what is wrong with it."""
 
 import json
 import math
+import reprlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
@@ -15,14 +16,14 @@ from alm_beam.core.losses import left_to_right_sum
 from alm_beam.core.words import lift_words
 
 NO_SPEAKER = "no-speaker"
-"""The label of a segment that diarization gave to nobody: it ends every window before it."""
+"""The label of a segment that diarization assigned to nobody. No window contains such a segment."""
 
 REJECTED_LINE_CHARS = 2000
 
-_BOM = b"\xef\xbb\xbf"
 NUMBER = frozenset({int, float})
 """The types of a JSON number; a boolean is not one."""
 
+_BOM = b"\xef\xbb\xbf"
 _SPEAKER = {str, int, type(None)}
 
 _START = itemgetter("start")
@@ -30,13 +31,18 @@ _END = itemgetter("end")
 _METRICS = itemgetter("metrics")
 _BANDWIDTH = itemgetter("bandwidth")
 
-_MOST_SECONDS = 1e300
+_MAX_SECONDS = 1e300
+
+_MAX_PLAIN_SECONDS = 1e9
+
+_short = reprlib.Repr()
+_short.maxstring = 80
 
 Segment = dict[str, Any]
 
 
 class RejectReason(str, Enum):
-    """Why a manifest line cannot be used; the values are the codes in `rejects-*.jsonl`."""
+    """Why an entry of a manifest cannot be used. The values are the codes in `rejects-*.jsonl`."""
 
     NOT_UTF8 = "not_utf8"
     CUT_OFF = "cut_off"
@@ -59,11 +65,17 @@ class RejectReason(str, Enum):
 
 
 class BadEntry(ValueError):
-    """A manifest line that cannot be used.
+    """An entry of a manifest that cannot be used.
 
     Attributes:
         reason: the code.
         detail: what was found, where in the entry, and what was expected.
+
+    >>> try:
+    ...     parse_recording({"audio_sample_rate": 16000, "segments": [{"start": 2.0, "end": 1.0}]})
+    ... except BadEntry as fault:
+    ...     print(fault.reason.value, "|", fault.detail)
+    end_before_start | segments[0]: end 1.0 is before start 2.0
     """
 
     def __init__(self, reason: RejectReason, detail: str):
@@ -73,11 +85,11 @@ class BadEntry(ValueError):
 
 
 class ManifestLine(NamedTuple):
-    """A line of a manifest and where it stands.
+    """A line of a manifest and its position.
 
     Attributes:
         file: path or URL of the manifest.
-        offset: byte offset of the line in the manifest (of its uncompressed bytes, where it is compressed).
+        offset: byte offset of the line in the manifest. In a compressed manifest, uncompressed bytes are counted.
         text: the line as read, without its newline.
     """
 
@@ -86,40 +98,51 @@ class ManifestLine(NamedTuple):
     text: bytes
 
 
-class Placed:
-    """Something that came from a line of a manifest; `line` says which. What passes between the steps of the job."""
+class Element:
+    """What passes between the steps of the job; `line` says which manifest line it came from."""
 
     __slots__ = ()
 
 
-@dataclass(slots=True)
-class Reject(Placed):
-    """A bad entry.
+@dataclass(slots=True, repr=False)
+class Reject(Element):
+    """An entry that cannot be used.
 
     Attributes:
-        line: where it stands.
+        line: the manifest line of the entry.
         fault: what is wrong with it.
     """
 
     line: ManifestLine
     fault: BadEntry
 
+    def __repr__(self) -> str:
+        where = f"{_short_text(self.line.file)}, offset {self.line.offset}"
+        return f"Reject({where}, {self.fault.reason.value}: {_short_text(self.fault.detail)})"
 
-@dataclass(slots=True)
-class Recording(Placed):
+
+@dataclass(slots=True, repr=False)
+class Recording(Element):
     """A checked entry of a manifest, with the columns that windows are built from.
 
+    The lists from `segments` to `bandwidths` have one item per segment, in the manifest's order. Nothing changes a
+    recording after it is parsed.
+
     Attributes:
-        line: where it came from.
-        entry: the entry as read. Nothing changes it.
+        line: the manifest line of the entry.
+        entry: the entry as read, except that the words of its segments are null.
         sample_rate: Hz.
-        segments: the entry's segments, in the manifest's order. Where one has words, null stands in their place.
-        words: the words of each segment, as JSON; empty where it has none.
-        starts, ends: seconds, finite, starts[i] <= ends[i].
+        segments: the segments of `entry`. The words of each are null here if it has any; see `words`.
+        words: the words of each segment as JSON; empty if the segment has none.
+        starts: seconds, finite.
+        ends: seconds, finite, ends[i] >= starts[i].
         durations: seconds, ends[i] - starts[i].
-        total_duration: seconds, their sum.
-        speakers: labels; None where the segment has none, or an empty one.
-        bandwidths: Hz; 0 where the segment has none.
+        total_duration: seconds, the sum of `durations`.
+        speakers: labels; None if the segment has none, or an empty one.
+        bandwidths: Hz; 0 if the segment has none.
+
+    >>> parse_recording({"audio_filepath": "a.wav", "audio_sample_rate": 16000, "segments": [{"start": 0, "end": 1.5}]})
+    Recording('a.wav', 1 segments, 1.5 s, 16000 Hz)
     """
 
     line: ManifestLine
@@ -134,19 +157,136 @@ class Recording(Placed):
     speakers: list[str | int | None]
     bandwidths: list[float]
 
+    def __repr__(self) -> str:
+        name = _short_text(self.entry.get("audio_filepath"))
+        seconds = short_seconds(self.total_duration)
+        return f"Recording({name}, {len(self.segments)} segments, {seconds} s, {self.sample_rate:g} Hz)"
+
+
+def short_seconds(seconds: float) -> str:
+    """Seconds to a tenth for a repr; very large ones with an exponent, so that the text stays short."""
+    return f"{seconds:.1f}" if abs(seconds) < _MAX_PLAIN_SECONDS else f"{seconds:.3g}"
+
+
+def _short_text(value: object) -> str:
+    """A repr of at most _short.maxstring characters, control characters escaped; no text is shown for other types."""
+    return _short.repr(value) if type(value) is str else described(value)
+
 
 def is_blank(line: ManifestLine) -> bool:
-    """Whether the line holds nothing but white space (and a byte order mark)."""
+    """Whether the line consists of white space only, after a byte order mark if there is one.
+
+    >>> is_blank(ManifestLine("m.jsonl", 0, b"  "))
+    True
+    """
     text = _without_bom(line)
     return not text or text.isspace()
 
 
-def parse_recording(line: ManifestLine) -> Recording:
-    """The recording that a manifest line describes.
+def parse_recording(entry: ManifestLine | dict[str, Any] | bytes | str) -> Recording:
+    """Checks one entry of a manifest and gives the recording that it describes.
+
+    A dict is written as JSON and read back, so it gives what its line in a manifest would give. The dict stays as it
+    is, and later changes to it do not reach the recording. NumPy numbers and arrays in it are written as JSON numbers
+    and lists. NaN and infinity are errors in a segment's start, end and bandwidth and in the sample rate; anywhere else
+    in a dict they become null.
+
+    Args:
+        entry: the entry as a dict, as JSON text (str, or UTF-8 bytes), or as a line of a manifest. The field `segments`
+            is a list of objects with `start` and `end` (seconds) and optionally `speaker`, `metrics.bandwidth` (Hz),
+            `text` and `words`; the field `audio_sample_rate` is in Hz.
 
     Raises:
-        BadEntry: the line is not a JSON object with usable `segments` and `audio_sample_rate`.
+        BadEntry: the entry is not a JSON object with usable `segments` and `audio_sample_rate`, or a dict contains what
+            JSON cannot hold (keys that are not strings, unknown types, integers beyond 64 bits).
+        TypeError: `entry` is of none of these types.
+
+    >>> segments = [{"start": 0.5, "end": 2.0, "speaker": "a"}]
+    >>> recording = parse_recording({"audio_sample_rate": 16000, "segments": segments})
+    >>> recording.sample_rate, recording.durations, recording.speakers
+    (16000, [1.5], ['a'])
+    >>> parse_recording('{"segments": []}')
+    Traceback (most recent call last):
+    ...
+    alm_beam.core.manifest.BadEntry: sample_rate_missing: the entry has no audio_sample_rate (Hz)
     """
+    line = entry if isinstance(entry, ManifestLine) else manifest_line(entry)
+    return _parsed_line(line)
+
+
+def manifest_line(entry: dict[str, Any] | bytes | str) -> ManifestLine:
+    """An entry as a manifest line without a file: `file` is empty and `offset` is 0.
+
+    Raises:
+        BadEntry: see `parse_recording`.
+        TypeError: `entry` is of none of these types.
+
+    >>> manifest_line({"segments": []})
+    ManifestLine(file='', offset=0, text=b'{"segments":[]}')
+    """
+    if isinstance(entry, bytes):
+        return ManifestLine("", 0, entry)
+    if isinstance(entry, str):
+        return ManifestLine("", 0, _encoded(entry))
+    if isinstance(entry, dict):
+        return ManifestLine("", 0, _serialised(entry))
+    raise TypeError(f"an entry is a dict, str, bytes or ManifestLine, not {type(entry).__name__}")
+
+
+def _encoded(text: str) -> bytes:
+    try:
+        return text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise BadEntry(RejectReason.NOT_UTF8, f"character {error.start} of the text: {error.reason}") from None
+
+
+def _serialised(entry: dict[str, Any]) -> bytes:
+    """The JSON of an entry.
+
+    orjson writes NaN and infinity as null, which would count as a bandwidth of 0 or as a missing time: they are looked
+    for first. Dataclasses are refused because their fields would escape that check.
+    """
+    fault = _number_fault(entry)
+    if fault is not None:
+        raise fault
+    try:
+        return orjson.dumps(entry, option=orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_PASSTHROUGH_DATACLASS)
+    except TypeError as error:
+        if _is_recursion(error):
+            raise too_deep() from None
+        raise BadEntry(RejectReason.NOT_JSON, f"the entry cannot be written as JSON: {error}") from None
+
+
+def _number_fault(entry: dict[str, Any]) -> BadEntry | None:
+    """The fault of an entry with NaN or infinity for a time, the sample rate or a bandwidth; None without one."""
+    rate = entry.get("audio_sample_rate")
+    if _is_non_finite(rate):
+        detail = f"audio_sample_rate: expected a number of Hz, found {rate}"
+        return BadEntry(RejectReason.SAMPLE_RATE_NOT_NUMBER, detail)
+    segments = entry.get("segments")
+    for index, segment in enumerate(segments if isinstance(segments, list | tuple) else ()):
+        if not isinstance(segment, dict):
+            continue
+        for name in ("start", "end"):
+            if _is_non_finite(segment.get(name)):
+                detail = f"segments[{index}].{name}: {segment[name]} is not a time"
+                return BadEntry(RejectReason.TIME_NOT_FINITE, detail)
+        metrics = segment.get("metrics")
+        if isinstance(metrics, dict) and _is_non_finite(metrics.get("bandwidth")):
+            detail = f"segments[{index}].metrics.bandwidth: expected a number of Hz, found {metrics['bandwidth']}"
+            return BadEntry(RejectReason.BANDWIDTH_NOT_NUMBER, detail)
+    return None
+
+
+def _is_non_finite(value: Any) -> bool:
+    """Whether the value is a number, of Python or NumPy, that is NaN or infinite."""
+    try:
+        return not math.isfinite(value)
+    except (TypeError, ValueError, OverflowError):
+        return False
+
+
+def _parsed_line(line: ManifestLine) -> Recording:
     text = _without_bom(line)
     entry, words = lift_words(text) or (_parsed_json(text), None)
     if type(entry) is not dict:
@@ -159,7 +299,7 @@ def parse_recording(line: ManifestLine) -> Recording:
     sample_rate = _checked_sample_rate(entry)
     starts, ends, durations = _checked_times(segments)
     total = left_to_right_sum(durations)
-    if total > _MOST_SECONDS:
+    if total > _MAX_SECONDS:
         raise BadEntry(RejectReason.TIME_NOT_FINITE, "the segments' durations are too large to sum")
     speakers, bandwidths = _checked_speakers(segments), _checked_bandwidths(segments)
     if words is None:
@@ -169,14 +309,14 @@ def parse_recording(line: ManifestLine) -> Recording:
 
 
 def parsed_words(words: bytes, index: int) -> Any:
-    """What the words of a segment are.
+    """The words of a segment, parsed.
 
     Args:
-        words: their JSON, as a recording has it.
-        index: the segment's.
+        words: the JSON of the words, an item of `Recording.words`.
+        index: index of the segment, for the message.
 
     Raises:
-        BadEntry: they hold a number that is too large, or are nested too deep.
+        BadEntry: the words contain a number that is too large, or are nested too deep.
     """
     try:
         return orjson.loads(words)
@@ -187,7 +327,7 @@ def parsed_words(words: bytes, index: int) -> Any:
 
 
 def whole_segments(recording: Recording) -> list[Segment]:
-    """The recording's segments with their words.
+    """The segments of a recording with their words. Segments without words are the recording's own, not copies.
 
     Raises:
         BadEntry: see `parsed_words`.
@@ -199,7 +339,12 @@ def whole_segments(recording: Recording) -> list[Segment]:
 
 
 def serialise_reject(reject: Reject) -> bytes:
-    """The line of `rejects-*.jsonl` for a bad entry, without a newline."""
+    """The line of `rejects-*.jsonl` for a bad entry, without a newline.
+
+    >>> fault = BadEntry(RejectReason.NOT_OBJECT, "expected a JSON object, found list")
+    >>> serialise_reject(Reject(ManifestLine("m.jsonl", 120, b"[]"), fault))
+    b'{"file":"m.jsonl","offset":120,"reason":"not_object","detail":"expected a JSON object, found list","line":"[]"}'
+    """
     line, fault = reject.line, reject.fault
     head = line.text[: 4 * REJECTED_LINE_CHARS].decode("utf-8", "replace")[:REJECTED_LINE_CHARS]
     return orjson.dumps(
@@ -252,12 +397,27 @@ def _json_fault(text: bytes, error: orjson.JSONDecodeError) -> BadEntry:
 
 
 def too_deep() -> BadEntry:
-    """The fault of an entry that orjson does not write; it reads up to 1024 levels."""
+    """The fault of an entry that orjson can read (up to 1024 levels) but cannot write (up to 254)."""
     return BadEntry(RejectReason.TOO_DEEP, "objects and lists are nested more than 254 deep")
 
 
+def unwritable(error: TypeError) -> BadEntry:
+    """The fault of an entry that orjson refused to write because it is nested too deep.
+
+    Raises:
+        TypeError: the given error has another cause, which is a bug.
+    """
+    if _is_recursion(error):
+        return too_deep()
+    raise error
+
+
+def _is_recursion(error: TypeError) -> bool:
+    return "ecursion" in str(error)
+
+
 def _non_finite_fault(text: bytes) -> BadEntry | None:
-    """The fault of a line that would be JSON if JSON had NaN and Infinity; None where something else is wrong."""
+    """The fault of a line that would be JSON if JSON had NaN and Infinity; None if something else is wrong."""
     constants: list[str] = []
 
     def met(name: str) -> float:
@@ -278,7 +438,7 @@ def _non_finite_fault(text: bytes) -> BadEntry | None:
 
 
 def described(value: object) -> str:
-    """The value's JSON type and, where it is short, the value: for messages."""
+    """The value's JSON type, and the value if it is short, for messages."""
     if value is None:
         return "null"
     kind = {dict: "object", list: "list", str: "string", bool: "boolean"}.get(type(value), "number")
@@ -296,8 +456,8 @@ def _checked_sample_rate(entry: dict[str, Any]) -> float:
     return rate  # type: ignore[no-any-return]
 
 
-# The checks below look at whole columns, which is fast, and ask which segment is at fault only when one is. What is no
-# object has no fields, so reading the first column finds that too.
+# The checks below look at whole columns, which is fast. Only when a column is refused do they look for the segment at
+# fault. A segment that is not an object has no fields, so reading the first column finds that too.
 
 
 def _checked_times(segments: list[Segment]) -> tuple[list[float], list[float], list[float]]:

@@ -1,26 +1,26 @@
-"""The windows that last longest together, of those that may stay together.
+"""The selection `most_audio`: the windows that last longest in total, no two of which overlap too much.
 
-Two windows may not stay together if they overlap by the threshold, as a fraction of the shorter one, or more. Let a, b
-and c be windows by start. Of two that may stay together the later also ends later: what lies wholly within another
-overlaps it by all of the shorter one. So if b may stay with a, and with c, then a and c overlap by no more than a and b
-do, and by no more than b and c do. Nor is the shorter of a and c shorter than both the shorter of a and b and that of b
-and c. Hence a may stay with c: **it is enough that each window may stay with the next one.** This holds for every
-threshold up to 1, for windows of any durations, and in floating point, too: there differences and quotients are
-rounded, but keep their order.
+Two windows may not stay together if their overlap, as a fraction of the shorter one, reaches the threshold. Let a, b
+and c be windows in order of start. If two windows may stay together, the later one also ends later: a window that lies
+within another overlaps it by the whole of the shorter one. So if b may stay with a and with c, the overlap of a and c
+is at most that of a and b, and at most that of b and c. The shorter of a and c is at least as long as the shorter of a
+and b, or as the shorter of b and c. Hence a may stay with c: **it is enough that each window may stay with the next
+one.** This holds for every threshold up to 1 and for windows of any durations. It holds in floating point too, because
+rounding keeps the order of differences and quotients.
 
-So the most that can be kept from a window on is the window, and the most from one of its successors on: weighted
-interval scheduling, where a successor may begin before the window ends. From the last end to the first each window is
-given its best successor. Window j may follow window i where they overlap by less than the threshold of i's duration,
-and by less than that of j's:
+So the best total from a window on is the window plus the best total from one of its successors on. This is weighted
+interval scheduling in which a successor may begin before the window ends. The windows are visited from the last end to
+the first, and each is given its best successor. Window j may follow window i if their overlap is below the threshold
+both as a fraction of i's duration and as a fraction of j's:
 
-* The first is so for all starts of j from some time on, which depends on i alone. The windows that may be successors
-  stand in a staircase: each is better than all that start later. Bisection finds the best one from some time on.
-* The second is so for all ends of i up to some time, which depends on j alone: j enters the staircase when the ends
-  have come down to that time.
+* The first condition holds for all starts of j from some time on, which depends on i alone. The possible successors are
+  kept in a staircase: each is better than all that start later. Bisection finds the best one from some time on.
+* The second condition holds for all ends of i up to some time, which depends on j alone: j enters the staircase when
+  the visited ends have come down to that time.
 
-Bisection finds both times, and the very test that pairs are filtered by moves them where rounding wants it: by a step
-or two, as no two starts or ends that it looks at are alike. Together O(n log n) for n windows. (The staircase is a
-list: a window that enters elsewhere than at its end, as few do, moves what stands behind.)
+Bisection finds both times. The test that the filter uses for pairs then corrects them for rounding, by a step or two
+because all starts and ends that it looks at are distinct. Altogether this takes O(n log n) for n windows. (The
+staircase is a list: few windows enter it anywhere but at its end, and only these move other items.)
 """
 
 import math
@@ -29,30 +29,33 @@ from collections.abc import Sequence
 from operator import sub
 from typing import NamedTuple
 
-from alm_beam.core.config import OverlapConfig
 from alm_beam.core.window_columns import Times
 
 _PER_SECOND = 10**9
 
 
-def most_audio_positions(times: Sequence[Times], config: OverlapConfig) -> list[int]:
-    """Which of the times stay, ascending: no others that may stay together last longer in total.
+def most_audio_positions(times: Sequence[Times], threshold: float, target_duration: float) -> list[int]:
+    """Which of the times are kept, ascending: no other choice of times that may stay together lasts longer in total.
 
-    Of choices of equal total that one stays whose durations are nearer to the target (in sum), and of those the one
-    whose first window is earlier, or else the second, and so on. Durations count in whole nanoseconds here, so that
-    what is equal but for rounding is equal.
+    If several choices have the same total, the one whose durations are nearer to the target (in sum) is taken; then the
+    one whose first window is earlier, or else the second, and so on. Durations count in whole nanoseconds, so that
+    totals which differ by rounding only are equal.
 
     Args:
-        times: sorted; none begins when it ends.
-        config: the threshold and the target.
+        times: sorted, seconds; each ends after it starts.
+        threshold: the overlap, as a fraction of the shorter window, from which on two may not stay together.
+        target_duration: seconds.
+
+    >>> most_audio_positions([(0.0, 10.0), (9.0, 20.0), (19.0, 30.0)], threshold=0.0, target_duration=10.0)
+    [0, 2]
     """
     if not times:
         return []
     count = len(times)
-    threshold = config.threshold or math.ulp(0.0)  # at 0, too, windows that only touch may stay together
+    threshold = threshold or math.ulp(0.0)  # windows that only touch may stay together, at a threshold of 0 too
     starts, ends = [start for start, _ in times], [end for _, end in times]
     durations = list(map(sub, ends, starts))
-    best = _values(durations, config.target_duration)
+    best = _values(durations, target_duration)
     successors = [count] * count
     rising = sorted(set(ends))
     ending: dict[float, list[int]] = {end: [] for end in rising}
@@ -92,28 +95,31 @@ def most_audio_positions(times: Sequence[Times], config: OverlapConfig) -> list[
     return kept
 
 
-def _values(durations: list[float], target: float) -> list[int]:
-    """For each window a number: of two choices the one of the greater sum lasts longer, or as long and is nearer."""
+def _values(durations: list[float], target_duration: float) -> list[int]:
+    """A number for each window. Of two choices of windows, the one with the greater sum of numbers is better.
+
+    It lasts longer, or lasts as long and is nearer to the target.
+    """
     lengths = [round(seconds * _PER_SECOND) for seconds in durations]
-    aim = round(target * _PER_SECOND)
+    aim = round(target_duration * _PER_SECOND)
     distances = [abs(length - aim) for length in lengths]
     above = sum(distances).bit_length()
     return [(length << above) - distance for length, distance in zip(lengths, distances)]
 
 
 class _Staircase(NamedTuple):
-    """Windows of which each is better than all that start later.
+    """Windows, each of which is better than all that start later.
 
     Attributes:
-        back_to: their starts with the sign changed, rising, no two alike.
-        steps: their values and their positions with the sign changed, rising: of equal values the first is better.
+        back_to: their starts with the sign changed, ascending, all distinct.
+        steps: their values and their positions with the sign changed, ascending: of equal values the first is better.
     """
 
     back_to: list[float]
     steps: list[tuple[int, int]]
 
     def enter(self, key: float, step: tuple[int, int]) -> None:
-        """Enters a window in place of those that it betters; not at all if one that starts no earlier is better."""
+        """Adds a window and removes those that are worse; does nothing if one that starts no earlier is better."""
         back_to, steps = self
         if not steps or (key > back_to[-1] and step > steps[-1]):  # nearly always
             back_to.append(key)

@@ -1,126 +1,132 @@
-"""Which of the overlapping candidate windows of one recording stay."""
+"""The overlap filter: which of the overlapping candidate windows of one recording are kept."""
 
-import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import compress
+from typing import overload
 
-from alm_beam.core.config import GREEDY, MOST_AUDIO, OverlapConfig
-from alm_beam.core.losses import LossStats, left_to_right_sum
-from alm_beam.core.manifest import ManifestLine, Placed
+from alm_beam.core.config import GREEDY, OverlapConfig
+from alm_beam.core.manifest import Element, ManifestLine
 from alm_beam.core.most_audio import most_audio_positions
-from alm_beam.core.window_columns import Times, Windows
-from alm_beam.core.windows import Candidates
+from alm_beam.core.window import Window
+from alm_beam.core.window_columns import Times, WindowColumns
+from alm_beam.core.windows import CandidateWindows
 
 _MATCHED_DIGITS = 6
 _CLOSE = 2 * 10**-_MATCHED_DIGITS
+_DEFAULT = OverlapConfig()
 
 
-@dataclass(slots=True)
-class Selection(Placed):
-    """The windows of a recording that stay.
+@dataclass(slots=True, repr=False)
+class KeptWindows(Element, Sequence[Window]):
+    """The windows of one recording that the overlap filter keeps: a sequence, ordered as the candidates are.
+
+    A `Window` is made when one is looked at.
 
     Attributes:
-        candidates: those that they were chosen from, and the recording.
+        candidates: the windows that these were chosen from.
         config: how they were chosen.
-        among: the times of `candidates.choices`, sorted.
-        times: the times that stay, sorted.
-        kept: indices into `candidates.choices` of the windows that stay, ascending: more than `times` where the greedy
-            selection met windows of identical times.
+        candidate_times: the times of all candidates, sorted.
+        times: the distinct times that are kept, sorted.
+        indices: indices of the kept windows in `candidates`, ascending. There are more of them than `times` if the
+            greedy selection kept several windows of identical times.
     """
 
-    candidates: Candidates
+    candidates: CandidateWindows
     config: OverlapConfig
-    among: list[Times]
+    candidate_times: list[Times]
     times: list[Times]
-    kept: list[int]
+    indices: list[int]
 
     @property
     def line(self) -> ManifestLine:
-        """Where the recording came from."""
+        """The manifest line of the recording."""
         return self.candidates.line
 
-    def windows(self) -> Windows:
-        """The windows that stay."""
-        some = self.candidates.choices.at(self.kept)
-        return some if isinstance(some, Windows) else some.with_speakers(self.candidates.recording)
+    def columns(self) -> WindowColumns:
+        """The kept windows as columns."""
+        some = self.candidates.columns.take(self.indices)
+        return some if isinstance(some, WindowColumns) else some.with_speakers(self.candidates.recording)
 
-    def loss_stats(self) -> LossStats:
-        """What became of the recording, as its part of the run's statistics."""
-        built, recording = self.candidates.windows, self.candidates.recording
-        return LossStats(
-            recordings=1,
-            windows=len(built),
-            window_seconds=left_to_right_sum(built.durations),
-            candidates=len(self.among),
-            filtered_windows=len(self.kept),
-            filtered_seconds=_seconds(self.times),
-            audio_seconds=max(recording.ends) - min(recording.starts) if recording.segments else 0.0,
-            candidate_seconds=covered_seconds(self.among),
-            covered_seconds=covered_seconds(self.times),
-            most_audio_seconds=self._most_audio_seconds(),
-            losses=self.candidates.losses,
-        )
+    def __len__(self) -> int:
+        return len(self.indices)
 
-    def _most_audio_seconds(self) -> float | None:
-        if not self.config.compare_selection:
-            return None
-        if self.config.selection == MOST_AUDIO:
-            return _seconds(self.times)
-        return _seconds(self.among[at] for at in most_audio_positions(self.among, self.config))
+    @overload
+    def __getitem__(self, index: int) -> Window: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Window]: ...
+    def __getitem__(self, index: int | slice) -> Window | list[Window]:
+        if isinstance(index, slice):
+            return [self.candidates[at] for at in self.indices[index]]
+        return self.candidates[self.indices[index]]
+
+    def __repr__(self) -> str:
+        return f"KeptWindows({len(self)} of {len(self.candidates)} windows of {self.candidates.recording!r})"
 
 
-def filter_overlaps(candidates: Candidates, config: OverlapConfig) -> Selection:
-    """The windows that stay: of every pair that overlaps too much one goes at least."""
-    choices = candidates.choices
-    times = list(zip(choices.starts, choices.ends))
-    among = sorted(times)
+def filter_overlaps(candidates: CandidateWindows, config: OverlapConfig = _DEFAULT) -> KeptWindows:
+    """The windows that are kept: every pair that overlaps too much loses at least one.
+
+    Args:
+        candidates: the windows of one recording, from `build_windows`.
+        config: how much overlap is too much, and which window of a pair goes. Without a `target_duration` (seconds) the
+            target window duration of the candidates is used.
+
+    >>> from alm_beam.core.config import WindowConfig
+    >>> from alm_beam.core.manifest import parse_recording
+    >>> from alm_beam.core.windows import build_windows
+    >>> segments = [{"start": 3.0 * n, "end": 3.0 * n + 2.5, "speaker": "ab"[n % 2]} for n in range(6)]
+    >>> recording = parse_recording({"audio_sample_rate": 16000, "segments": segments})
+    >>> candidates = build_windows(recording, WindowConfig(target_window_duration=8, min_bandwidth=0))
+    >>> [(window.start, window.end) for window in candidates]
+    [(0.0, 8.5), (3.0, 11.5), (6.0, 14.5), (9.0, 17.5)]
+    >>> [(window.start, window.end) for window in filter_overlaps(candidates)]
+    [(0.0, 8.5), (6.0, 14.5)]
+    >>> filter_overlaps(candidates, OverlapConfig(overlap_percentage=0))[-1]
+    Window(9.0-17.5 s, 3 segments, 2 speakers)
+    """
+    columns = candidates.columns
+    times = list(zip(columns.starts, columns.ends))
+    candidate_times = sorted(times)
+    threshold, target = config.threshold, target_duration_of(candidates, config)
     if config.selection == GREEDY:
-        stay = kept_positions(among, config)
-        indices = sorted(_alike(among, stay))
+        kept = greedy_positions(candidate_times, threshold, target)
+        positions = sorted(_with_identical_times(candidate_times, kept))
     else:
-        stay = indices = most_audio_positions(among, config)
-    if among != times:
+        kept = positions = most_audio_positions(candidate_times, threshold, target)
+    indices = positions
+    if candidate_times != times:
         order = sorted(range(len(times)), key=times.__getitem__)
-        indices = sorted([order[at] for at in indices])
-    return Selection(candidates, config, among, [among[at] for at in stay], indices)
+        indices = sorted([order[position] for position in positions])
+    return KeptWindows(candidates, config, candidate_times, [candidate_times[position] for position in kept], indices)
 
 
-def covered_seconds(times: Iterable[Times]) -> float:
-    """How long at least one window lasts, seconds.
-
-    Args:
-        times: sorted.
-    """
-    total, covered = 0.0, -math.inf
-    for start, end in times:
-        if end > covered:
-            total += end - (start if start > covered else covered)
-            covered = end
-    return total
+def target_duration_of(candidates: CandidateWindows, config: OverlapConfig) -> float:
+    """The target duration of the overlap filter, seconds: the given one, or that of the candidate windows."""
+    target = config.target_duration
+    return candidates.config.target_window_duration if target is None else target
 
 
-def _seconds(times: Iterable[Times]) -> float:
-    return left_to_right_sum(end - start for start, end in times)
+def greedy_positions(times: Sequence[Times], threshold: float, target_duration: float) -> list[int]:
+    """Which of the times are kept, ascending, one pair after the other as the reference (NeMo Curator's ALM pipeline).
 
+    Each time is compared with each later one that is still kept and starts before it ends. If their overlap, as a
+    fraction of the shorter, reaches the threshold, the one whose duration is further from the target goes; on a tie the
+    shorter; on a tie again the later. A time that has gone removes no others.
 
-def kept_positions(times: Sequence[Times], config: OverlapConfig) -> list[int]:
-    """Which of the times stay, ascending.
-
-    One time after the other is compared with each later one that is still there and starts before it ends. Where their
-    overlap, as a fraction of the shorter, reaches the threshold, the one whose duration is further from the target
-    goes; on a tie the shorter; on a tie again the later. One that has gone removes no others.
-
-    The comparisons of one end early where even the shortest of all windows, had it the next one's start, would overlap
-    too little: later ones start later still. Rounding keeps order, so this leaves no pair out.
+    The comparisons of one end early if even the shortest of all windows, given the next one's start, would overlap too
+    little, because later ones start later still. Rounding keeps order, so no pair is missed.
 
     Args:
-        times: sorted.
-        config: the threshold and the target.
+        times: sorted, seconds.
+        threshold: the overlap, as a fraction of the shorter window, from which on a pair loses one.
+        target_duration: seconds.
+
+    >>> greedy_positions([(0.0, 10.0), (4.0, 14.0), (9.0, 19.0)], threshold=0.5, target_duration=10.0)
+    [0, 2]
     """
-    threshold, target = config.threshold, config.target_duration
     durations = [end - start for start, end in times]
-    distances = [abs(duration - target) for duration in durations]
+    distances = [abs(duration - target_duration) for duration in durations]
     shortest = min(durations, default=0.0)
     count = len(times)
     stays = [True] * count
@@ -150,23 +156,23 @@ def kept_positions(times: Sequence[Times], config: OverlapConfig) -> list[int]:
     return list(compress(range(count), stays))
 
 
-def _alike(times: Sequence[Times], kept: list[int]) -> set[int]:
-    """Those that stay, and every other that is equal to one of them when rounded.
+def _with_identical_times(times: Sequence[Times], kept: list[int]) -> set[int]:
+    """The positions that are kept, and every other whose times are equal to those of one of them when rounded.
 
-    So the reference goes from times back to windows: of windows with identical times all stay. As the times are
-    sorted, those that round alike stand where their starts are close.
+    The reference finds the windows again by their rounded times, so all windows of identical times stay. Times that are
+    equal when rounded have close starts, and close starts are neighbours because the times are sorted.
     """
-    alike = set(kept)
+    found = set(kept)
     count = len(times)
-    for at in kept:
-        start = times[at][0]
+    for position in kept:
+        start = times[position][0]
         for step in (-1, 1):
-            other = at + step
+            other = position + step
             while 0 <= other < count and abs(times[other][0] - start) <= _CLOSE:
-                if _rounded(times[other]) == _rounded(times[at]):
-                    alike.add(other)
+                if _rounded(times[other]) == _rounded(times[position]):
+                    found.add(other)
                 other += step
-    return alike
+    return found
 
 
 def _rounded(times: Times) -> Times:

@@ -1,4 +1,4 @@
-"""Where a segment can be cut: at the ends of its words."""
+"""Truncation: a segment that crosses the maximum duration of a window is shortened at the end of one of its words."""
 
 from bisect import bisect_right
 from dataclasses import dataclass
@@ -22,8 +22,8 @@ _WORD = attrgetter("word")
 
 
 @dataclass(slots=True)
-class Cut:
-    """What truncation makes of a segment; its other fields stay.
+class Truncation:
+    """What changes in a truncated segment; its other fields stay.
 
     Attributes:
         end: seconds, the end of the last of the kept words, in their order; the segment's own start if none is kept.
@@ -36,22 +36,27 @@ class Cut:
     limit: float
 
 
-def shortened(segment: Segment, cut: Cut, *, keeps_words: bool) -> Segment:
-    """A copy of the segment, cut.
+def truncated(segment: Segment, truncation: Truncation, *, keeps_words: bool) -> Segment:
+    """A truncated copy of a segment.
 
     Args:
-        segment: as the recording has it, or with its words.
-        cut: what truncation makes of it.
-        keeps_words: the segment has its words, and those that are kept are wanted.
+        segment: the segment; with its words if they are to be kept.
+        truncation: what changes.
+        keeps_words: give the copy the kept words. Without it the field `words` is copied as it is.
+
+    >>> words = [{"word": "good", "end": 1.0}, {"word": "morning", "end": 2.0}]
+    >>> segment = {"start": 0.5, "end": 2.5, "text": "good morning", "words": words}
+    >>> truncated(segment, Truncation(end=1.0, text="good", limit=1.5), keeps_words=True)
+    {'start': 0.5, 'end': 1.0, 'text': 'good', 'words': [{'word': 'good', 'end': 1.0}]}
     """
-    less = {**segment, "end": cut.end, "text": cut.text}
+    copy = {**segment, "end": truncation.end, "text": truncation.text}
     if keeps_words:
-        less["words"] = [word for word in segment.get("words", []) if word["end"] <= cut.limit]
-    return less
+        copy["words"] = [word for word in segment.get("words", []) if word["end"] <= truncation.limit]
+    return copy
 
 
 class _Word(msgspec.Struct, gc=False):
-    """What truncation has to know of a word."""
+    """The fields of a word that truncation reads."""
 
     end: Any
     word: Any = None
@@ -60,40 +65,40 @@ class _Word(msgspec.Struct, gc=False):
 _words = msgspec.json.Decoder(list[_Word])
 
 
-class Cuts:
-    """The segments of a recording, cut."""
+class Truncator:
+    """Truncates the segments of one recording, and reads the words of each of them once."""
 
-    __slots__ = ("_cut_points", "_starts", "_words")
+    __slots__ = ("_segment_words", "_starts", "_words")
 
     def __init__(self, recording: Recording):
         self._starts, self._words = recording.starts, recording.words
-        self._cut_points: dict[int, _CutPoints] = {}
+        self._segment_words: dict[int, _SegmentWords] = {}
 
-    def of(self, index: int, limit: float) -> Cut:
-        """What is left of a segment when it keeps the words that end by `limit` (seconds).
+    def truncate(self, index: int, limit: float) -> Truncation:
+        """What is left of a segment that keeps the words that end by `limit` (seconds).
 
         Raises:
-            BadEntry: its words are not a list of objects with an end in seconds, or the `word` of a kept one is no
+            BadEntry: the words are not a list of objects with an end in seconds, or the `word` of a kept one is not a
                 string.
         """
         words = self._words[index]
         if not words:
-            return Cut(self._starts[index], "", limit)
-        points = self._cut_points.get(index)
-        if points is None:
-            points = self._cut_points[index] = _CutPoints(self._starts[index], words, index)
-        return points.cut(limit)
+            return Truncation(self._starts[index], "", limit)
+        parsed = self._segment_words.get(index)
+        if parsed is None:
+            parsed = self._segment_words[index] = _SegmentWords(self._starts[index], words, index)
+        return parsed.truncate(limit)
 
 
-class _CutPoints:
-    """The words of one segment, looked through once for all the windows that cut it.
+class _SegmentWords:
+    """The words of one segment, parsed once for all the windows that truncate it.
 
-    Where the words' ends rise, those that end by some time are the first so many, and bisection tells how many. Windows
-    that start later cut later, so the text of one mostly begins with that of the one before. Words in disorder are gone
-    through again for each cut.
+    If the ends of the words ascend, the words that end by some time are the first few, and bisection tells how many.
+    Windows that start later truncate later, so their text mostly begins with the text of the window before: only the
+    further words are joined. Words in disorder are filtered again for each window.
     """
 
-    __slots__ = ("_count", "_ends", "_index", "_json", "_rising", "_start", "_text", "_words")
+    __slots__ = ("_ascending", "_count", "_ends", "_index", "_json", "_start", "_text", "_words")
 
     def __init__(self, start: float, words: bytes, index: int):
         self._start, self._json, self._index = start, words, index
@@ -102,18 +107,18 @@ class _CutPoints:
             self._words = _words.decode(words)
         except msgspec.MsgspecError:
             raise self._first_fault() from None
-        except RecursionError:  # which the reading of the line may have escaped by a few frames
+        except RecursionError:  # this call is a few frames deeper than the one that read the line
             raise too_deep() from None
         self._ends = ends = [word.end for word in self._words]
         if not NUMBER.issuperset(map(type, ends)):
             raise self._first_fault()
-        self._rising = ends == sorted(ends)
+        self._ascending = ends == sorted(ends)
 
-    def cut(self, limit: float) -> Cut:
-        if not self._rising:
+    def truncate(self, limit: float) -> Truncation:
+        if not self._ascending:
             kept = [at for at, end in enumerate(self._ends) if end <= limit]
             end = self._ends[kept[-1]] if kept else self._start
-            return Cut(end, self._text_of([self._words[at] for at in kept]), limit)
+            return Truncation(end, self._text_of([self._words[at] for at in kept]), limit)
         count = bisect_right(self._ends, limit)
         if count < self._count:
             self._count, self._text = 0, ""
@@ -121,7 +126,7 @@ class _CutPoints:
             more = self._text_of(self._words[self._count : count])
             self._text = f"{self._text} {more}" if self._text and more else self._text or more
             self._count = count
-        return Cut(self._ends[count - 1] if count else self._start, self._text, limit)
+        return Truncation(self._ends[count - 1] if count else self._start, self._text, limit)
 
     def _text_of(self, words: list[_Word]) -> str:
         try:

@@ -1,4 +1,8 @@
-"""What a window is: a slice of its recording's segments, of which the last may be cut."""
+"""The windows of one recording as columns: lists with one item per window.
+
+A window is a slice of its recording's segments, of which the last may be truncated. The columns hold indices and times
+only, so that no segment is copied. `core.window` makes one window into an object.
+"""
 
 from collections import defaultdict
 from dataclasses import dataclass, field, fields
@@ -6,61 +10,60 @@ from operator import sub
 from typing import TypeAlias, TypeVar
 
 from alm_beam.core.manifest import Recording
-from alm_beam.core.truncation import Cut
+from alm_beam.core.truncation import Truncation
 
 MIN_SEGMENTS_PER_WINDOW = 2
 
 SPEAKER_DURATIONS = 5
-"""How many speakers' durations are stated of a window."""
+"""The number of speakers whose durations an entry states for each window."""
 
 Times: TypeAlias = tuple[float, float]
 """Start and end of a window, seconds."""
 
-_Columns = TypeVar("_Columns", bound="Slices")
+_Columns = TypeVar("_Columns", bound="WindowSlices")
 
 
 @dataclass(slots=True)
-class Slices:
-    """Windows of one recording, as columns.
+class WindowSlices:
+    """Which segments each window contains, and when it starts and ends.
 
     Attributes:
         firsts: index of the first segment.
-        stops: index after the last one.
-        cuts: what truncation made of the last segment; None where that is whole.
-        starts: seconds, where the first segment starts.
-        ends: seconds, where the last segment ends.
+        stops: index after the last segment.
+        truncations: how the last segment is truncated; None if it is whole.
+        starts: seconds, the start of the first segment.
+        ends: seconds, the end of the last segment, after truncation.
     """
 
     firsts: list[int] = field(default_factory=list)
     stops: list[int] = field(default_factory=list)
-    cuts: list[Cut | None] = field(default_factory=list)
+    truncations: list[Truncation | None] = field(default_factory=list)
     starts: list[float] = field(default_factory=list)
     ends: list[float] = field(default_factory=list)
 
     def __len__(self) -> int:
         return len(self.firsts)
 
-    def at(self: _Columns, indices: list[int]) -> _Columns:
-        """Some of the windows."""
+    def take(self: _Columns, indices: list[int]) -> _Columns:
+        """The windows at these indices, as columns of their own."""
         columns = [getattr(self, column.name) for column in fields(self)]
         return type(self)(*[[column[index] for index in indices] for column in columns])
 
-    def with_speakers(self, recording: Recording) -> "Windows":
-        """The same windows of that recording, and how long their speakers speak, added up from left to right."""
-        slices = (self.firsts, self.stops, self.cuts)
+    def with_speakers(self, recording: Recording) -> "WindowColumns":
+        """The same windows with their durations and those of their speakers. `recording` is the one they belong to."""
+        slices = (self.firsts, self.stops, self.truncations)
         durations = list(map(sub, self.ends, self.starts))
-        speaker_durations = [_speaker_durations(recording, *each) for each in zip(*slices)]
-        return Windows(*slices, self.starts, self.ends, durations, speaker_durations)
+        speaker_durations = [speaker_durations_of(recording, *each) for each in zip(*slices)]
+        return WindowColumns(*slices, self.starts, self.ends, durations, speaker_durations)
 
 
 @dataclass(slots=True)
-class Windows(Slices):
-    """Windows of one recording that are to be written.
+class WindowColumns(WindowSlices):
+    """Windows with all that an entry states of them.
 
     Attributes:
         durations: seconds, ends - starts.
-        speaker_durations: for each window SPEAKER_DURATIONS numbers, seconds: its speakers' durations, the longest
-            first, filled up with zeros.
+        speaker_durations: see `speaker_durations_of`.
     """
 
     durations: list[float] = field(default_factory=list)
@@ -68,26 +71,40 @@ class Windows(Slices):
 
 
 @dataclass(slots=True)
-class LostWindow:
-    """A candidate that failed on duration or on the number of segments: the slice that it had gathered.
+class LostCandidate:
+    """A candidate that is no window because of its duration or its number of segments.
 
     Attributes:
         first: index of its first segment.
-        stop: index after its last one; equal to `first` where it had none.
-        cut: what truncation made of its last segment; None where that is whole.
-        stopped_at: index of the segment at which growth stopped, or of the recording's last one.
+        stop: index after its last segment; equal to `first` if it has none.
+        truncation: how the last segment is truncated; None if it is whole.
+        stopped_at: index of the segment that ended its growth; of the recording's last segment if none did.
     """
 
     first: int
     stop: int
-    cut: Cut | None
+    truncation: Truncation | None
     stopped_at: int
 
 
-def _speaker_durations(recording: Recording, first: int, stop: int, cut: Cut | None) -> list[float]:
+def speaker_durations_of(recording: Recording, first: int, stop: int, truncation: Truncation | None) -> list[float]:
+    """How long the speakers of a window speak, in seconds.
+
+    The durations of each speaker's segments are added from left to right, as the reference (NeMo Curator's ALM
+    pipeline) adds them.
+
+    Args:
+        recording: the window's recording.
+        first: index of the window's first segment.
+        stop: index after the last segment.
+        truncation: how the last segment is truncated; None if it is whole.
+
+    Returns:
+        SPEAKER_DURATIONS numbers: those of the speakers who speak longest, in descending order, then zeros.
+    """
     durations = recording.durations[first:stop]
-    if cut is not None:
-        durations[-1] = cut.end - recording.starts[stop - 1]
+    if truncation is not None:
+        durations[-1] = truncation.end - recording.starts[stop - 1]
     sums: defaultdict[str | int | None, float] = defaultdict(float)
     for speaker, seconds in zip(recording.speakers[first:stop], durations):
         sums[speaker] += seconds

@@ -1,189 +1,257 @@
 """Candidate windows: for each start the longest run of segments that obeys the rules.
 
-For every segment i of enough bandwidth a candidate grows from i, segment by segment, until one of
+Each segment of enough bandwidth starts a candidate. The candidate adds the following segments until it meets one
 
-* a segment of low bandwidth,
-* a segment that ends more than the maximum duration after the start of i (it may be cut at a word end, and is then
-  the window's last),
-* a segment of `no-speaker`, or of one speaker too many
+* of low bandwidth,
+* that ends more than the maximum duration after the candidate's start (truncation may shorten it at a word end; it is
+  then the window's last segment), or
+* that is `no-speaker`, or adds one speaker too many.
 
-stops it. The candidate is a window when it lasts target ± tolerance, has two segments or more and enough speakers.
+The candidate is a window if it lasts target ± tolerance and has at least two segments and enough speakers. The windows
+are those of the reference (NeMo Curator's ALM pipeline).
 
-How far a candidate grows is found without walking over it again. The first and the last of these events do not depend
-on the start's own time and are found beforehand (`core.growth_limits`). As for the second: where a start is not before
-the last one, all that the last candidate held ends in time for this one too, so the stop only moves to the right. Only
-a start that goes back in time looks anew, at what it then holds.
+How far candidates grow is found without walking over each of them. The first and the last of these limits do not depend
+on durations and are found beforehand (`core.growth_limits`). For the second: if a start is not before the last one, all
+segments that the last candidate held also end in time for this one, so the end of the run only moves to the right. Only
+a start that goes back in time begins again with an empty run.
 
-With the stop moves a run: the whole segments of the candidate, their durations in a queue for each speaker. Of a
-speaker of whom segments were only added the sum of the durations goes on. One of whom a segment left is added up anew:
-at once where the segment's own candidate is a window, else for the next window. Either window holds as many segments
-anyway. So each sum is that from left to right, as the reference adds. Together: linear in segments and in what the
-windows hold, but for starts that go back in time.
+The run is the list of whole segments that the current candidate holds. Its durations are queued by speaker. While
+segments are only added, the sum of a speaker's durations is continued. When a segment leaves, its speaker's sum has to
+be computed anew, because float addition cannot be undone: at once if the segment's own candidate is a window, otherwise
+before the next window. That costs no more than writing the window, which holds those segments. So each sum is computed
+from left to right, as the reference does. Altogether the work is linear in the segments and in what the windows hold,
+except for starts that go back in time.
 """
 
 import math
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import overload
 
 from alm_beam.core.all_windows import find_all_windows
 from alm_beam.core.config import ALL, WindowConfig
-from alm_beam.core.growth_limits import find_low_bandwidths, find_speaker_stops
+from alm_beam.core.growth_limits import find_bandwidth_limits, find_speaker_limits
 from alm_beam.core.losses import Losses, LossReason, left_to_right_sum
-from alm_beam.core.manifest import NO_SPEAKER, ManifestLine, Placed, Recording
-from alm_beam.core.truncation import Cuts
-from alm_beam.core.window_columns import MIN_SEGMENTS_PER_WINDOW, SPEAKER_DURATIONS, LostWindow, Slices, Windows
+from alm_beam.core.manifest import NO_SPEAKER, Element, ManifestLine, Recording
+from alm_beam.core.truncation import Truncator
+from alm_beam.core.window import Window
+from alm_beam.core.window_columns import (
+    MIN_SEGMENTS_PER_WINDOW,
+    SPEAKER_DURATIONS,
+    LostCandidate,
+    WindowColumns,
+    WindowSlices,
+)
+
+_DEFAULT = WindowConfig()
 
 
-@dataclass(slots=True)
-class Candidates(Placed):
-    """What one recording gives.
+@dataclass(slots=True, repr=False)
+class CandidateWindows(Element, Sequence[Window]):
+    """The candidate windows of one recording: a sequence of the windows that the overlap filter chooses from.
+
+    They are ordered by start index. A `Window` is made when one is looked at.
 
     Attributes:
         recording: the recording.
         config: the rules.
-        low_sample_rate: its sample rate is too low for windows.
-        windows: candidate windows by start index, the longest of each start.
-        choices: those of which some are kept: the same, or every window of each start.
+        low_sample_rate: the sample rate is too low for windows.
+        longest: the longest window of each start, as columns.
+        columns: the windows of this sequence, as columns: `longest`, or every window of each start where the
+            configuration has `candidates` = ALL.
         lost: candidates that failed on duration or on the number of segments, by start index.
-        losses: segments that started no window, by reason.
+        losses: segments that start no window, by reason.
     """
 
     recording: Recording
     config: WindowConfig
     low_sample_rate: bool
-    windows: Windows
-    choices: Slices
-    lost: list[LostWindow]
+    longest: WindowColumns
+    columns: WindowSlices
+    lost: list[LostCandidate]
     losses: Losses
 
     @property
     def line(self) -> ManifestLine:
-        """Where the recording came from."""
+        """The manifest line of the recording."""
         return self.recording.line
 
+    def __len__(self) -> int:
+        return len(self.columns.firsts)
 
-def build_windows(recording: Recording, config: WindowConfig) -> Candidates:
-    """The candidate windows of a recording: the longest of each start, as the reference builds them.
+    @overload
+    def __getitem__(self, index: int) -> Window: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Window]: ...
+    def __getitem__(self, index: int | slice) -> Window | list[Window]:
+        if isinstance(index, slice):
+            return [self[at] for at in range(len(self))[index]]
+        columns = self.columns
+        return Window(
+            self.recording,
+            columns.firsts[index],
+            columns.stops[index],
+            columns.truncations[index],
+            columns.starts[index],
+            columns.ends[index],
+        )
+
+    def __repr__(self) -> str:
+        return f"CandidateWindows({len(self)} windows of {self.recording!r})"
+
+
+def build_windows(recording: Recording, config: WindowConfig = _DEFAULT) -> CandidateWindows:
+    """The candidate windows of a recording: for each start the longest run of segments that obeys the rules.
+
+    With `config.candidates` = ALL the sequence contains every window of each start.
+
+    Args:
+        recording: the recording, from `parse_recording`.
+        config: the rules; durations in seconds, sample rate and bandwidth in Hz.
 
     Raises:
         BadEntry: a segment has to be truncated and its words are malformed.
+
+    >>> from alm_beam.core.manifest import parse_recording
+    >>> segments = [{"start": 3.0 * n, "end": 3.0 * n + 2.5, "speaker": "ab"[n % 2]} for n in range(6)]
+    >>> recording = parse_recording({"audio_sample_rate": 16000, "segments": segments})
+    >>> candidates = build_windows(recording, WindowConfig(target_window_duration=8, min_bandwidth=0))
+    >>> len(candidates)
+    4
+    >>> candidates[0]
+    Window(0.0-8.5 s, 3 segments, 2 speakers)
+    >>> [window.start for window in candidates[-2:]]
+    [6.0, 9.0]
     """
     durations = recording.durations
     losses = Losses(len(durations), recording.total_duration)
     if recording.sample_rate < config.min_sample_rate:
         losses.lose(LossReason.SAMPLE_RATE, durations)
-        none = Windows()
-        return Candidates(recording, config, True, none, none, [], losses)
+        none = WindowColumns()
+        return CandidateWindows(recording, config, True, none, none, [], losses)
     growth = _grow(recording, config)
     _count_losses(losses, growth, recording, config.min_bandwidth)
-    windows, lost = growth.windows, growth.lost
-    choices = find_all_windows(recording, config, windows, lost) if config.candidates == ALL else windows
-    return Candidates(recording, config, False, windows, choices, lost, losses)
+    longest, lost = growth.windows, growth.lost
+    columns = find_all_windows(recording, config, longest, lost) if config.candidates == ALL else longest
+    return CandidateWindows(recording, config, False, longest, columns, lost, losses)
 
 
 @dataclass(slots=True)
 class _Growth:
-    """What growth gives.
+    """The results of growing a candidate from every start.
 
     Attributes:
-        windows: the windows.
+        windows: the candidates that are windows.
         lost: candidates that failed on duration or on the number of segments.
         low_bandwidth: starts of low bandwidth.
-        few_speakers: starts of candidates of too few speakers.
-        truncations: segments cut at a word end, or that would have been but for a speaker too many.
+        few_speakers: starts of candidates with too few speakers.
+        truncations: how often a candidate met a segment to be truncated. One whose speaker turned out to be one too
+            many counts too.
     """
 
-    windows: Windows = field(default_factory=Windows)
-    lost: list[LostWindow] = field(default_factory=list)
+    windows: WindowColumns = field(default_factory=WindowColumns)
+    lost: list[LostCandidate] = field(default_factory=list)
     low_bandwidth: list[int] = field(default_factory=list)
     few_speakers: list[int] = field(default_factory=list)
     truncations: int = 0
 
 
 def _grow(recording: Recording, config: WindowConfig) -> _Growth:
-    """Grows a candidate from every start. One function: a call for each start would cost as much as the work."""
+    """Grows a candidate from every start.
+
+    It is one function because a call for each start would cost as much as the work itself.
+    """
     starts, ends, durations = recording.starts, recording.ends, recording.durations
-    least, most = config.min_duration, config.max_duration
-    truncation, min_speakers = config.truncation, config.min_speakers
-    low_bandwidths = find_low_bandwidths(recording.bandwidths, config.min_bandwidth)
-    speaker_stops, slots, slot_count = find_speaker_stops(recording.speakers, config.max_speakers)
-    cuts = Cuts(recording)
+    min_duration, max_duration = config.min_duration, config.max_duration
+    truncation_allowed, min_speakers = config.truncation, config.min_speakers
+    bandwidth_limits = find_bandwidth_limits(recording.bandwidths, config.min_bandwidth)
+    speaker_limits, slots, slot_count = find_speaker_limits(recording.speakers, config.max_speakers)
+    truncator = Truncator(recording)
     growth = _Growth()
     windows, lost = growth.windows, growth.lost
-    # The run, from `first` to before `stop`: durations and their sums by slot of the speaker, and distinct speakers.
-    held: list[deque[float]] = [deque() for _ in range(slot_count)]
+    # The run of whole segments, from `first` up to but without `after`. By slot of the speaker: the queue of its
+    # durations, and their sum, which is wrong for the slots that are outdated. `speakers` counts the distinct ones.
+    queues: list[deque[float]] = [deque() for _ in range(slot_count)]
     sums = [0.0] * max(slot_count, 1 + SPEAKER_DURATIONS)
     outdated: set[int] = set()
-    speakers = stop = 0
-    last, earlier = len(starts) - 1, -math.inf
-    for first, start, low, extra in zip(range(len(starts)), starts, low_bandwidths, speaker_stops):
-        if low == first:
+    speakers = after = 0
+    last, previous_start = len(starts) - 1, -math.inf
+    for first, start, bandwidth_limit, speaker_limit in zip(
+        range(len(starts)), starts, bandwidth_limits, speaker_limits
+    ):
+        if bandwidth_limit == first:
             growth.low_bandwidth.append(first)
-            stop = first + 1
+            after = first + 1
             continue
-        if start < earlier:
+        if start < previous_start:
             outdated.update(range(slot_count))
-            for queue in held:
+            for queue in queues:
                 queue.clear()
-            speakers, stop = 0, first
-        earlier = start
+            speakers, after = 0, first
+        previous_start = start
 
-        limit = low if low < extra else extra
-        while stop < limit and ends[stop] - start <= most:
-            slot, seconds = slots[stop], durations[stop]
-            queue = held[slot]
+        limit = bandwidth_limit if bandwidth_limit < speaker_limit else speaker_limit
+        while after < limit and ends[after] - start <= max_duration:
+            slot, seconds = slots[after], durations[after]
+            queue = queues[slot]
             if not queue:
                 speakers += slot > 0
             queue.append(seconds)
             sums[slot] += seconds
-            stop += 1
+            after += 1
 
-        stated = False
-        behind, cut, end = stop, None, ends[stop - 1 if stop > first else first]
-        if stop < low and truncation and starts[stop] < start + most and (stop < extra or ends[stop] - start > most):
+        is_window = False
+        stop, truncation, end = after, None, ends[after - 1 if after > first else first]
+        if (
+            after < bandwidth_limit
+            and truncation_allowed
+            and starts[after] < start + max_duration
+            and (after < speaker_limit or ends[after] - start > max_duration)
+        ):
             growth.truncations += 1
-            if stop < extra:
-                behind, cut = stop + 1, cuts.of(stop, start + most)
-                end = cut.end
+            if after < speaker_limit:
+                stop, truncation = after + 1, truncator.truncate(after, start + max_duration)
+                end = truncation.end
 
         duration = end - start
-        if not least <= duration <= most or behind - first < MIN_SEGMENTS_PER_WINDOW:
-            lost.append(LostWindow(first, behind, cut, stop if stop < last else last))
+        if not min_duration <= duration <= max_duration or stop - first < MIN_SEGMENTS_PER_WINDOW:
+            lost.append(LostCandidate(first, stop, truncation, after if after < last else last))
         elif speakers < min_speakers and (
-            cut is None or not slots[stop] or held[slots[stop]] or speakers + 1 < min_speakers
+            truncation is None or not slots[after] or queues[slots[after]] or speakers + 1 < min_speakers
         ):
             growth.few_speakers.append(first)
         else:
             if outdated:
                 for slot in outdated:
-                    sums[slot] = left_to_right_sum(held[slot])
+                    sums[slot] = left_to_right_sum(queues[slot])
                 outdated.clear()
             speaker_durations = sums[1:]
-            if cut is not None and slots[stop]:
-                speaker_durations[slots[stop] - 1] += end - starts[stop]
+            if truncation is not None and slots[after]:
+                speaker_durations[slots[after] - 1] += end - starts[after]
             speaker_durations.sort()
             speaker_durations.reverse()
-            if cut is not None and speaker_durations[-1] < 0:  # its words end before it starts
-                absent = len(speaker_durations) - speakers - (not held[slots[stop]])
+            if truncation is not None and speaker_durations[-1] < 0:  # its words end before it starts
+                absent = len(speaker_durations) - speakers - (not queues[slots[after]])
                 _move_zeros_to_end(speaker_durations, absent)
             windows.firsts.append(first)
-            windows.stops.append(behind)
-            windows.cuts.append(cut)
+            windows.stops.append(stop)
+            windows.truncations.append(truncation)
             windows.starts.append(start)
             windows.ends.append(end)
             windows.durations.append(duration)
             windows.speaker_durations.append(speaker_durations)
-            stated = True
+            is_window = True
 
-        if stop == first:
-            stop += 1
+        if after == first:
+            after += 1
         else:
             slot = slots[first]
-            queue = held[slot]
+            queue = queues[slot]
             queue.popleft()
             if not queue:
                 speakers -= slot > 0
-            if stated:
+            if is_window:
                 total = 0.0
                 for seconds in queue:
                     total += seconds
@@ -191,13 +259,13 @@ def _grow(recording: Recording, config: WindowConfig) -> _Growth:
             else:
                 outdated.add(slot)
     if len(sums) > 1 + SPEAKER_DURATIONS:
-        for longest in windows.speaker_durations:
-            del longest[SPEAKER_DURATIONS:]
+        for speaker_durations in windows.speaker_durations:
+            del speaker_durations[SPEAKER_DURATIONS:]
     return growth
 
 
 def _move_zeros_to_end(durations: list[float], count: int) -> None:
-    """Moves so many zeros behind what is negative."""
+    """Moves `count` zeros after the negative durations, where those of absent speakers belong."""
     if count:
         first = durations.index(0.0)
         del durations[first : first + count]
@@ -205,7 +273,7 @@ def _move_zeros_to_end(durations: list[float], count: int) -> None:
 
 
 def _count_losses(losses: Losses, growth: _Growth, recording: Recording, min_bandwidth: float) -> None:
-    """Counts the starts that gave no window, and where growth stopped at what says why."""
+    """Counts the starts that gave no window, by reason."""
     segments, bandwidths, durations = recording.segments, recording.bandwidths, recording.durations
     no_speaker: list[int] = []
     next_bandwidth: list[int] = []

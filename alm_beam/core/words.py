@@ -1,7 +1,7 @@
-"""The words of a recording's segments, kept as the JSON that they stand in.
+"""Keeps the words of a recording's segments as JSON text instead of parsing them.
 
-Words are most of many a manifest, and few are ever looked at: those of segments that a window cuts. So that the others
-become no objects, they are lifted out of a line before the rest of it is parsed. They are still seen to be JSON.
+Words dominate most manifests, yet only truncated segments need them. Parsing all of them would cost more than the rest
+of the work. So they are lifted out of a line before the rest of it is parsed. They are still checked to be valid JSON.
 """
 
 from typing import Any
@@ -12,9 +12,9 @@ import orjson
 _KEY = b'"words"'
 _SEGMENTS = b'"segments"'
 _HEAD = 2048
-"""Bytes of a line within which the first words stand, if most segments have some."""
+"""Words that begin later than this many bytes into a line are too rare for lifting to pay."""
 
-_TO_VALUE = len(b'"words": ')
+_KEY_LENGTH = len(b'"words": ')
 
 
 class _Segment(msgspec.Struct, gc=False):
@@ -29,10 +29,12 @@ _decoder = msgspec.json.Decoder(_Entry)
 
 
 def lift_words(text: bytes) -> tuple[Any, list[bytes]] | None:
-    """The entry that a line holds, with null in place of each segment's words, and those words, as JSON.
+    """Parses a line except for the words of its segments.
 
-    The words of a segment without are empty. None where the line is no such entry, does not begin with words that are
-    worth it, or is written in so odd a way that they are not found where they should stand.
+    Returns:
+        The entry, with null in place of each segment's words, and the words of each segment as JSON, empty for a
+        segment without words. None if the line is not such an entry, has no words early enough to be worth lifting, or
+        is formatted so unusually that the words are not found next to their key: the caller then parses it whole.
     """
     if text.find(_KEY, 0, _HEAD) < 0:
         return None
@@ -40,7 +42,7 @@ def lift_words(text: bytes) -> tuple[Any, list[bytes]] | None:
         words = [bytes(segment.words) for segment in _decoder.decode(text).segments]
         for lifted in words:
             if not lifted.isascii():
-                lifted.decode("utf-8")  # the decoder does not see to that in what it passes over
+                lifted.decode("utf-8")  # the decoder does not check the text of raw values
         entry = orjson.loads(b"".join(_without(words, text)))
         found = [segment["words"] for segment, lifted in zip(entry["segments"], words, strict=True) if lifted]
     except (msgspec.MsgspecError, RecursionError, LookupError, ValueError):
@@ -49,10 +51,10 @@ def lift_words(text: bytes) -> tuple[Any, list[bytes]] | None:
 
 
 def _without(words: list[bytes], text: bytes) -> list[bytes]:
-    """The text in pieces, null in place of the words.
+    """The text in pieces, with null in place of the words.
 
     Raises:
-        LookupError: words do not stand behind the next key of that name.
+        LookupError: the words of a segment do not follow the next key of that name.
     """
     pieces: list[bytes] = []
     done = 0
@@ -60,9 +62,9 @@ def _without(words: list[bytes], text: bytes) -> list[bytes]:
     for lifted in words:
         if lifted:
             key = text.find(_KEY, key)
-            start = key + _TO_VALUE
+            start = key + _KEY_LENGTH
             if not text.startswith(lifted, start):
-                start -= 1  # no space behind the colon
+                start -= 1  # no space after the colon
                 if key < 0 or not text.startswith(lifted, start):
                     raise LookupError
             pieces += (text[done:start], b"null")

@@ -25,12 +25,17 @@ def render_summary(stats: LossStats, overlap: OverlapConfig, output: str) -> str
     rows = [
         ("recordings", f"{stats.recordings:,}"),
         ("segments", f"{losses.segments:,}", _hours(losses.seconds)),
-        ("candidate windows", f"{stats.windows:,}", _hours(stats.window_seconds), "overlaps included"),
+        (
+            "candidate windows",
+            f"{stats.longest_candidates:,}",
+            _hours(stats.longest_candidate_seconds),
+            "overlaps included",
+        ),
         (
             "windows after overlap",
-            f"{stats.filtered_windows:,}",
-            _hours(stats.filtered_seconds),
-            f"{stats.filtered_seconds:,.1f} s kept",
+            f"{stats.kept_windows:,}",
+            _hours(stats.kept_seconds),
+            f"{stats.kept_seconds:,.1f} s kept",
         ),
         ("truncated segments", f"{losses.truncations:,}"),
         *_yield_rows(stats, overlap),
@@ -56,9 +61,9 @@ def _yield_rows(stats: LossStats, overlap: OverlapConfig) -> list[tuple[str, ...
     rows += [
         (f"  {text}", f"{count:,}", _hours(seconds), _share(seconds, stats.audio_seconds))
         for text, count, seconds in (
-            ("in any candidate", stats.candidates, stats.candidate_seconds),
-            ("in any window that stays", stats.filtered_windows, stats.covered_seconds),
-            ("windows that stay, overlaps included", stats.filtered_windows, stats.filtered_seconds),
+            ("in any candidate", stats.candidate_windows, stats.candidate_covered_seconds),
+            ("in any window that stays", stats.kept_windows, stats.kept_covered_seconds),
+            ("windows that stay, overlaps included", stats.kept_windows, stats.kept_seconds),
         )
     ]
     if overlap.selection == GREEDY:

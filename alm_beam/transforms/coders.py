@@ -9,7 +9,7 @@ from typing import Any
 
 from apache_beam.coders import Coder, registry
 
-from alm_beam.core.manifest import ManifestLine, Placed
+from alm_beam.core.manifest import ManifestLine, Element
 
 
 class ElementCoder(Coder):
@@ -35,5 +35,5 @@ class LineCoder(ElementCoder):
         return len(value.text)
 
 
-registry.register_coder(Placed, ElementCoder)
+registry.register_coder(Element, ElementCoder)
 registry.register_coder(ManifestLine, LineCoder)

@@ -12,12 +12,24 @@ from apache_beam import PCollection, pvalue
 from apache_beam.typehints.decorators import no_annotations
 
 import alm_beam.transforms.coders  # noqa: F401 (registers the coders of elements)
-from alm_beam.core import cuts, entries, manifest, overlap, windows
 from alm_beam.core.config import EntryConfig, OverlapConfig, WindowConfig
+from alm_beam.core.cuts import serialise_cuts
+from alm_beam.core.entries import serialise_entry
+from alm_beam.core.loss_stats import loss_stats
 from alm_beam.core.losses import LossStats
-from alm_beam.core.manifest import BadEntry, ManifestLine, Placed, Recording, Reject
-from alm_beam.core.overlap import Selection
-from alm_beam.core.windows import Candidates
+from alm_beam.core.manifest import (
+    BadEntry,
+    Element,
+    ManifestLine,
+    Recording,
+    Reject,
+    is_blank,
+    manifest_line,
+    parse_recording,
+    serialise_reject,
+)
+from alm_beam.core.overlap import KeptWindows, filter_overlaps
+from alm_beam.core.windows import CandidateWindows, build_windows
 from alm_beam.transforms.losses import CombineLosses
 
 Entry: TypeAlias = dict[str, Any] | bytes | str | ManifestLine
@@ -30,11 +42,12 @@ _Stats: TypeAlias = pvalue.TaggedOutput[Literal["stats"], LossStats]
 
 
 class _ParseRecording(beam.DoFn):
-    def process(self, element: Entry) -> Iterator[Placed]:
-        line = element
+    def process(self, element: Entry) -> Iterator[Element]:
+        line = ManifestLine("", 0, b"")
         try:
-            if not manifest.is_blank(line):
-                yield manifest.parse_recording(line)
+            line = element if isinstance(element, ManifestLine) else manifest_line(element)
+            if not is_blank(line):
+                yield parse_recording(line)
         except BadEntry as fault:
             yield Reject(line, fault)
 
@@ -43,10 +56,10 @@ class _BuildWindows(beam.DoFn):
     def __init__(self, config: WindowConfig):
         self._config = config
 
-    def process(self, element: Placed) -> Iterator[Placed]:
+    def process(self, element: Element) -> Iterator[Element]:
         if isinstance(element, Recording):
             try:
-                element = windows.build_windows(element, self._config)
+                element = build_windows(element, self._config)
             except BadEntry as fault:
                 element = Reject(element.line, fault)
         yield element
@@ -56,26 +69,26 @@ class _FilterOverlaps(beam.DoFn):
     def __init__(self, config: OverlapConfig):
         self._config = config
 
-    def process(self, element: Placed) -> Iterator[Placed]:
-        yield overlap.filter_overlaps(element, self._config) if isinstance(element, Candidates) else element
+    def process(self, element: Element) -> Iterator[Element]:
+        yield filter_overlaps(element, self._config) if isinstance(element, CandidateWindows) else element
 
 
 class _ToEntries(beam.DoFn):
     def __init__(self, config: EntryConfig):
         self._config = config
 
-    def process(self, element: Placed) -> Iterator[bytes]:
-        if isinstance(element, Selection):
-            yield entries.serialise_entry(element, self._config)
+    def process(self, element: Element) -> Iterator[bytes]:
+        if isinstance(element, KeptWindows):
+            yield serialise_entry(element, self._config)
 
 
 class _ToCuts(beam.DoFn):
     def __init__(self, config: EntryConfig):
         self._config = config
 
-    def process(self, element: Placed) -> Iterator[bytes]:
-        if isinstance(element, Selection):
-            yield from cuts.serialise_cuts(element, self._config)
+    def process(self, element: Element) -> Iterator[bytes]:
+        if isinstance(element, KeptWindows):
+            yield from serialise_cuts(element, self._config)
 
 
 class _SerialiseAll(beam.DoFn):
@@ -84,20 +97,20 @@ class _SerialiseAll(beam.DoFn):
     def __init__(self, config: EntryConfig):
         self._config = config
 
-    def process(self, element: Placed) -> Iterator[bytes | _Cuts | _Rejects | _Stats]:
-        if isinstance(element, Selection):
+    def process(self, element: Element) -> Iterator[bytes | _Cuts | _Rejects | _Stats]:
+        if isinstance(element, KeptWindows):
             try:
-                entry = entries.serialise_entry(element, self._config)
-                lines = cuts.serialise_cuts(element, self._config) if self._config.cuts else []
+                entry = serialise_entry(element, self._config)
+                lines = serialise_cuts(element, self._config) if self._config.cuts else []
             except BadEntry as fault:
                 element = Reject(element.line, fault)
             else:
                 yield entry
                 for line in lines:
                     yield pvalue.TaggedOutput(_CUTS, line)
-                yield pvalue.TaggedOutput(_STATS, element.loss_stats())
+                yield pvalue.TaggedOutput(_STATS, loss_stats(element))
         if isinstance(element, Reject):
-            yield pvalue.TaggedOutput(_REJECTS, manifest.serialise_reject(element))
+            yield pvalue.TaggedOutput(_REJECTS, serialise_reject(element))
             yield pvalue.TaggedOutput(_STATS, LossStats.of_reject(element.fault.reason.value))
 
 
@@ -114,7 +127,7 @@ class ParseRecording(beam.PTransform):
     Reject
     """
 
-    def expand(self, elements: PCollection[Entry]) -> PCollection[Placed]:
+    def expand(self, elements: PCollection[Entry]) -> PCollection[Element]:
         return elements | beam.ParDo(_ParseRecording())
 
 
@@ -129,7 +142,7 @@ class BuildWindows(beam.PTransform):
         super().__init__()
         self._config = config
 
-    def expand(self, recordings: PCollection[Placed]) -> PCollection[Placed]:
+    def expand(self, recordings: PCollection[Element]) -> PCollection[Element]:
         return recordings | beam.ParDo(_BuildWindows(self._config))
 
 
@@ -145,7 +158,7 @@ class FilterOverlaps(beam.PTransform):
         super().__init__()
         self._config = config
 
-    def expand(self, candidates: PCollection[Placed]) -> PCollection[Placed]:
+    def expand(self, candidates: PCollection[Element]) -> PCollection[Element]:
         return candidates | beam.ParDo(_FilterOverlaps(self._config))
 
 
@@ -163,7 +176,7 @@ class ToEntries(beam.PTransform):
         super().__init__()
         self._config = config
 
-    def expand(self, kept: PCollection[Placed]) -> PCollection[bytes]:
+    def expand(self, kept: PCollection[Element]) -> PCollection[bytes]:
         return kept | beam.ParDo(_ToEntries(self._config)).with_output_types(bytes)
 
 
@@ -178,7 +191,7 @@ class ToCuts(beam.PTransform):
         super().__init__()
         self._config = config
 
-    def expand(self, kept: PCollection[Placed]) -> PCollection[bytes]:
+    def expand(self, kept: PCollection[Element]) -> PCollection[bytes]:
         return kept | beam.ParDo(_ToCuts(self._config)).with_output_types(bytes)
 
 

@@ -26,7 +26,7 @@ def with_all(config: WindowConfig) -> WindowConfig:
 @given(entries(), window_configs())
 def test_all_windows_are_those_of_the_obvious_rules(entry, config):
     expected = obvious.all_windows(entry, config)
-    found = build_windows(recording_of(entry), with_all(config)).choices
+    found = build_windows(recording_of(entry), with_all(config)).columns
     times = [(gathered[0]["start"], gathered[-1]["end"]) for gathered, _ in expected]
     assert list(zip(found.starts, found.ends)) == times
     assert [stop - first for first, stop in zip(found.firsts, found.stops)] == [len(held) for held, _ in expected]
@@ -59,7 +59,7 @@ def test_without_candidates_the_kept_ones_are_the_same():
 
 def test_a_crowd_that_ends_together_gives_one_window_for_each_start():
     crowd = [segment(0, 10, "ab"[n % 2]) for n in range(200)]
-    found = build_windows(recording_of({"audio_sample_rate": 16000, "segments": crowd}), with_all(TEN)).choices
+    found = build_windows(recording_of({"audio_sample_rate": 16000, "segments": crowd}), with_all(TEN)).columns
     assert list(zip(found.firsts, found.stops)) == [(first, 200) for first in range(199)]
 
 
@@ -67,14 +67,14 @@ def test_rounding_at_the_least_duration_is_that_of_the_rules():
     entry = {"audio_sample_rate": 16000, "segments": [segment(1.12, 5), segment(5, 10.12, "b")]}
     assert 10.12 < 1.12 + 9 <= 1.12 + (10.12 - 1.12)
     config = WindowConfig(target_window_duration=10, tolerance=0.1, candidates=ALL)
-    assert build_windows(recording_of(entry), config).choices.ends == [10.12]
+    assert build_windows(recording_of(entry), config).columns.ends == [10.12]
 
 
 def test_of_one_end_the_window_of_whole_segments_counts():
     segments = [segment(0, 5, "a"), segment(5, 10, "b"), segment(10, 20, "a", words=[])]
     found = build_windows(recording_of({"audio_sample_rate": 16000, "segments": segments}), with_all(TEN))
-    assert found.windows.stops == [3]
-    assert (found.choices.stops, found.choices.cuts) == ([2], [None])
+    assert found.longest.stops == [3]
+    assert (found.columns.stops, found.columns.truncations) == ([2], [None])
 
 
 def test_a_start_whose_longest_candidate_is_lost_may_have_a_shorter_window():

@@ -223,10 +223,10 @@ def test_the_nearest_statement_of_a_language_holds():
 @settings(max_examples=300, deadline=None)
 @given(entries(), window_configs(), overlap_configs)
 def test_a_cut_depends_on_its_window_alone(entry, windows, overlap):
-    selection = filter_overlaps(build_windows(recording_of(entry), windows), overlap)
+    kept = filter_overlaps(build_windows(recording_of(entry), windows), overlap)
     for fields in (DEFAULT, EntryConfig(drop_fields=frozenset())):
-        alone = [serialise_cuts(replace(selection, kept=[at]), fields) for at in selection.kept]
-        assert serialise_cuts(selection, fields) == [line for [line] in alone]
+        alone = [serialise_cuts(replace(kept, indices=[at]), fields) for at in kept.indices]
+        assert serialise_cuts(kept, fields) == [line for [line] in alone]
 
 
 def test_a_recording_without_windows_has_no_cuts():
@@ -255,11 +255,11 @@ def check(cut: dict[str, Any]) -> None:
 @given(entries(), window_configs(), overlap_configs)
 def test_hostile_segments_make_cuts_that_lhotse_takes(entry, windows, overlap):
     candidates = build_windows(recording_of(entry), windows)
-    selection = filter_overlaps(candidates, overlap)
-    found = [json.loads(line) for line in serialise_cuts(selection, EntryConfig())]
-    assert len(found) == len(selection.kept)
-    kept = selection.windows()
-    for cut, first, stop, start, end in zip(found, kept.firsts, kept.stops, kept.starts, kept.ends):
+    kept = filter_overlaps(candidates, overlap)
+    found = [json.loads(line) for line in serialise_cuts(kept, EntryConfig())]
+    assert len(found) == len(kept)
+    windows = kept.columns()
+    for cut, first, stop, start, end in zip(found, windows.firsts, windows.stops, windows.starts, windows.ends):
         check(cut)
         name = cut["recording"]["id"]
         assert [each["id"] for each in cut["supervisions"]] == [f"{name}-{index}" for index in range(first, stop)]
@@ -288,8 +288,8 @@ def test_lhotse_reads_and_keeps_all_of_them(lhotse, tmp_path):
     @settings(max_examples=100, deadline=None)
     @given(entries(), window_configs(), overlap_configs)
     def write(entry: dict[str, Any], windows: WindowConfig, overlap: OverlapConfig) -> None:
-        selection = filter_overlaps(build_windows(recording_of(entry), windows), overlap)
-        written.extend(serialise_cuts(selection, EntryConfig(drop_fields=frozenset())))
+        kept = filter_overlaps(build_windows(recording_of(entry), windows), overlap)
+        written.extend(serialise_cuts(kept, EntryConfig(drop_fields=frozenset())))
 
     write()
     written += cut_lines({**AUDIO, "note": {"width": 1, "id": 1, "sources": 2, "sampling_rate": 3}, "segments": TWO})

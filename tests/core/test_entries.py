@@ -138,7 +138,7 @@ def test_what_is_not_written_may_be_nested_too_deep():
         assert output(entry, config)["truncation_events"] == 0
 
 
-def test_a_cut_segment_keeps_no_dropped_field():
+def test_a_truncated_segment_keeps_no_dropped_field():
     crossing = segment(8, 14, "b", text="x y", words=[{"end": 9, "word": "x"}, {"end": 13, "word": "y"}])
     entry = {"segments": [segment(0, 8, text="first"), crossing]}
     for dropped in ({"end"}, {"text"}, {"words"}, {"speaker", "text", "end", "words"}):

@@ -7,10 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from alm_beam.cli.flags import job_config, windows_parser
-from alm_beam.core.config import OverlapConfig
+from alm_beam.core.loss_stats import loss_stats
 from alm_beam.core.manifest import ManifestLine, parse_recording
 from alm_beam.core.most_audio import most_audio_positions
-from alm_beam.core.overlap import filter_overlaps, kept_positions
+from alm_beam.core.overlap import filter_overlaps, greedy_positions
 from alm_beam.core.windows import build_windows
 from tests import obvious
 from tests.conformance import SHARED, all_cases, flags_of, read_lines
@@ -35,18 +35,18 @@ def few(most: int) -> st.SearchStrategy:
 @settings(max_examples=4000, deadline=None)
 @given(few(8), percentages, targets)
 def test_it_is_the_best_of_all_choices(times, percentage, target):
-    config = OverlapConfig(percentage, target)
-    assert most_audio_positions(times, config) == obvious.best_choice(times, config.threshold, target)
+    threshold = percentage / 100
+    assert most_audio_positions(times, threshold, target) == obvious.best_choice(times, threshold, target)
 
 
 @settings(max_examples=500, deadline=None)
 @given(few(60), percentages, targets)
 def test_no_pair_overlaps_too_much_and_none_keeps_less_than_greedy(times, percentage, target):
-    config = OverlapConfig(percentage, target)
-    kept = [times[at] for at in most_audio_positions(times, config)]
+    threshold = percentage / 100
+    kept = [times[at] for at in most_audio_positions(times, threshold, target)]
     for at, one in enumerate(kept):
-        assert not any(obvious.too_much(one, other, config.threshold) for other in kept[at + 1 :])
-    greedy = [times[at] for at in kept_positions(times, config)]
+        assert not any(obvious.too_much(one, other, threshold) for other in kept[at + 1 :])
+    greedy = [times[at] for at in greedy_positions(times, threshold, target)]
     assert sum(end - start for start, end in kept) >= sum(end - start for start, end in greedy) - 1e-6
 
 
@@ -72,7 +72,7 @@ def test_no_pair_overlaps_too_much_and_none_keeps_less_than_greedy(times, percen
 )
 def test_which_stay(times, percentage, kept):
     times = sorted(times)
-    assert [times[at] for at in most_audio_positions(times, OverlapConfig(percentage, 10))] == kept
+    assert [times[at] for at in most_audio_positions(times, percentage / 100, 10)] == kept
 
 
 @pytest.mark.parametrize(
@@ -85,8 +85,8 @@ def test_which_stay(times, percentage, kept):
     ],
 )
 def test_rounding_at_the_threshold_is_that_of_the_filter(times, percentage):
-    config = OverlapConfig(percentage, 10)
-    assert most_audio_positions(times, config) == obvious.best_choice(times, config.threshold, 10)
+    threshold = percentage / 100
+    assert most_audio_positions(times, threshold, 10) == obvious.best_choice(times, threshold, 10)
 
 
 CROWDS = {
@@ -103,7 +103,7 @@ def test_in_a_crowd_a_window_looks_at_few_others(crowd, percentage):
     """Few: the square of their number would be more than the looks that the test allows."""
     times = [(Counted(start), Counted(end)) for start, end in sorted(CROWDS[crowd])]
     Counted.subtractions = 0
-    kept = [times[at] for at in most_audio_positions(times, OverlapConfig(percentage, 120))]
+    kept = [times[at] for at in most_audio_positions(times, percentage / 100, 120)]
     assert not any(obvious.too_much(*pair, percentage / 100) for pair in pairwise(kept))
     assert Counted.subtractions < 20 * len(times)
 
@@ -127,7 +127,7 @@ def hours(line_files: list, *more: str, **params) -> float:
     config = job_config(parser, parser.parse_args(["--input=x", "--output=y", *flags_of(params), *more]))
     lines = [line for path in line_files for line in read_lines(path)]
     built = (build_windows(parse_recording(ManifestLine("m", 0, line)), config.windows) for line in lines)
-    return sum(filter_overlaps(each, config.overlap).loss_stats().filtered_seconds for each in built) / 3600
+    return sum(loss_stats(filter_overlaps(each, config.overlap)).kept_seconds for each in built) / 3600
 
 
 MOST = "--selection=most_audio"

@@ -9,7 +9,7 @@ from alm_beam.core.config import EntryConfig, OverlapConfig, WindowConfig
 from alm_beam.core.entries import serialise_entry
 from alm_beam.core.losses import LossReason
 from alm_beam.core.manifest import ManifestLine, Recording, parse_recording
-from alm_beam.core.overlap import filter_overlaps, kept_positions
+from alm_beam.core.overlap import filter_overlaps, greedy_positions
 from alm_beam.core.windows import build_windows
 from tests import obvious
 from tests.strategies import entries, overlap_configs, window_configs
@@ -25,8 +25,8 @@ def recording_of(entry: dict) -> Recording:
 def output_of(
     entry: dict, config: WindowConfig, overlap: OverlapConfig = OVERLAP, fields: EntryConfig = KEEP_ALL
 ) -> dict:
-    selection = filter_overlaps(build_windows(recording_of(entry), config), overlap)
-    return json.loads(serialise_entry(selection, fields))
+    kept = filter_overlaps(build_windows(recording_of(entry), config), overlap)
+    return json.loads(serialise_entry(kept, fields))
 
 
 @settings(max_examples=1500, deadline=None)
@@ -53,10 +53,10 @@ def test_every_segment_starts_a_window_or_is_lost_for_one_reason(entry, config):
     lost = built.losses.lost
     if built.low_sample_rate:
         assert lost[LossReason.SAMPLE_RATE] == len(entry["segments"])
-        assert not built.windows
+        assert not built
     else:
         reasons = (LossReason.BANDWIDTH, LossReason.WINDOW, LossReason.SPEAKERS)
-        assert len(built.windows) + sum(lost[reason] for reason in reasons) == len(entry["segments"])
+        assert len(built) + sum(lost[reason] for reason in reasons) == len(entry["segments"])
         assert lost[LossReason.NO_SPEAKER] + lost[LossReason.NEXT_BANDWIDTH] <= lost[LossReason.WINDOW]
 
 
@@ -76,16 +76,16 @@ def test_windows_obey_the_rules(entry, config):
 @settings(max_examples=500, deadline=None)
 @given(entries(), window_configs(), overlap_configs)
 def test_kept_windows_overlap_less_than_the_threshold(entry, config, overlap):
-    selection = filter_overlaps(build_windows(recording_of(entry), config), overlap)
-    times = selection.times
+    kept_windows = filter_overlaps(build_windows(recording_of(entry), config), overlap)
+    times = kept_windows.times
     for index, one in enumerate(times):
         for other in times[index + 1 :]:
             touching = other[0] >= one[1]
             assert touching or obvious.overlap(one, other) < overlap.threshold
-    windows = selection.candidates.windows
+    windows = kept_windows.candidates.longest
     kept = {(round(s, 6), round(e, 6)) for s, e in times}
     rounded = [(round(start, 6), round(end, 6)) for start, end in zip(windows.starts, windows.ends)]
-    assert [index for index, times in enumerate(rounded) if times in kept] == selection.kept
+    assert [index for index, times in enumerate(rounded) if times in kept] == kept_windows.indices
 
 
 window_times = st.lists(
@@ -101,7 +101,7 @@ window_times = st.lists(
 def test_the_filter_is_idempotent_and_independent_of_order(times, config, rng):
     def kept(times: list) -> list:
         ordered = sorted(times)
-        return [ordered[at] for at in kept_positions(ordered, config)]
+        return [ordered[at] for at in greedy_positions(ordered, config.threshold, config.target_duration)]
 
     stay = kept(times)
     assert kept(stay) == stay

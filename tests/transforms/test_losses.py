@@ -7,7 +7,7 @@ from alm_beam.transforms.losses import LossStatsFn
 def part(index: int) -> LossStats:
     losses = Losses(segments=index, seconds=index / 2)
     losses.lose(LossReason.WINDOW, [index / 4])
-    return LossStats(recordings=1, windows=index, losses=losses, rejected=Counter({"not_json": index}))
+    return LossStats(recordings=1, longest_candidates=index, losses=losses, rejected=Counter({"not_json": index}))
 
 
 def test_accumulators_merge_to_the_same_total_however_the_parts_are_grouped():
