@@ -49,7 +49,7 @@ class Row(NamedTuple):
 def kernel(window_duration: float, selection: str = GREEDY, candidates: str = LONGEST) -> Callable[[bytes], bytes]:
     """The whole way of one line."""
     windows = WindowConfig(target_window_duration=window_duration, candidates=candidates)
-    overlap, entry = OverlapConfig(target_duration=window_duration, selection=selection), EntryConfig()
+    overlap, entry = OverlapConfig(selection=selection), EntryConfig()
 
     def entry_of(line: bytes) -> bytes:
         candidates = build_windows(parse_recording(ManifestLine("bench", 0, line)), windows)
