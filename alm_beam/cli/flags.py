@@ -4,24 +4,11 @@ import argparse
 import difflib
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import MISSING, fields
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
-from alm_beam.core.config import (
-    ALL,
-    GREEDY,
-    LONGEST,
-    MOST_AUDIO,
-    ConfigError,
-    EntryConfig,
-    JobConfig,
-    OverlapConfig,
-    WindowConfig,
-)
+from alm_beam.core.config import GROUPS, PARAMETERS, ConfigError, JobConfig
+from alm_beam.core.parameters import Parameter, Paths, Switch, Whole, parameters_of, split_at_commas
 from alm_beam.storage.secrets import redacted, shown
-
-if TYPE_CHECKING:
-    from alm_beam.storage.connections import StorageOptions
 
 _EPILOG = """\
 Any flag of Apache Beam may follow: --runner (without it the job runs here, on all cores if the input is large enough),
@@ -33,18 +20,21 @@ Dataflow, --no_wait_until_finish); 1 when it failed; 2 when a flag is wrong: the
 
 
 class _Switch(argparse.Action):
-    """`--x`, `--no_x`, `--x=true`, `--x=false`: templates and schedulers pass values, people do not."""
+    """`--x`, `--no_x`, `--x=true`, `--x=false`: templates and schedulers pass values, people do not.
+
+    It keeps the text of the positive form.
+    """
 
     def __init__(self, option_strings: Sequence[str], dest: str, **kwargs: Any):
-        super().__init__([f"--{dest}", f"--no_{dest}"], dest, nargs="?", metavar="true|false", **kwargs)
+        super().__init__([f"--{dest}", f"--no_{dest}"], dest, nargs="?", **kwargs)
 
     def __call__(
         self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, value: Any, option: str | None = None
     ) -> None:
-        states: dict[str, bool] = {"true": True, "false": False}
-        state = states.get((value or "true").lower(), value)
-        is_negated = option == f"--no_{self.dest}" and type(state) is bool
-        setattr(namespace, self.dest, not state if is_negated else state)
+        text = value or "true"
+        if option == f"--no_{self.dest}":
+            text = {"true": "false", "false": "true"}.get(text.lower(), text)
+        setattr(namespace, self.dest, text)
 
 
 class FlagParser(argparse.ArgumentParser):
@@ -56,26 +46,6 @@ class FlagParser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Ends the process with the message, without the list of all flags that would hide it."""
         self.exit(2, f"{self.prog}: error: {redacted(message)} (see {self.prog} --help)\n")
-
-    def parse_known_flags(self, arguments: Sequence[str]) -> argparse.Namespace:
-        """The flags. Ends the process if there is one that is not known, and names the nearest."""
-        flags, unknown = self.parse_known_args(list(arguments))
-        self.refuse_unknown(unknown, ())
-        return flags
-
-    def add_storage_options(self) -> None:
-        """Adds `--storage_options`, for a command that has no configuration of its own."""
-        help_text = "fsspec's options for the URLs, as of alm-beam windows; never shown"
-        self.add_argument("--storage_options", metavar="JSON", default="{}", help=help_text)
-
-    def storage_options(self, flags: argparse.Namespace, urls: Sequence[str]) -> "StorageOptions":
-        """fsspec's options for the URLs. Ends the process if the flag does not state them."""
-        from alm_beam.storage.options import options_by_protocol, parse_storage_options
-
-        try:
-            return options_by_protocol(parse_storage_options(flags.storage_options), urls)
-        except (ValueError, ImportError) as error:
-            self.error(f"--storage_options: {error}")
 
     def refuse(self, flag: str, value: object, why: str) -> NoReturn:
         """Ends the process with a message that names the flag and what it was given."""
@@ -99,160 +69,63 @@ class FlagParser(argparse.ArgumentParser):
 
 
 def windows_parser(prog: str) -> FlagParser:
-    """The parser of the main job's flags. It leaves those that it does not know to the caller: they may be Beam's."""
-    defaults = {**_defaults(JobConfig), **_defaults(WindowConfig), **_defaults(OverlapConfig)}
+    """The parser of the main job's flags. It leaves those that it does not know to the caller: they may be Beam's.
+
+    What it gives are the texts of the flags, of those alone that are there; `job_config` makes values of them.
+    """
     parser = FlagParser(
         prog=prog, description="Builds training windows from manifests of diarized recordings.", epilog=_EPILOG
     )
-
-    def add(group: argparse._ArgumentGroup, name: str, metavar: str, text: str, **kwargs: Any) -> None:
-        kwargs.setdefault("default", defaults.get(name))
-        shown = "" if kwargs["default"] is None else " (default: %(default)s)"
-        group.add_argument(f"--{name}", metavar=metavar, help=text + shown, **kwargs)
-
-    files = parser.add_argument_group("files")
-    add(
-        files,
-        "input",
-        "PATH",
-        "manifest, folder (searched recursively for .jsonl and .json, also with .gz .zst .bz2) or glob; "
-        "repeatable, or comma-separated; a path or any fsspec URL; one that is named twice is read twice",
-        action="append",
-        required=True,
-    )
-    add(files, "output", "DIR", "folder to write; a path or any fsspec URL", required=True)
-    files.add_argument("--overwrite", action=_Switch, default=False, help="replace a finished run in --output")
-    add(
-        files,
-        "num_shards",
-        "N",
-        "number of output shards, 0: the runner decides; a fixed number makes a local runner hold the whole output in "
-        "memory",
-        type=_number,
-    )
-    add(files, "repeat_factor", "N", "read the input this many times over, for scale tests", type=_number)
-    add(
-        files,
-        "max_reject_fraction",
-        "FRACTION",
-        "fail the run when a greater share of the entries cannot be used",
-        type=_number,
-    )
-    add(
-        files,
-        "storage_options",
-        "JSON",
-        'fsspec\'s options for the URLs, {"<option>": value}, or {"<protocol>": {"<option>": value}}; never shown',
-    )
-    add(
-        files,
-        "native_filesystems",
-        "SCHEMES",
-        "URL schemes that Beam's own filesystems serve instead of fsspec's, comma-separated (default: gs on Dataflow)",
-        type=_names,
-    )
-    rules = parser.add_argument_group("windows")
-    add(rules, "target_window_duration", "SECONDS", "how long a window should last", type=_number)
-    add(rules, "tolerance", "FRACTION", "of the target, by which a window may be shorter or longer", type=_number)
-    add(rules, "min_sample_rate", "HZ", "a recording below it gives no windows", type=_number)
-    add(rules, "min_bandwidth", "HZ", "a segment below it is in no window", type=_number)
-    add(rules, "min_speakers", "N", "least number of distinct speakers in a window", type=_number)
-    add(rules, "max_speakers", "N", "greatest number of distinct speakers in a window", type=_number)
-    rules.add_argument(
-        "--truncation",
-        action=_Switch,
-        default=defaults["truncation"],
-        help="cut a segment that crosses the maximum duration at a word end (default: on)",
-    )
-    add(
-        rules,
-        "candidates",
-        f"{LONGEST}|{ALL}",
-        f"of each start the longest window, or with {ALL} every window that obeys the rules",
-    )
-    choice = parser.add_argument_group("overlapping windows")
-    add(
-        choice,
-        "selection",
-        f"{GREEDY}|{MOST_AUDIO}",
-        f"how the windows that stay are chosen: one pair after the other, or with {MOST_AUDIO} those that last longest "
-        "together",
-    )
-    choice.add_argument(
-        "--compare_selection",
-        action=_Switch,
-        default=defaults["compare_selection"],
-        help=f"state in the statistics of a {GREEDY} run what {MOST_AUDIO} would have kept; takes time",
-    )
-    add(
-        choice,
-        "overlap_percentage",
-        "PERCENT",
-        "of two windows that share this much of the shorter one, or more, one goes",
-        type=_number,
-    )
-    add(
-        choice,
-        "target_duration",
-        "SECONDS",
-        "the one nearer to it stays (default: --target_window_duration)",
-        type=_number,
-        default=None,
-    )
-    shape = parser.add_argument_group("output")
-    # Reversed, the defaults read as the reference writes them.
-    for name, text in (
-        ("drop_fields", "fields left out of the segments of windows, comma-separated"),
-        ("drop_fields_top_level", "fields of the entry left out, comma-separated"),
-    ):
-        add(shape, name, "NAMES", text, default=",".join(sorted(_defaults(EntryConfig)[name], reverse=True)))
-    shape.add_argument(
-        "--candidate_windows",
-        action=_Switch,
-        default=_defaults(EntryConfig)["candidate_windows"],
-        help="write the candidates too: `windows` and `lost_win_full_data`, most of the bytes (default: on)",
-    )
-    shape.add_argument(
-        "--cuts",
-        action=_Switch,
-        default=_defaults(EntryConfig)["cuts"],
-        help="write the windows that stay as Lhotse cuts too, a line each, with an index for training (default: on)",
-    )
+    for title, config in GROUPS.items():
+        group = parser.add_argument_group(title)
+        for name, parameter in parameters_of(config).items():
+            group.add_argument(
+                f"--{name}",
+                action=_action(parameter),
+                required=parameter.is_required,
+                default=argparse.SUPPRESS,
+                metavar=parameter.metavar,
+                help=_help(parameter).replace("%", "%%"),
+            )
     return parser
 
 
 def job_config(parser: FlagParser, flags: argparse.Namespace) -> JobConfig:
     """The configuration that the flags state. Ends the process where one is out of its range."""
-    given = vars(flags) | {
-        name: frozenset(_names(getattr(flags, name))) for name in ("drop_fields", "drop_fields_top_level")
-    }
-    from alm_beam.storage.options import parse_storage_options
-
-    given["storage_options"] = parse_storage_options(flags.storage_options or "{}")
-    given["input"] = tuple(path for each in flags.input for path in _names(each))
+    given = {}
+    for name, text in vars(flags).items():
+        try:
+            given[name] = PARAMETERS[name].parse(",".join(text) if isinstance(text, list) else text)
+        except ValueError as error:
+            parser.error(f"--{name}: {error}")
     try:
         return JobConfig.of(given)
     except ConfigError as error:
-        parser.refuse(error.parameter, error.value, error.allowed)
+        if error.is_hidden:
+            parser.error(f"--{error}")
+        value = ",".join(error.value) if isinstance(error.value, tuple) else error.value
+        parser.refuse(error.parameter, value, error.allowed)
 
 
-def _number(text: str) -> int | float | str:
-    """The number that the text states; the text itself where it states none, for the configuration to refuse."""
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            continue
-    return text
+def default_words(parameter: Parameter) -> str:
+    """The default of a parameter, as help and docs state it; empty where there is none."""
+    if isinstance(parameter, Switch):
+        return "on" if parameter.default else "off"
+    return f"--{parameter.follows}" if parameter.follows else parameter.default_text or ""
 
 
-def _names(text: str) -> list[str]:
-    return [name for name in map(str.strip, text.split(",")) if name]
+def _help(parameter: Parameter) -> str:
+    default = default_words(parameter)
+    if isinstance(parameter, Whole) and parameter.zero:
+        default += f", {parameter.zero}"
+    return parameter.help + (f" (default: {default})" if default else "")
 
 
-_URLS_OF: dict[str, Callable[[str], list[str]]] = {"input": _names, "output": lambda value: [value]}
+def _action(parameter: Parameter) -> type[argparse.Action] | str:
+    if isinstance(parameter, Switch):
+        return _Switch
+    return "append" if isinstance(parameter, Paths) else "store"
+
+
+_URLS_OF: dict[str, Callable[[str], list[str]]] = {"input": split_at_commas, "output": lambda value: [value]}
 """The paths and URLs that a flag names."""
-
-
-def _defaults(config: type) -> dict[str, Any]:
-    return {field.name: field.default for field in fields(config) if field.default is not MISSING}

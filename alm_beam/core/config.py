@@ -1,12 +1,43 @@
-"""Parameters of a run. Every check stands here; whatever holds one of these objects holds valid values."""
+"""The configurations of a run. Whatever holds one of these objects holds valid values.
 
+What a parameter means, its unit and its range stand in its field; see `alm_beam.core.parameters`.
+"""
+
+import difflib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-MAX_OVERLAP_PERCENTAGE = 100.0
-MOST = 1_000_000_000
-"""No parameter may be greater: what is, is a slip of the pen, or a number that JSON cannot hold."""
+from alm_beam.core.parameters import (
+    HIDDEN,
+    ConfigError,
+    Folder,
+    Parameter,
+    Paths,
+    about,
+    check_fields,
+    choice,
+    names,
+    number,
+    parameters_of,
+    secret_object,
+    switch,
+    whole,
+)
+
+__all__ = [
+    "ALL",
+    "GREEDY",
+    "GROUPS",
+    "LONGEST",
+    "MOST_AUDIO",
+    "PARAMETERS",
+    "ConfigError",
+    "EntryConfig",
+    "JobConfig",
+    "OverlapConfig",
+    "WindowConfig",
+]
 
 LONGEST, ALL = "longest", "all"
 """Which windows of a start are candidates."""
@@ -14,189 +45,274 @@ LONGEST, ALL = "longest", "all"
 GREEDY, MOST_AUDIO = "greedy", "most_audio"
 """How the windows that stay are chosen."""
 
-_SECONDS = f"a number of seconds above 0, at most {MOST}"
-
-
-class ConfigError(ValueError):
-    """A parameter is out of its range.
-
-    Attributes:
-        parameter: name of the parameter, as on the command line without the dashes.
-        value: what was given.
-        allowed: the values that are allowed, in words.
-    """
-
-    def __init__(self, parameter: str, value: object, allowed: str):
-        super().__init__(f"{parameter}={value}: {allowed}")
-        self.parameter = parameter
-        self.value = value
-        self.allowed = allowed
-
-
-def _check(holds: bool, parameter: str, value: object, allowed: str) -> None:
-    if not holds:
-        raise ConfigError(parameter, value, f"must be {allowed}")
-
-
-def _is_number(value: object) -> bool:
-    return type(value) in (int, float) and abs(value) <= MOST  # type: ignore[arg-type]
-
-
-def _is_whole(value: object, least: int) -> bool:
-    return type(value) is int and least <= value <= MOST
+_PERCENT = 100.0
 
 
 @dataclass(frozen=True)
 class WindowConfig:
     """Which runs of consecutive segments are windows.
 
-    Attributes:
-        target_window_duration: seconds, > 0.
-        tolerance: fraction, 0 <= tolerance < 1; a window lasts target ± target * tolerance, both ends included.
-        min_sample_rate: Hz, >= 0; a recording below it gives no windows.
-        min_bandwidth: Hz, >= 0; a segment below it is in no window.
-        min_speakers: least number of distinct speakers in a window, >= 1.
-        max_speakers: greatest number of distinct speakers in a window, >= min_speakers.
-        truncation: cut a segment that crosses the maximum duration at a word end.
-        candidates: LONGEST, of each start the longest window, or ALL, every window.
+    A window lasts `target_window_duration` plus or minus `tolerance` times that, both ends included:
+
+    >>> config = WindowConfig(target_window_duration=60, tolerance=0.1)
+    >>> config.min_duration, config.max_duration  # seconds
+    (54.0, 66.0)
+
+    Raises:
+        ConfigError: a value is out of its range.
     """
 
-    target_window_duration: float = 120.0
-    tolerance: float = 0.1
-    min_sample_rate: float = 16000
-    min_bandwidth: float = 8000
-    min_speakers: int = 2
-    max_speakers: int = 5
-    truncation: bool = True
-    candidates: str = LONGEST
+    target_window_duration: float = number(
+        120.0, "how long a window should last", label="Target window duration", unit="seconds", above=0
+    )
+    tolerance: float = number(
+        0.1,
+        "share of the target duration by which a window may be shorter or longer, both ends included",
+        label="Tolerance",
+        unit="fraction",
+        at_least=0,
+        below=1,
+    )
+    min_sample_rate: float = number(
+        16000,
+        "recordings with a lower sample rate give no windows",
+        label="Minimum sample rate",
+        unit="Hz",
+        at_least=0,
+    )
+    min_bandwidth: float = number(
+        8000, "segments with a lower bandwidth are in no window", label="Minimum bandwidth", unit="Hz", at_least=0
+    )
+    min_speakers: int = whole(
+        2, "smallest number of distinct speakers in a window", label="Minimum number of speakers", at_least=1
+    )
+    max_speakers: int = whole(
+        5,
+        "largest number of distinct speakers in a window, at least `min_speakers`",
+        label="Maximum number of speakers",
+        at_least=1,
+    )
+    truncation: bool = switch(
+        True,
+        "shorten a segment that crosses the maximum duration, so that it ends with a word",
+        label="Shorten segments at the maximum duration",
+    )
+    candidates: str = choice(
+        LONGEST,
+        f"which windows from each start are candidates: `{LONGEST}`, the longest one; `{ALL}`, every one that obeys "
+        "the rules",
+        label="Candidates",
+        options=(LONGEST, ALL),
+    )
     min_duration: float = field(init=False)
     max_duration: float = field(init=False)
 
     def __post_init__(self) -> None:
-        target, tolerance = self.target_window_duration, self.tolerance
-        _check(_is_number(target) and target > 0, "target_window_duration", target, _SECONDS)
-        _check(_is_number(tolerance) and 0 <= tolerance < 1, "tolerance", tolerance, "a fraction, 0 <= tolerance < 1")
-        for name in ("min_sample_rate", "min_bandwidth"):
-            value = getattr(self, name)
-            _check(_is_number(value) and value >= 0, name, value, f"a number of Hz from 0 to {MOST}")
-        _check(_is_whole(self.min_speakers, 1), "min_speakers", self.min_speakers, f"a whole number from 1 to {MOST}")
-        at_least = f"a whole number from min_speakers ({self.min_speakers}) to {MOST}"
-        _check(_is_whole(self.max_speakers, self.min_speakers), "max_speakers", self.max_speakers, at_least)
-        _check(type(self.truncation) is bool, "truncation", self.truncation, "true or false")
-        _check(self.candidates in (LONGEST, ALL), "candidates", self.candidates, f"{LONGEST} or {ALL}")
+        check_fields(self)
+        target, least = self.target_window_duration, self.min_speakers
+        if self.max_speakers < least:
+            most = parameters_of(WindowConfig)["max_speakers"].allowed.rpartition(" ")[2]
+            at_least = f"must be a whole number from min_speakers ({least}) to {most}"
+            raise ConfigError("max_speakers", self.max_speakers, at_least)
         width = target * self.tolerance
-        _check(target - width > 0, "target_window_duration", target, "greater: with its tolerance it reaches down to 0")
+        if target - width <= 0:
+            reason = "must be greater: with its tolerance it reaches down to 0"
+            raise ConfigError("target_window_duration", target, reason)
         object.__setattr__(self, "min_duration", target - width)
         object.__setattr__(self, "max_duration", target + width)
 
 
 @dataclass(frozen=True)
 class OverlapConfig:
-    """Which of the overlapping windows stay.
+    """Which of the overlapping candidate windows are kept.
 
-    Attributes:
-        overlap_percentage: 0 to 100; of a pair that overlaps by this share of the shorter window, or more, one goes.
-        target_duration: seconds, > 0; the window whose duration is nearer to it stays. None: the target window duration
-            that the candidates were built with.
-        selection: GREEDY, one pair after the other as the reference has it, or MOST_AUDIO, those that last longest
-            together.
-        compare_selection: state in the statistics what MOST_AUDIO keeps.
+    `target_duration` is in seconds; None stands for the target window duration of the windows:
+
+    >>> OverlapConfig(overlap_percentage=80).threshold  # fraction of the shorter window
+    0.8
+    >>> JobConfig(("in.jsonl",), "out", WindowConfig(target_window_duration=60)).overlap.target_duration
+    60
+
+    Raises:
+        ConfigError: a value is out of its range.
     """
 
-    overlap_percentage: float = 50
-    target_duration: float | None = None
-    selection: str = GREEDY
-    compare_selection: bool = False
+    overlap_percentage: float = number(
+        50,
+        "of two windows that share this percentage of the shorter one, or more, one is dropped",
+        label="Overlap at which one of two windows is dropped",
+        at_least=0,
+        at_most=100,
+        metavar="PERCENT",
+    )
+    target_duration: float | None = number(
+        None,
+        "of two windows that overlap too much, the one whose duration is nearer to this is kept",
+        label="Preferred duration of overlapping windows",
+        unit="seconds",
+        above=0,
+        follows="target_window_duration",
+    )
+    selection: str = choice(
+        GREEDY,
+        f"how the windows to keep are chosen: `{GREEDY}` decides one pair after the other; `{MOST_AUDIO}` keeps those "
+        "that last longest together",
+        label="How the windows to keep are chosen",
+        options=(GREEDY, MOST_AUDIO),
+    )
+    compare_selection: bool = switch(
+        False,
+        f"state in the statistics of a `{GREEDY}` run what `{MOST_AUDIO}` would have kept; the job then takes longer",
+        label="Compare the ways to choose",
+    )
 
     def __post_init__(self) -> None:
-        percentage, target = self.overlap_percentage, self.target_duration
-        in_range = _is_number(percentage) and 0 <= percentage <= MAX_OVERLAP_PERCENTAGE
-        _check(in_range, "overlap_percentage", percentage, "a number from 0 to 100")
-        _check(target is None or (_is_number(target) and target > 0), "target_duration", target, _SECONDS)
-        _check(self.selection in (GREEDY, MOST_AUDIO), "selection", self.selection, f"{GREEDY} or {MOST_AUDIO}")
-        _check(type(self.compare_selection) is bool, "compare_selection", self.compare_selection, "true or false")
+        check_fields(self)
 
     @property
     def threshold(self) -> float:
         """The overlap, as a fraction of the shorter window, from which on a pair loses one."""
-        return self.overlap_percentage / MAX_OVERLAP_PERCENTAGE
+        return self.overlap_percentage / _PERCENT
+
+    def for_windows(self, windows: WindowConfig) -> "OverlapConfig":
+        """This configuration with a target duration: the one of the windows where it has none of its own."""
+        if self.target_duration is not None:
+            return self
+        return replace(self, target_duration=windows.target_window_duration)
 
 
 @dataclass(frozen=True)
 class EntryConfig:
     """What is written of a recording.
 
-    Attributes:
-        drop_fields: fields of a segment that are left out. They go from the output only: windows are built with them.
-        drop_fields_top_level: fields of the entry that are left out.
-        candidate_windows: write `windows` and `stats.lost_win_full_data`, which are most of the bytes of an entry.
-        cuts: write the windows that stay as cuts, too, with their index.
+    Dropped fields are left out of the output only; windows are built with them. Both sets may be given as
+    comma-separated text:
+
+    >>> sorted(EntryConfig(drop_fields="words, text").drop_fields)
+    ['text', 'words']
+
+    Raises:
+        ConfigError: a value is out of its range.
     """
 
-    drop_fields: frozenset[str] = frozenset({"words"})
-    drop_fields_top_level: frozenset[str] = frozenset({"words", "segments"})
-    candidate_windows: bool = True
-    cuts: bool = True
+    drop_fields: frozenset[str] = names(
+        "words", "fields left out of the segments of windows, separated by commas", label="Segment fields left out"
+    )
+    drop_fields_top_level: frozenset[str] = names(
+        "words,segments", "fields left out of the entry, separated by commas", label="Entry fields left out"
+    )
+    candidate_windows: bool = switch(
+        True,
+        "write the candidate windows too (`windows`, and `lost_win_full_data` in `stats`): most of an entry's bytes",
+        label="Write the candidate windows, too",
+    )
+    cuts: bool = switch(
+        True,
+        "write the kept windows as Lhotse cuts too, one a line, with an index for training",
+        label="Write cuts and their index, too",
+    )
 
     def __post_init__(self) -> None:
-        for name in ("drop_fields", "drop_fields_top_level"):
-            value = getattr(self, name)
-            _check(type(value) is frozenset, name, value, "a set of field names")
-        for name in ("candidate_windows", "cuts"):
-            _check(type(getattr(self, name)) is bool, name, getattr(self, name), "true or false")
+        check_fields(self)
 
 
 @dataclass(frozen=True)
 class JobConfig:
-    """Everything that a run of the job is told.
+    """Everything that a run of the main job is told.
 
-    Attributes:
-        input: files, folders and globs; paths or fsspec URLs.
-        output: the folder to write to; a path or an fsspec URL.
-        repeat_factor: how many times over the input is read, >= 1.
-        num_shards: number of output shards; 0 leaves it to the runner.
-        overwrite: replace a finished run in `output`.
-        max_reject_fraction: 0 to 1; the run fails when a greater share of the entries is rejected.
+    >>> config = JobConfig(input=("manifests/",), output="windows", windows=WindowConfig(target_window_duration=30))
+    >>> config.overlap.target_duration  # seconds; follows the windows unless it is given
+    30
+    >>> JobConfig.of({"input": "manifests/", "output": "windows", "target_window_duration": 30}) == config
+    True
+
+    Raises:
+        ConfigError: a value is out of its range.
     """
 
-    input: tuple[str, ...]
-    output: str
+    input: tuple[str, ...] = field(
+        metadata=about(
+            Paths(
+                help="manifest, folder (searched recursively for .jsonl and .json, also with .gz .zst .bz2) or glob, a "
+                "path or any fsspec URL; give several by commas or by repeating the flag; one that is named twice is "
+                "read twice",
+                label="Manifests",
+                metavar="PATH",
+                is_required=True,
+            )
+        )
+    )
+    output: str = field(
+        metadata=about(
+            Folder(
+                help="folder to write to, a path or any fsspec URL",
+                label="Output folder",
+                metavar="DIR",
+                is_required=True,
+            )
+        )
+    )
     windows: WindowConfig = WindowConfig()
     overlap: OverlapConfig = OverlapConfig()
     entry: EntryConfig = EntryConfig()
-    repeat_factor: int = 1
-    num_shards: int = 0
-    overwrite: bool = False
-    max_reject_fraction: float = 0.01
-    storage_options: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    repeat_factor: int = whole(
+        1,
+        "read the input this many times over, for scale tests",
+        label="Read the input so many times",
+        at_least=1,
+    )
+    num_shards: int = whole(
+        0,
+        "number of output shards; with any but 0 a local runner holds the whole output in memory",
+        label="Number of output shards",
+        at_least=0,
+        zero="the runner decides",
+    )
+    overwrite: bool = switch(False, "replace a finished run in the output folder", label="Replace a finished run")
+    max_reject_fraction: float = number(
+        0.01,
+        "fail the run when a greater share of the entries cannot be used",
+        label="Greatest share of rejects",
+        unit="fraction",
+        at_least=0,
+        at_most=1,
+    )
+    storage_options: Mapping[str, Any] = secret_object(
+        'fsspec\'s options for the URLs: `{"<option>": value}`, or `{"<protocol>": {"<option>": value}}`; never shown',
+        label="Options of the filesystems",
+    )
 
     def __post_init__(self) -> None:
-        _check(bool(self.input) and all(self.input), "input", ",".join(self.input), "a file, a folder or a glob")
-        _check(self.output != "", "output", self.output, "a folder")
-        _check(
-            _is_whole(self.repeat_factor, 1), "repeat_factor", self.repeat_factor, f"a whole number from 1 to {MOST}"
-        )
-        decided = f"a whole number from 0 (the runner decides) to {MOST}"
-        _check(_is_whole(self.num_shards, 0), "num_shards", self.num_shards, decided)
-        _check(type(self.overwrite) is bool, "overwrite", self.overwrite, "true or false")
-        fraction = self.max_reject_fraction
-        _check(_is_number(fraction) and 0 <= fraction <= 1, "max_reject_fraction", fraction, "a fraction from 0 to 1")
+        check_fields(self)
+        object.__setattr__(self, "overlap", self.overlap.for_windows(self.windows))
 
     @classmethod
     def of(cls, parameters: Mapping[str, Any]) -> "JobConfig":
         """The configuration that parameters state by the names of their flags; what they leave out has its default.
 
-        `target_duration` follows `target_window_duration` where it is left out, or None.
+        Values are Python's or a configuration file's: a set of names may be a list or comma-separated text, and so may
+        `input`. A `target_duration` of None is `target_window_duration`.
+
+        >>> JobConfig.of({"input": ["a.jsonl", "b.jsonl"], "output": "out", "drop_fields": "words,text"}).input
+        ('a.jsonl', 'b.jsonl')
+        >>> JobConfig.of({"input": "a.jsonl", "output": "out", "target_windw_duration": 60})
+        Traceback (most recent call last):
+        alm_beam.core.parameters.ConfigError: target_windw_duration: is no parameter (did you mean \
+target_window_duration?)
 
         Raises:
-            ConfigError: a value is out of its range.
+            ConfigError: a value is out of its range, a name is unknown, or `input` or `output` is missing.
         """
-        given = dict(parameters)
-        if given.get("target_duration") is None:
-            given["target_duration"] = given.get("target_window_duration", WindowConfig.target_window_duration)
+        for name in parameters.keys() - PARAMETERS.keys():
+            nearest = difflib.get_close_matches(name.lower(), PARAMETERS, n=1)
+            advice = f" (did you mean {nearest[0]}?)" if nearest else ""
+            raise ConfigError(name, HIDDEN, f"is no parameter{advice}")
+        for name, parameter in PARAMETERS.items():
+            if parameter.is_required and name not in parameters:
+                raise ConfigError(name, HIDDEN, f"is missing; it must be {parameter.allowed}")
 
         def part(config: type) -> dict[str, Any]:
-            return {each.name: given[each.name] for each in fields(config) if each.init and each.name in given}
+            return {name: parameters[name] for name in parameters_of(config) if name in parameters}
 
         return cls(
             **part(cls),
@@ -206,8 +322,24 @@ class JobConfig:
         )
 
     def parameters(self) -> dict[str, Any]:
-        """What `of` takes."""
-        given = {each.name: getattr(self, each.name) for each in fields(self)}
-        for part in (given.pop("windows"), given.pop("overlap"), given.pop("entry")):
-            given.update({each.name: getattr(part, each.name) for each in fields(part) if each.init})
-        return given
+        """The values by the names of their flags, as `of` takes them. Those that may hold secrets are left out."""
+        return {
+            name: getattr(config, name)
+            for config in (self, self.windows, self.overlap, self.entry)
+            for name, parameter in parameters_of(type(config)).items()
+            if not parameter.is_secret
+        }
+
+
+GROUPS: Mapping[str, type] = {
+    "files": JobConfig,
+    "windows": WindowConfig,
+    "overlapping windows": OverlapConfig,
+    "output": EntryConfig,
+}
+"""The configurations that hold the parameters of a run, by the title under which help and docs list them."""
+
+PARAMETERS: Mapping[str, Parameter] = {
+    name: parameter for config in GROUPS.values() for name, parameter in parameters_of(config).items()
+}
+"""Every parameter of a run, by name."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from apache_beam.coders import Coder, registry
 
-from alm_beam.core.manifest import ManifestLine, Element
+from alm_beam.core.manifest import Element, ManifestLine
 
 
 class ElementCoder(Coder):

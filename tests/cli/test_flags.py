@@ -8,10 +8,9 @@ from pathlib import Path
 import pytest
 
 from alm_beam.cli.flags import job_config, windows_parser
-from alm_beam.cli.windows import main as run
+from alm_beam.core.config import PARAMETERS
+from alm_beam.jobs.windows import run
 from tests.manifests import write
-
-README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 
 
 def config(*flags: str):
@@ -43,7 +42,7 @@ def refused(capfd, *flags: str) -> str:
         ("--min_speakers=0", "--min_speakers=0: must be a whole number from 1 to 1000000000"),
         ("--min_speakers=6", "--max_speakers=5: must be a whole number from min_speakers (6) to 1000000000"),
         ("--truncation=maybe", "--truncation=maybe: must be true or false"),
-        ("--no_truncation=maybe", "--truncation=maybe: must be true or false"),
+        ("--no_truncation=Maybe", "--truncation=Maybe: must be true or false"),
         ("--candidate_windows=1", "--candidate_windows=1: must be true or false"),
         ("--overlap_percentage=101", "--overlap_percentage=101: must be a number from 0 to 100"),
         ("--target_duration=-5", "--target_duration=-5: must be a number of seconds above 0, at most 1000000000"),
@@ -68,7 +67,8 @@ def test_a_wrong_flag_is_refused_before_anything_is_read_or_written(tmp_path, ca
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (("--storage_options", "{secret:", "TOPS3CRET}"), "belongs to no flag"),
+        (("--storage_options", "{secret:", "TOPS3CRET}"), "--storage_options: is not JSON"),
+        (("--storage_options", "{}", "TOPS3CRET}"), "belongs to no flag"),
         (("--secret=TOPS3CRET",), "unknown argument --secret ("),
         (('--storage={"secret":"TOPS3CRET"}',), "unknown argument --storage ("),
         (
@@ -118,6 +118,11 @@ def test_an_output_that_cannot_be_a_folder_is_refused(tmp_path, capfd, monkeypat
     assert "without any of * ? [ ]" in refused(capfd, f"--input={source}", "--output=out")
 
 
+@pytest.mark.parametrize("flag", ["--input=", "--input=,"])
+def test_an_input_without_a_path_is_refused(capfd, flag):
+    assert "error: --input=: must be a file, a folder or a glob" in refused(capfd, flag, "--output=out")
+
+
 def test_missing_flags_are_named(capfd):
     assert "--input, --output" in refused(capfd)
 
@@ -156,23 +161,60 @@ def test_field_lists_are_stripped_and_may_be_empty():
     assert given.drop_fields_top_level == set()
 
 
-def test_parameters_name_every_flag():
+def test_every_parameter_is_a_flag_and_nothing_else_is():
     flags = {
         option for option in windows_parser("test")._option_string_actions if not re.match("--no_|--help|-h", option)
     }
-    how_to_reach_the_data = {"--storage_options", "--native_filesystems"}
-    assert {f"--{name}" for name in config().parameters()} == flags - how_to_reach_the_data
+    assert flags == {f"--{name}" for name in PARAMETERS}
+    assert config().parameters().keys() == PARAMETERS.keys() - {"storage_options"}
 
 
-def test_the_readme_lists_every_flag_with_its_default():
-    rows = dict(re.findall(r"^\| `(--[a-z_]+)`[^|]*\| ([^|]*?) *\|", README, re.M))
-    actions = {a.option_strings[0]: a for a in windows_parser("test")._actions if a.dest != "help"}
-    assert rows.keys() == actions.keys()
-    for flag, action in actions.items():
-        words = {"on": True, "off": False}
-        words |= dict.fromkeys(("required", "the target window duration", "none", "`gs` on Dataflow"))
-        stated = words.get(rows[flag], rows[flag])
-        assert str(stated).strip("`") == str(action.default), flag
+def test_help_states_each_parameter_with_its_default():
+    shown = " ".join(windows_parser("test").format_help().split())
+    for parameter in PARAMETERS.values():
+        assert " ".join(parameter.help.split()) in shown.replace("- ", "-")
+    for default in (
+        "120.0",
+        "0, the runner decides",
+        "on",
+        "off",
+        "greedy",
+        "--target_window_duration",
+        "words,segments",
+    ):
+        assert f"(default: {default})" in shown
+
+
+@pytest.mark.parametrize(
+    ("text", "options"),
+    [("", {}), (" ", {}), ("{}", {}), ('{"s3": {"key": "a"}, "n": 1}', {"s3": {"key": "a"}, "n": 1})],
+)
+def test_storage_options_are_json(text, options):
+    assert config(f"--storage_options={text}").storage_options == options
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('{"key": TOPS3CRET}', r"--storage_options: is not JSON \(.*\)"),
+        ("TOPS3CRET", r"--storage_options: is not JSON \(.*\)"),
+        ('["TOPS3CRET"]', "--storage_options: must be a JSON object"),
+        ('"TOPS3CRET"', "--storage_options: must be a JSON object"),
+    ],
+)
+def test_storage_options_that_are_none_are_refused_without_showing_them(capfd, text, message):
+    with pytest.raises(SystemExit) as stopped:
+        config(f"--storage_options={text}")
+    assert stopped.value.code == 2
+    said = "".join(capfd.readouterr())
+    assert re.search(message, said)
+    assert "TOPS3CRET" not in said
+
+
+def test_the_parser_imports_neither_beam_nor_numpy_nor_fsspec():
+    code = "import sys, alm_beam.cli.flags; print({'apache_beam', 'numpy', 'fsspec'} & sys.modules.keys())"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"
 
 
 @pytest.mark.parametrize("command", [["-m", "alm_beam"], ["-m", "alm_beam", "windows"], ["pipelines/build_windows.py"]])
