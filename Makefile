@@ -8,8 +8,8 @@ DATAFLOW_PYTHON ?= python3.11
 AIRFLOW_BIN := .venv-airflow/bin
 AIRFLOW_READY := .venv-airflow/.ready
 
-.PHONY: demo test test-storage test-flink test-dataflow test-airflow lint test-lowest bench bench-flink dataflow-template \
-	dataflow-requirements clean
+.PHONY: demo test test-storage test-flink test-dataflow test-airflow lint generated test-lowest bench bench-flink \
+	dataflow-template dataflow-requirements clean
 
 demo: $(READY)
 	$(BIN)/alm-beam windows --input=alm_beam/sample_data --output=$(DEMO_OUTPUT) --overwrite
@@ -38,6 +38,10 @@ lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# What follows from the parameters in alm_beam/core/config.py: docs, Dataflow's metadata, the Airflow DAG's params.
+generated: $(READY)
+	$(BIN)/python templates/generate.py
 
 # The tests again, with the oldest release of each dependency that setup.py allows.
 test-lowest:

@@ -59,47 +59,107 @@ FLAGS = {
         "Folder of the data interval, a path or URL. What an earlier run left there is replaced.",
         pattern="%",
     ),
-    "target_window_duration": _number(120.0, "Seconds that a window should last.", exclusiveMinimum=0),
-    "tolerance": _number(0.1, "Fraction by which a window may be shorter or longer.", minimum=0, exclusiveMaximum=1),
-    "min_sample_rate": _number(16000, "Hz; a recording below it gives no windows.", minimum=0),
-    "min_bandwidth": _number(8000, "Hz; a segment below it is in no window.", minimum=0),
-    "min_speakers": _whole(2, "Least number of distinct speakers in a window.", minimum=1),
-    "max_speakers": _whole(5, "Greatest number of distinct speakers in a window.", minimum=1),
-    "truncation": Param(True, "Cut a segment that crosses the maximum duration at a word end.", type="boolean"),
-    "candidates": _text(
-        "longest", "Of each start the longest window, or every one that obeys the rules.", enum=["longest", "all"]
+    # Made by templates/generate.py from alm_beam/core/config.py; change them there.
+    "num_shards": _whole(
+        0,
+        "Number of output shards; with any but 0 a local runner holds the whole output in memory. A whole "
+        "number from 0 (the runner decides) to 1000000000.",
+        minimum=0,
     ),
-    "selection": _text("greedy", "How the windows that stay are chosen.", enum=["greedy", "most_audio"]),
-    "compare_selection": Param(
-        False, "State in the statistics of a greedy run what most_audio would have kept.", type="boolean"
-    ),
-    "overlap_percentage": _number(
-        50, "Of two windows that share this much of the shorter one, or more, one goes.", minimum=0, maximum=100
-    ),
-    "target_duration": _number(
-        None,
-        "Seconds; of two overlapping windows the one nearer to it stays. None: target_window_duration.",
-        type=["null", "number"],
-        exclusiveMinimum=0,
-    ),
-    "drop_fields": _text("words", "Fields left out of the segments of windows, separated by commas."),
-    "drop_fields_top_level": _text("words,segments", "Fields of the entry left out, separated by commas."),
-    "candidate_windows": Param(True, "Write the candidates too, most of the bytes.", type="boolean"),
-    "cuts": Param(True, "Write the windows that stay as Lhotse cuts too, with an index for training.", type="boolean"),
-    "num_shards": _whole(0, "Number of output shards; 0: the runner decides.", minimum=0),
     "max_reject_fraction": _number(
-        0.01, "The run fails when a greater share of the entries cannot be used.", minimum=0, maximum=1
+        0.01,
+        "Fail the run when a greater share of the entries cannot be used. A fraction from 0 to 1.",
+        minimum=0,
+        maximum=1,
     ),
     "storage_options": _text(
         None,
-        "fsspec's options for the URLs, a JSON object. Airflow shows it: keep secrets in its workers' environment.",
+        'fsspec\'s options for the URLs: `{"<option>": value}`, or `{"<protocol>": {"<option>": value}}`; '
+        "never shown. Airflow shows it: keep secrets in the environment of its workers.",
         **OPTIONAL_TEXT,
     ),
-    "native_filesystems": _text(
-        None,
-        "URL schemes that Beam's own filesystems serve, separated by commas. None: gs on Dataflow.",
-        type=["null", "string"],
+    "target_window_duration": _number(
+        120.0,
+        "How long a window should last. A number of seconds above 0, at most 1000000000.",
+        exclusiveMinimum=0,
     ),
+    "tolerance": _number(
+        0.1,
+        "Share of the target duration by which a window may be shorter or longer, both ends included. A "
+        "fraction, 0 <= tolerance < 1.",
+        minimum=0,
+        exclusiveMaximum=1,
+    ),
+    "min_sample_rate": _number(
+        16000,
+        "Recordings with a lower sample rate give no windows. A number of Hz from 0 to 1000000000.",
+        minimum=0,
+    ),
+    "min_bandwidth": _number(
+        8000,
+        "Segments with a lower bandwidth are in no window. A number of Hz from 0 to 1000000000.",
+        minimum=0,
+    ),
+    "min_speakers": _whole(
+        2,
+        "Smallest number of distinct speakers in a window. A whole number from 1 to 1000000000.",
+        minimum=1,
+    ),
+    "max_speakers": _whole(
+        5,
+        "Largest number of distinct speakers in a window, at least `min_speakers`. A whole number from 1 "
+        "to 1000000000.",
+        minimum=1,
+    ),
+    "truncation": Param(
+        True,
+        "Shorten a segment that crosses the maximum duration, so that it ends with a word.",
+        type="boolean",
+    ),
+    "candidates": _text(
+        "longest",
+        "Which windows from each start are candidates: `longest`, the longest one; `all`, every one that "
+        "obeys the rules.",
+        enum=["longest", "all"],
+    ),
+    "overlap_percentage": _number(
+        50,
+        "Of two windows that share this percentage of the shorter one, or more, one is dropped. A number "
+        "from 0 to 100.",
+        minimum=0,
+        maximum=100,
+    ),
+    "target_duration": _number(
+        None,
+        "Of two windows that overlap too much, the one whose duration is nearer to this is kept. A number "
+        "of seconds above 0, at most 1000000000. Without a value: target_window_duration.",
+        type=["null", "number"],
+        exclusiveMinimum=0,
+    ),
+    "selection": _text(
+        "greedy",
+        "How the windows to keep are chosen: `greedy` decides one pair after the other; `most_audio` keeps "
+        "those that last longest together.",
+        enum=["greedy", "most_audio"],
+    ),
+    "compare_selection": Param(
+        False,
+        "State in the statistics of a `greedy` run what `most_audio` would have kept; the job then takes longer.",
+        type="boolean",
+    ),
+    "drop_fields": _text("words", "Fields left out of the segments of windows, separated by commas."),
+    "drop_fields_top_level": _text("words,segments", "Fields left out of the entry, separated by commas."),
+    "candidate_windows": Param(
+        True,
+        "Write the candidate windows too (`windows`, and `lost_win_full_data` in `stats`): most of an entry's bytes.",
+        type="boolean",
+    ),
+    "cuts": Param(
+        True,
+        "Write the kept windows as Lhotse cuts too, one a line, with an index for training.",
+        type="boolean",
+    ),
+    # End of what templates/generate.py makes.
 }
 """Flags of the job, on every runner."""
 

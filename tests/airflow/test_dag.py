@@ -17,7 +17,7 @@ from airflow.sdk import DAG, timezone
 from tests.airflow.runs import DATE, FOLDER, JOB_PYTHON, settings
 
 DAGS = Path(os.environ["AIRFLOW__CORE__DAGS_FOLDER"])
-NOT_PARAMS = {"help", "overwrite", "repeat_factor"}
+NOT_PARAMS = {"overwrite", "repeat_factor"}
 """Flags of the job: one that is always given, and one for scale tests."""
 
 
@@ -71,9 +71,9 @@ def test_a_wrong_setting_is_an_import_error_that_names_it(monkeypatch, tmp_path,
 
 def test_params_are_the_flags_of_the_job_with_its_defaults(monkeypatch, tmp_path):
     flags = in_the_job(
-        "import json; from alm_beam.cli.flags import windows_parser\n"
-        "actions = windows_parser('x')._actions\n"
-        "print(json.dumps({each.dest: each.default for each in actions if each.dest != 'help'}))"
+        "import json; from alm_beam.core.config import PARAMETERS\n"
+        "print(json.dumps({name: each.default for name, each in PARAMETERS.items()},"
+        " default=lambda names: ','.join(sorted(names, reverse=True))))"
     )
     params = dag(monkeypatch, tmp_path).params
     names = in_dag("FLAGS")
@@ -114,7 +114,7 @@ EDGES = {
 
 def test_params_and_job_refuse_the_same_values():
     flags = in_dag("FLAGS")
-    assert EDGES.keys() == flags.keys() - {"input", "output", "storage_options", "native_filesystems"}
+    assert EDGES.keys() == flags.keys() - {"input", "output", "storage_options"}
     values = [
         (name, value, is_good) for name, edge in EDGES.items() for is_good, each in zip((1, 0), edge) for value in each
     ]

@@ -200,7 +200,7 @@ def test_a_job_that_fails_fails_the_launch_with_its_reason(launcher):
 def test_storage_options_are_in_no_request_and_no_log(launcher):
     before = len(launcher.dataflow.jobs)
     options = f'--storage_options={{"gs": {{"token": "anon", "secret_access_key": "{SECRET}"}}}}'
-    done = launcher.launch(options, "--native_filesystems=", "--no_wait_until_finish", out="options")
+    done = launcher.launch(options, "--no_wait_until_finish", out="options")
     launcher.dataflow.wait()
     assert len(launcher.dataflow.jobs) == before + 1, done.stderr
     assert SECRET not in json.dumps(launcher.dataflow.jobs[-1]) + done.stdout + done.stderr

@@ -1,6 +1,5 @@
 """The template's parameters are the job's flags: their names, defaults, kinds and values."""
 
-import argparse
 import json
 import re
 import subprocess
@@ -10,14 +9,15 @@ from typing import Any
 import pytest
 from google.cloud.dataflow_v1beta3 import ParameterType, TemplateMetadata
 
-from alm_beam import job
-from alm_beam.cli.flags import _Switch, job_config, windows_parser
+from alm_beam.cli.flags import job_config, windows_parser
+from alm_beam.core.config import PARAMETERS as FLAGS
+from alm_beam.core.parameters import Choice, Number, Switch
+from alm_beam.jobs import windows as job
 from alm_beam.runners.filesystem import StorageSetup
 from tests.templates.image import DOCKERFILE
 
 TEXT = DOCKERFILE.with_name("metadata.json").read_text(encoding="utf-8")
 PARAMETERS: dict[str, dict[str, Any]] = {each["name"]: each for each in json.loads(TEXT)["parameters"]}
-FLAGS: dict[str, argparse.Action] = {each.dest: each for each in windows_parser("test")._actions if each.dest != "help"}
 
 SECONDS = (["120", "0.5", "7.25", ".5", "0120"], ["0", "0.0", "-5", "2min", "nan", ""])
 HZ = (["0", "16000", "44100.5"], ["-1", "8k", "nan", "2000000000", ""])
@@ -35,7 +35,6 @@ VALUES: dict[str, tuple[list[str], list[str]]] = {
     "repeat_factor": AT_LEAST_ONE,
     "max_reject_fraction": (["1", "1.0", *FRACTION[0]], ["1.5", *FRACTION[1]]),
     "storage_options": (['{"gs": {"requester_pays": true}}', "{}"], ["secret", '"gs"', "[1]", "{"]),
-    "native_filesystems": (["", "gs"], ["GS", "gs://", "gs;s3"]),
     "target_window_duration": SECONDS,
     "tolerance": (FRACTION[0], ["1", *FRACTION[1]]),
     "min_sample_rate": HZ,
@@ -67,8 +66,6 @@ def accepts(monkeypatch) -> Iterator[Callable[[str, str], bool]]:
 
     def accepted(name: str, value: str) -> bool:
         flags = {"input": "gs://lake/in", "output": "gs://lake/out", name: value}
-        if name == "storage_options":
-            flags["native_filesystems"] = ""  # Beam's own take no options
         argv = [f"--{flag}={given}" for flag, given in flags.items()]
         try:
             job.run([*argv, "--runner=DataflowRunner", "--sdk_container_image=image"])
@@ -108,24 +105,19 @@ def test_every_flag_is_a_parameter_and_nothing_else_is():
 @pytest.mark.parametrize("name", FLAGS)
 def test_a_parameter_says_what_its_flag_says(name):
     parameter, flag = PARAMETERS[name], FLAGS[name]
-    assert parameter["isOptional"] is not flag.required
-    default = str(flag.default).lower() if isinstance(flag.default, bool) else flag.default
-    assert parameter.get("defaultValue") == (None if default is None else str(default))
-    stated = flag.help.replace(" (default: %(default)s)", "")
-    assert parameter["helpText"].lower().startswith(stated.lower())
+    assert parameter["isOptional"] is not flag.is_required
+    assert parameter.get("defaultValue") == flag.default_text
+    assert parameter["helpText"].lower().startswith(flag.help.lower())
+    assert ("no secret" in parameter["helpText"]) is flag.is_secret
 
 
 @pytest.mark.parametrize("name", FLAGS)
 def test_the_type_is_that_of_the_flag(name):
     parameter, flag = PARAMETERS[name], FLAGS[name]
     choices = [each["value"] for each in parameter.get("enumOptions", [])]
-    if isinstance(flag, _Switch):
-        expected = "BOOLEAN"
-    elif choices:
-        assert flag.metavar == "|".join(choices)
-        expected = "ENUM"
-    else:
-        expected = "NUMBER" if flag.type is not None and isinstance(flag.type("1"), int) else "TEXT"
+    assert choices == (list(flag.options) if isinstance(flag, Choice) else [])
+    kinds = {Switch: "BOOLEAN", Choice: "ENUM", Number: "NUMBER"}
+    expected = next((name for kind, name in kinds.items() if isinstance(flag, kind)), "TEXT")
     assert ParameterType[parameter["paramType"]].name == expected
 
 

@@ -1,0 +1,260 @@
+"""Writes what follows from the parameters of a run: docs/parameters.md, Dataflow's metadata, the Airflow DAG's params.
+
+    python templates/generate.py            writes the files
+    python templates/generate.py --check    names those that are not up to date, and then ends with exit code 1
+
+The parameters stand in alm_beam/core/config.py.
+"""
+
+import argparse
+import json
+import sys
+import textwrap
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from alm_beam.cli.flags import default_words
+from alm_beam.core.config import GROUPS
+from alm_beam.core.parameters import (
+    MOST,
+    Choice,
+    Folder,
+    Names,
+    Number,
+    Parameter,
+    Paths,
+    SecretObject,
+    Switch,
+    Whole,
+    parameters_of,
+)
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGE = ROOT / "docs" / "parameters.md"
+METADATA = ROOT / "templates" / "dataflow" / "metadata.json"
+DAG = ROOT / "templates" / "airflow" / "alm_beam_windows.py"
+
+NOT_IN_DAG = {"input", "output", "overwrite", "repeat_factor"}
+"""The DAG states the first two itself, as templates of its own; the third is always given; the last is for trials."""
+
+_BEGIN = "    # Made by templates/generate.py from alm_beam/core/config.py; change them there.\n"
+_END = "    # End of what templates/generate.py makes.\n"
+_WIDTH = 120
+
+_INTRODUCTION = """\
+# Parameters
+
+These are the flags of `alm-beam windows`. The fields of `WindowConfig`, `OverlapConfig`, `EntryConfig` and `JobConfig`
+in Python and the parameters of the Dataflow template have the same names, defaults and ranges. So do the params of the
+Airflow DAG, which always gives `--overwrite` and has no `repeat_factor`. Times are in seconds, sample rates and
+bandwidths in Hz.
+
+## How flags are written
+
+A flag and its value are written `--name=value` or `--name value`. A switch is turned on by `--name` and off by
+`--no_name`; `--name=true` and `--name=false` do the same. Names are never abbreviated: a flag that neither this job nor
+Apache Beam knows is an error that names the nearest one. Any flag of Apache Beam may follow, `--runner` for example.
+"""
+
+
+def main() -> int:
+    """Writes the files, or checks them, and gives the exit code."""
+    parser = argparse.ArgumentParser(description="Writes the files that follow from alm_beam/core/config.py.")
+    parser.add_argument("--check", action="store_true", help="write nothing; name the files that are not up to date")
+    is_check = parser.parse_args().check
+    stale = stale_files()
+    for path, text in stale.items():
+        if not is_check:
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+        print(f"{path.relative_to(ROOT)} {'is not up to date: run `make generated`' if is_check else 'is written'}")
+    return 1 if stale and is_check else 0
+
+
+def stale_files() -> dict[Path, str]:
+    """The files that are not up to date, each with the text that it should have."""
+    texts = {PAGE: page(), METADATA: metadata(), DAG: dag(DAG.read_text(encoding="utf-8"))}
+    return {path: text for path, text in texts.items() if not path.exists() or path.read_text(encoding="utf-8") != text}
+
+
+def page() -> str:
+    """The page of the docs: a table for each group of parameters."""
+    parts = [_INTRODUCTION]
+    for title, config in GROUPS.items():
+        rows = ["| flag | default | meaning |", "|---|---|---|"]
+        rows += [
+            f"| `--{each.name}` | {_default_in_page(each)} | {_meaning(each)} |"
+            for each in parameters_of(config).values()
+        ]
+        parts.append(f"## {title.capitalize()}\n\n" + "\n".join(rows) + "\n")
+    return "\n".join(parts)
+
+
+def _default_in_page(parameter: Parameter) -> str:
+    if parameter.is_required:
+        return "required"
+    if isinstance(parameter, Switch):
+        return default_words(parameter)
+    return f"`{default_words(parameter)}`" if default_words(parameter) else "none"
+
+
+def _meaning(parameter: Parameter) -> str:
+    """The help as a sentence and, where it does not follow from it, what a value must be."""
+    is_stated = isinstance(parameter, (Switch, Choice, Paths, Folder, Names))
+    return _sentence(parameter.help) + ("" if is_stated else " " + _sentence(parameter.allowed))
+
+
+def _sentence(text: str) -> str:
+    """The text with a capital, unless it begins with the name of something, and a full stop."""
+    return (text if text.startswith("fsspec") else text[0].upper() + text[1:]) + "."
+
+
+def metadata() -> str:
+    """The metadata of the Dataflow template, JSON."""
+    parameters = [_for_dataflow(each) for config in GROUPS.values() for each in parameters_of(config).values()]
+    template = {
+        "name": "alm_beam: training windows",
+        "description": "Builds training windows from manifests of diarized recordings.",
+        "parameters": parameters,
+    }
+    return json.dumps(template, indent=2) + "\n"
+
+
+_URL = "[A-Za-z][A-Za-z0-9+.-]*://"
+
+_NUMBER_PATTERNS = {
+    "above 0": r"^(0*[1-9][0-9]*(\.[0-9]+)?|0*\.0*[1-9][0-9]*)$",
+    "from 0 to 1000000000": r"^[0-9]{1,9}(\.[0-9]+)?$",
+    "from 0 to 100": r"^([0-9]{1,2}(\.[0-9]+)?|100(\.0+)?)$",
+    "from 0 to 1": r"^(0|0?\.[0-9]+|1(\.0+)?)$",
+    "from 0 to less than 1": r"^(0|0?\.[0-9]+)$",
+    "whole from 0": "^[0-9]{1,9}$",
+    "whole from 1": "^[1-9][0-9]{0,8}$",
+}
+"""POSIX regular expressions of the texts of numbers, by range."""
+
+
+def _for_dataflow(parameter: Parameter) -> dict[str, Any]:
+    kind, pattern = _dataflow_kind(parameter)
+    stated: dict[str, Any] = {
+        "name": parameter.name,
+        "label": parameter.label,
+        "helpText": _for_form(parameter, "Dataflow shows the parameters of a template: name no secret here."),
+        "paramType": kind,
+    }
+    if isinstance(parameter, Choice):
+        stated["enumOptions"] = [{"value": each, "label": each} for each in parameter.options]
+    if pattern:
+        stated["regexes"] = [pattern]
+    stated["isOptional"] = not parameter.is_required
+    if parameter.default_text is not None:
+        stated["defaultValue"] = parameter.default_text
+    return stated
+
+
+def _dataflow_kind(parameter: Parameter) -> tuple[str, str]:
+    """Dataflow's type, and the regular expression of the texts that it takes; empty if it takes any."""
+    match parameter:
+        case Number():
+            return "NUMBER", _NUMBER_PATTERNS[_range(parameter)]
+        case Switch():
+            return "BOOLEAN", "^(true|false)$"
+        case Choice(options=options):
+            return "ENUM", f"^({'|'.join(options)})$"
+        case Paths():
+            return "TEXT", f"^ *{_URL}[^,]+( *, *{_URL}[^,]+)*$"
+        case Folder():
+            return "TEXT", f"^{_URL}.+$"
+        case SecretObject():
+            return "TEXT", "^ *[{].*[}] *$"
+        case Names():
+            return "TEXT", ""
+    raise TypeError(f"Dataflow's type for {parameter} is not stated")
+
+
+def _range(parameter: Number) -> str:
+    if isinstance(parameter, Whole):
+        return f"whole from {parameter.at_least}"
+    if parameter.above is not None:
+        return f"above {parameter.above}"
+    to = parameter.at_most if parameter.below is None else f"less than {parameter.below}"
+    return f"from {parameter.at_least} to {to}"
+
+
+def _for_form(parameter: Parameter, warning: str) -> str:
+    """What a form says of the parameter: that it is in seconds, or what 0 means, say."""
+    text = _sentence(parameter.help)
+    if isinstance(parameter, Number):
+        text += " " + _sentence(parameter.allowed)
+    if parameter.follows:
+        text += f" Without a value: {parameter.follows}."
+    return f"{text} {warning}" if parameter.is_secret else text
+
+
+def dag(text: str) -> str:
+    """The text of the DAG's file with the params of the job's flags as they should be."""
+    before, rest = text.split(_BEGIN)
+    _, after = rest.split(_END)
+    parameters = [each for config in GROUPS.values() for each in parameters_of(config).values()]
+    made = "".join(_for_airflow(each) for each in parameters if each.name not in NOT_IN_DAG)
+    return before + _BEGIN + made + _END + after
+
+
+def _for_airflow(parameter: Parameter) -> str:
+    """The entry of the DAG's table, as ruff formats it."""
+    function, default, schema = _airflow_param(parameter)
+    said = _for_form(parameter, "Airflow shows it: keep secrets in the environment of its workers.")
+    first = _quoted(default) if isinstance(default, str) else repr(default)
+    last = [value if key == "**" else f"{key}={value}" for key, value in schema.items()]
+    line = f'    "{parameter.name}": {function}({", ".join([first, _quoted(said), *last])}),\n'
+    if len(line) <= _WIDTH + 1:
+        return line
+    arguments = "".join(f"        {each},\n" for each in (first, _wrapped(said, 8), *last))
+    return f'    "{parameter.name}": {function}(\n{arguments}    ),\n'
+
+
+def _wrapped(text: str, indent: int) -> str:
+    """The text as literals of Python, one a line where it is too long for one line with the indent and a comma."""
+    whole = _quoted(text)
+    if indent + len(whole) + 1 <= _WIDTH:
+        return whole
+    *lines, end = textwrap.wrap(text, _WIDTH - indent - 15, break_on_hyphens=False)
+    return f"\n{' ' * indent}".join(map(_quoted, [*(f"{line} " for line in lines), end]))
+
+
+def _airflow_param(parameter: Parameter) -> tuple[str, Any, Mapping[str, str]]:
+    """The function of the DAG's file that makes the param, its default, and what its JSON schema says beside."""
+    match parameter:
+        case Number(default=default):
+            return "_whole" if isinstance(parameter, Whole) else "_number", default, _number_schema(parameter)
+        case Switch(default=default):
+            return "Param", default, {"type": '"boolean"'}
+        case Choice(default=default, options=options):
+            return "_text", default, {"enum": f"[{', '.join(map(_quoted, options))}]"}
+        case Names():
+            return "_text", parameter.default_text, {}
+        case SecretObject():
+            return "_text", None, {"**": "**OPTIONAL_TEXT"}
+    raise TypeError(f"Airflow's type for {parameter} is not stated")
+
+
+def _number_schema(parameter: Number) -> dict[str, str]:
+    ends = {
+        "minimum": parameter.at_least,
+        "exclusiveMinimum": parameter.above,
+        "maximum": None if parameter.below is not None or parameter.at_most == MOST else parameter.at_most,
+        "exclusiveMaximum": parameter.below,
+    }
+    schema = {key: repr(end) for key, end in ends.items() if end is not None}
+    return {"type": '["null", "number"]', **schema} if parameter.follows else schema
+
+
+def _quoted(text: str) -> str:
+    """The text as a literal of Python, with the quotes that need fewer backslashes, double ones if in doubt."""
+    quote = min('"', "'", key=text.count)
+    return quote + text.replace("\\", "\\\\").replace(quote, f"\\{quote}") + quote
+
+
+if __name__ == "__main__":
+    sys.exit(main())
