@@ -4,11 +4,14 @@ import argparse
 import difflib
 import re
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from alm_beam.core.config import GROUPS, PARAMETERS, ConfigError, JobConfig
 from alm_beam.core.parameters import Parameter, Paths, Switch, Whole, parameters_of, split_at_commas
 from alm_beam.storage.secrets import redacted, shown
+
+if TYPE_CHECKING:
+    from alm_beam.storage.connections import StorageOptions
 
 _EPILOG = """\
 Any flag of Apache Beam may follow: --runner (without it the job runs here, on all cores if the input is large enough),
@@ -46,6 +49,26 @@ class FlagParser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Ends the process with the message, without the list of all flags that would hide it."""
         self.exit(2, f"{self.prog}: error: {redacted(message)} (see {self.prog} --help)\n")
+
+    def parse_known_flags(self, arguments: Sequence[str]) -> argparse.Namespace:
+        """The flags. Ends the process if there is one that is not known, and names the nearest."""
+        flags, unknown = self.parse_known_args(list(arguments))
+        self.refuse_unknown(unknown, ())
+        return flags
+
+    def add_storage_options(self) -> None:
+        """Adds `--storage_options`, for a command that has no configuration of its own."""
+        help_text = "fsspec's options for the URLs, as of alm-beam windows; never shown"
+        self.add_argument("--storage_options", metavar="JSON", default="{}", help=help_text)
+
+    def storage_options(self, flags: argparse.Namespace, urls: Sequence[str]) -> "StorageOptions":
+        """fsspec's options for the URLs. Ends the process if the flag does not state them."""
+        from alm_beam.storage.options import options_by_protocol
+
+        try:
+            return options_by_protocol(PARAMETERS["storage_options"].parse(flags.storage_options), urls)
+        except (ValueError, ImportError) as error:
+            self.error(f"--storage_options: {error}")
 
     def refuse(self, flag: str, value: object, why: str) -> NoReturn:
         """Ends the process with a message that names the flag and what it was given."""
