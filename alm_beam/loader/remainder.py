@@ -1,4 +1,4 @@
-"""What of an epoch is still to be read, after any number of readers stopped anywhere."""
+"""Which positions of an epoch are still to be read, after any number of runs that each stopped anywhere."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,13 +10,14 @@ from alm_beam.loader.permutation import Positions
 
 
 @dataclass(frozen=True)
-class Deal:
-    """Readers that were dealt the same numbers start, start + 1, ... in turn, and how far each came.
+class RunProgress:
+    """How far the readers of one run came.
+
+    The run's n readers take turns: reader i gets the positions start + i, start + i + n, start + i + 2n, ...
 
     Attributes:
-        start: all numbers before it have been read.
-        read: of reader i the count of what it has read: start + i, start + i + n, start + i + 2n, ..., where n is the
-            number of readers. Empty: nothing but what is before the start has been read.
+        start: every position before it has been read.
+        read: how many of its positions each reader has read. Empty: nothing from `start` on has been read.
     """
 
     start: int
@@ -24,19 +25,19 @@ class Deal:
 
     @property
     def end(self) -> int:
-        """From it on no number has been read."""
+        """No position from this one on has been read."""
         return self.start + max(self.read, default=0) * len(self.read)
 
     @property
-    def ragged(self) -> int:
-        """How many numbers before the end are left."""
+    def unread_before_end(self) -> int:
+        """How many positions before `end` slower readers have not read."""
         return self.end - self.start - sum(self.read)
 
-    def left(self, places: Positions) -> Positions:
-        """Of the numbers that are left, in their order, those at the given places.
+    def unread(self, places: Positions) -> Positions:
+        """The unread positions at the given places, when all unread positions are numbered 0, 1, 2, ... in order.
 
-        Think of a row for each turn. From that on which the fastest reader did not reach everything is left; between
-        two successive counts the same readers' columns are.
+        Picture a table with a row for each turn and a column for each reader. Sort the distinct counts: between two
+        successive counts, the same readers' columns are unread. After the greatest count, everything is unread.
         """
         if not self.read:
             return places + self.start
@@ -52,11 +53,15 @@ class Deal:
             found[here] = self.start + (turns[i] + row) * len(self.read) + np.array(columns[i], np.int64)[column]
         return found
 
-    def levelled(self) -> "Deal":
-        """The same with the greatest start."""
-        lowest = min(self.read, default=0)
-        read = tuple(count - lowest for count in self.read)
-        return Deal(self.start + lowest * len(read), read if any(read) else ())
+    def with_latest_start(self) -> "RunProgress":
+        """The same progress with the turns that all readers have finished moved before `start`.
+
+        >>> RunProgress(0, (7, 5, 6, 5)).with_latest_start()
+        RunProgress(start=20, read=(2, 0, 1, 0))
+        """
+        finished = min(self.read, default=0)
+        read = tuple(count - finished for count in self.read)
+        return RunProgress(self.start + finished * len(read), read if any(read) else ())
 
 
 @dataclass(frozen=True)
@@ -64,46 +69,51 @@ class Remainder:
     """The positions of an epoch that are still to be read.
 
     Attributes:
-        deals: how far the readers of one run came; of what they left, how far those of the next came; and so on. Only
-            what unequal progress makes necessary is kept: after equal progress one without `read`.
+        runs: how far the readers of the first run came, then how far those of the next run came among the positions
+            that the first left, and so on. Runs are kept only where their readers' progress was unequal; after equal
+            progress, one entry with an empty `read` is enough.
     """
 
-    deals: tuple[Deal, ...] = (Deal(0),)
+    runs: tuple[RunProgress, ...] = (RunProgress(0),)
 
     def after(self, read: Sequence[int]) -> "Remainder":
-        """What is left after one more run, in which reader i of all read so many of its part."""
-        deals: list[Deal] = []
-        for deal in (*self.deals, Deal(0, tuple(read))):
-            level = deal.levelled()
-            while deals and level.start >= deals[-1].ragged:  # what the run before left ragged has been read since
-                before = deals.pop()
-                level = Deal(before.end + level.start - before.ragged, level.read)
-            deals.append(level)
-        return Remainder(tuple(deals))
+        """What is left after one more run, in which reader i read `read[i]` windows of its part.
+
+        >>> Remainder().after([5, 5, 5])
+        Remainder(runs=(RunProgress(start=15, read=()),))
+        """
+        runs: list[RunProgress] = []
+        for run in (*self.runs, RunProgress(0, tuple(read))):
+            latest = run.with_latest_start()
+            while runs and latest.start >= runs[-1].unread_before_end:  # the gaps of the run before have been read
+                before = runs.pop()
+                latest = RunProgress(before.end + latest.start - before.unread_before_end, latest.read)
+            runs.append(latest)
+        return Remainder(tuple(runs))
 
     def count(self, size: int) -> int:
-        """How many positions are left of an epoch of the given size."""
-        return size - sum(deal.start + sum(deal.read) for deal in self.deals)
+        """How many positions are left of an epoch of `size` positions."""
+        return size - sum(run.start + sum(run.read) for run in self.runs)
 
-    def is_of(self, size: int) -> bool:
-        """Whether readers of an epoch of the given size can have left this."""
-        for deal in self.deals:
-            size -= deal.start
-            parts = len(deal.read)
-            if size < 0 or any(read > part_size(size, part, parts) for part, read in enumerate(deal.read)):
+    def fits(self, size: int) -> bool:
+        """Whether readers of an epoch of `size` positions can have left this."""
+        for run in self.runs:
+            size -= run.start
+            parts = len(run.read)
+            if size < 0 or any(read > part_size(size, part, parts) for part, read in enumerate(run.read)):
                 return False
-            size -= sum(deal.read)
+            size -= sum(run.read)
         return True
 
     def at(self, places: Positions) -> Positions:
-        """The positions that are left, by their places 0, 1, 2, ... in increasing order."""
-        for deal in reversed(self.deals):
-            places = deal.left(places)
+        """The positions that are left at the given places, when those that are left are numbered 0, 1, 2, ..."""
+        for run in reversed(self.runs):
+            places = run.unread(places)
         return places
 
 
 def part_size(count: int, part: int, parts: int) -> int:
-    """How many of so many places are at part, part + parts, part + 2 parts, ...
+    """How many of `count` places belong to one of several parts that take turns: part, part + parts, ...
 
     >>> [part_size(7, part, 3) for part in range(3)]
     [3, 2, 2]

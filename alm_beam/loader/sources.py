@@ -28,7 +28,7 @@ class Source:
     weight: float | None = None
 
 
-Named: TypeAlias = str | os.PathLike[str] | Source
+SourceLike: TypeAlias = str | os.PathLike[str] | Source
 """What a caller may name a source by."""
 
 
@@ -49,7 +49,7 @@ class OpenSource:
     rows: int
 
 
-def as_sources(given: Named | Sequence[Named]) -> tuple[Source, ...]:
+def as_sources(given: SourceLike | Sequence[SourceLike]) -> tuple[Source, ...]:
     """The sources that a caller named, by their URLs or in full.
 
     Raises:

@@ -149,10 +149,10 @@ def test_the_state_of_one_part_is_not_enough_for_others(loader):
         Run(loader, (3, 0), alone)
     assert str(refused.value).splitlines()[1:] == [
         "world_size, num_workers: 2, 2 in the state, 3, 1 here (part 0)",
-        "positions: of part 2 alone, part 0, 1, 3 is missing; to go on with another number of ranks or workers load "
-        "merge_states(...) of the states of all",
+        "positions: only part 2 is in the state, part 0, 1, 3 is missing; to continue with another number of ranks or "
+        "workers, load merge_states(...) of the states of all",
     ]
-    with pytest.raises(StateError, match="of part 2 alone"):
+    with pytest.raises(StateError, match="only part 2 is in the state"):
         Run(loader, (2, 2), alone)
 
 
@@ -161,11 +161,11 @@ def test_states_that_cannot_be_merged(loader):
     for given, why in (
         ([], "no state of a loader"),
         ({"epoch": 1}, "no state of a loader"),
-        (states[:3], r"of the 4 parts \(world_size 2, num_workers 2\) the state of part 3 is missing"),
+        (states[:3], r"of 4 parts \(world_size 2, num_workers 2\), the state of part 3 is missing"),
         ([*states[:3], {**states[3], "seed": 1}], "not of one run:\nseed: 1 in the state, 9 here"),
         ([*states[:3], {**states[3], "epoch": 1}], "not of one run:\nepoch: 1 in the state, 0 here"),
         ([*states, {**states[3], "positions": {"3": 1}}], "part 3 is there twice, with 0 and 1 read"),
-        ([*states[:3], {**states[3], "left": 4}], "left: 4 is not what a loader writes"),
+        ([*states[:3], {**states[3], "left": 4}], "left: Expected `array`, got `int`"),
         ([{"_steps_since_snapshot": 3, "_snapshot": states}], "snapshot_every_n_steps=1"),
     ):
         with pytest.raises(StateError, match=why):

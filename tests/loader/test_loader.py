@@ -3,8 +3,10 @@
 import copy
 import json
 import pickle
+import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from alm_beam.loader import Partition, PartitionError, Source, SourceError, StateError, WindowLoader
@@ -330,19 +332,36 @@ BROKEN = [
     (lambda state: state.update(more=1), "more: unknown"),
     (
         lambda state: state.update(version=2),
-        "format 'alm_beam.loader', version 2 in the state, 'alm_beam.loader', 1 here",
+        "format, version: format 'alm_beam.loader', version 2 in the state, 'alm_beam.loader', 1 here",
     ),
-    (lambda state: state.update(epoch=-1), "epoch: -1 is not"),
-    (lambda state: state.update(left=[]), r"left: \[\] is not"),
-    (lambda state: state.update(left=[{"start": -1, "read": []}]), "left: .* is not"),
-    (lambda state: state.update(left=[{"start": 101, "read": []}]), "left: .* is not of an epoch of 100 windows"),
-    (lambda state: state.update(left=[{"start": 10, "read": [45, 46]}]), "left: .* is not of an epoch"),
-    (lambda state: state.update(epoch=2**63), f"epoch: {2**63} is not"),
-    (lambda state: state.update(world_size=0), "world_size: 0 is not"),
-    (lambda state: state.update(positions={"1": 5}), "positions: .* is not"),
-    (lambda state: state.update(positions={"0": "5"}), "positions: .* is not"),
-    (lambda state: state.update(positions={"0": 101}), "positions: of part 0 101 windows were read, and it has 100"),
-    (lambda state: state.update(sources=3), "sources: 3 is not"),
+    (lambda state: state.update(epoch=-1), "epoch: Expected `int` >= 0"),
+    (lambda state: state.update(epoch=True), "epoch: Expected `int`, got `bool`"),
+    (lambda state: state.update(epoch=1.5), "epoch: Expected `int`, got `float`"),
+    (lambda state: state.update(epoch=2**62), f"epoch: Expected `int` <= {2**62 - 1}"),
+    (lambda state: state.update(epoch=2**63), f"epoch: Expected `int` <= {2**62 - 1}"),
+    (lambda state: state.update(seed="0"), "seed: Expected `int`, got `str`"),
+    (lambda state: state.update(shuffle="yes"), "shuffle: 'yes' in the state, True here"),
+    (lambda state: state.update(left=[]), "left: Expected `array` of length >= 1"),
+    (lambda state: state.update(left=[{"start": -1, "read": []}]), r"left\[0\].start: Expected `int` >= 0"),
+    (lambda state: state.update(left=[{"start": 0}]), r"left\[0\]: Object missing required field `read`"),
+    (lambda state: state.update(left=[{"start": 0, "read": [True]}]), r"left\[0\].read.*: Expected `int`, got `bool`"),
+    (
+        lambda state: state.update(left=[{"start": 101, "read": []}]),
+        "left: .* cannot be left of an epoch of 100 windows",
+    ),
+    (lambda state: state.update(left=[{"start": 10, "read": [45, 46]}]), "left: .* cannot be left of an epoch"),
+    (lambda state: state.update(world_size=0), "world_size: Expected `int` >= 1"),
+    (lambda state: state.update(num_workers=True), "num_workers: Expected `int`, got `bool`"),
+    (lambda state: state.update(positions={}), "positions: Expected `object` of length >= 1"),
+    (lambda state: state.update(positions={"1": 5}), "positions: there is no part 1 of 1"),
+    (lambda state: state.update(positions={"-1": 5}), "positions: Expected `str` matching regex"),
+    (lambda state: state.update(positions={"0": "5"}), r"positions\[...\]: Expected `int`, got `str`"),
+    (lambda state: state.update(positions={"0": -1}), r"positions\[...\]: Expected `int` >= 0"),
+    (lambda state: state.update(positions={"0": 101}), "positions: 101 windows of part 0 were read, and it has 100"),
+    (lambda state: state.update(sources=3), "sources: Expected `array`, got `int`"),
+    (lambda state: state["sources"][0].update(rows=True), r"sources\[0\].rows: Expected `int`, got `bool`"),
+    (lambda state: state["sources"][0].update(more=1), r"sources\[0\]: Object contains unknown field `more`"),
+    (lambda state: state["sources"][0].pop("label"), r"sources\[0\]: Object missing required field `label`"),
 ]
 
 
@@ -350,8 +369,32 @@ BROKEN = [
 def test_what_is_no_state_is_refused(cuts, change, why):
     state = WindowLoader(cuts).state_dict()
     change(state)
-    with pytest.raises(StateError, match=why):
+    with pytest.raises(StateError) as refused:
         WindowLoader(cuts).load_state_dict(state)
+    first, *lines = str(refused.value).splitlines()
+    assert first == "the state does not fit:"
+    assert re.match(why, lines[0]), lines
+
+
+def test_a_state_that_an_earlier_release_saved(cuts):
+    """Version 1 of the format, as a file has it."""
+    index = WindowLoader(cuts).sources[0].index
+    saved = (
+        '{"format": "alm_beam.loader", "version": 1, "seed": 0, "shuffle": true, "repeat": false, "sources": '
+        f'[{{"fingerprint": "{index.fingerprint}", "label": null, "rows": 100, "weight": null}}], "epoch": 3, '
+        '"left": [{"start": 20, "read": [2, 0, 1]}], "world_size": 1, "num_workers": 1, "positions": {"0": 60}}'
+    )
+    loader = WindowLoader(cuts)
+    loader.load_state_dict(json.loads(saved))
+    assert json.dumps(loader.state_dict()) == saved
+    assert (loader.epoch, len(ids(loader))) == (3, 17)
+
+
+def test_numbers_of_numpy_are_weights_and_stay_so(cuts, more_cuts):
+    sources = [Source(cuts, weight=np.float64(1)), Source(more_cuts, weight=np.float64(2))]
+    state = WindowLoader(sources).state_dict()
+    WindowLoader(sources).load_state_dict(state)
+    WindowLoader(sources).load_state_dict(json.loads(json.dumps(state)))
 
 
 @pytest.mark.parametrize("state", [None, [], "x", {}])

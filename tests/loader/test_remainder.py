@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alm_beam.loader.remainder import Deal, Remainder, part_size
+from alm_beam.loader.remainder import RunProgress, Remainder, part_size
 
 
 def left(remainder: Remainder, size: int) -> list[int]:
@@ -30,17 +30,19 @@ def test_a_chain_of_runs_leaves_what_none_of_them_read(data, size):
 
 
 def test_equal_progress_is_a_number():
-    assert Remainder().after([5, 5, 5]) == Remainder((Deal(15),))
-    assert Remainder().after([5, 5, 5]).after([0, 0]).after([1, 1]) == Remainder((Deal(17),))
+    assert Remainder().after([5, 5, 5]) == Remainder((RunProgress(15),))
+    assert Remainder().after([5, 5, 5]).after([0, 0]).after([1, 1]) == Remainder((RunProgress(17),))
 
 
-def test_what_lies_behind_all_is_forgotten():
-    ragged = Remainder().after([7, 5, 6, 5])
-    assert ragged == Remainder((Deal(20, (2, 0, 1, 0)),))
-    assert ragged.after([1, 1]) == Remainder((Deal(20, (2, 0, 1, 0)), Deal(2))), "two of the five that were left"
-    assert ragged.after([1, 1]).after([1, 1, 1]) == Remainder((Deal(28),))
-    assert ragged.after([3, 3]) == Remainder((Deal(29),))
-    assert ragged.after([3, 4]) == Remainder((Deal(29, (0, 1)),))
+def test_what_all_readers_have_passed_is_forgotten():
+    uneven = Remainder().after([7, 5, 6, 5])
+    assert uneven == Remainder((RunProgress(20, (2, 0, 1, 0)),))
+    assert uneven.after([1, 1]) == Remainder((RunProgress(20, (2, 0, 1, 0)), RunProgress(2))), (
+        "two of the five that were left"
+    )
+    assert uneven.after([1, 1]).after([1, 1, 1]) == Remainder((RunProgress(28),))
+    assert uneven.after([3, 3]) == Remainder((RunProgress(29),))
+    assert uneven.after([3, 4]) == Remainder((RunProgress(29, (0, 1)),))
 
 
 def test_a_long_chain_stays_short():
@@ -49,7 +51,7 @@ def test_a_long_chain_stays_short():
     for _ in range(200):
         parts = random.choice([1, 2, 3, 5, 8, 24])
         remainder = remainder.after([20 + random.randrange(3) for _ in range(parts)])
-        assert len(remainder.deals) <= 2
+        assert len(remainder.runs) <= 2
 
 
 def test_one_reader_far_ahead_costs_nothing():
