@@ -1,82 +1,113 @@
-"""The table that `alm-beam check-loader` prints."""
+"""`alm-beam check-loader`: makes the checks and prints what each found."""
 
-import argparse
 import json
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
-from alm_beam.loader.check import FAILED, Finding, Trial, run_checks
-from alm_beam.loader.check_runs import Made
+from alm_beam.loader.check import CheckConfig, run_checks
+from alm_beam.loader.check_findings import FAILED, PASSED, SKIPPED, Check, Finding
+from alm_beam.loader.check_runs import LoaderRecipe
 from alm_beam.loader.check_static import static_checks
-from alm_beam.loader.mixture import WeightError, check_weights
+from alm_beam.loader.mixture import WeightError
 from alm_beam.loader.sources import Source, open_sources
 from alm_beam.storage.options import StorageOptions, use
 
+if TYPE_CHECKING:
+    from rich.console import Console
 
-def print_checks(flags: argparse.Namespace, options: StorageOptions) -> bool:
-    """Makes all checks, prints each when it is done, and tells whether none failed.
+_STYLES = {PASSED: "green", FAILED: "bold red", SKIPPED: "dim"}
+_RESULT_WIDTH = 2 + max(map(len, _STYLES))
+_CHECK_WIDTH = 2 + max(len(check.value) for check in Check)
+
+
+def print_checks(
+    sources: Sequence[str],
+    *,
+    weights: Sequence[float] | None = None,
+    repeat: bool = False,
+    seed: int = 0,
+    world_size: int = 2,
+    num_workers: int = 2,
+    limit: int = 100_000,
+    text_field: str = "text",
+    state: str | None = None,
+    loader: str = "alm_beam.loader:WindowLoader",
+    storage_options: StorageOptions | None = None,
+) -> bool:
+    """Makes all checks, prints each finding as it comes, and returns whether no check failed.
 
     Args:
-        flags: those of the command.
-        options: fsspec's.
+        sources: folders of cuts with an index; paths or fsspec URLs.
+        weights: one for each source; None: the sources are read as one.
+        repeat: read sources again, so that the weights hold to the end of an epoch.
+        seed: of the order.
+        world_size: number of ranks, at least 1.
+        num_workers: workers of each rank; 0: the rank itself reads.
+        limit: how many windows a process reads of a pass at most; 0: all.
+        text_field: field of the supervisions that must be a text; empty: no check.
+        state: path of a file with a saved state, as JSON; None: no check.
+        loader: `module:function`; the function is called as `WindowLoader` is. The module may be in the current folder.
+        storage_options: fsspec's options for the sources.
 
     Raises:
-        IndexFault, SourceError, WeightError, OSError, ValueError: there is nothing that could be tried.
+        IndexFault, SourceError, WeightError, ImportError, OSError, ValueError: there is nothing to check.
     """
+    options = storage_options or {}
     use(options)
-    weights = _weights(flags.weights, len(flags.dirs))
-    sources = tuple(Source(url, weight=weight) for url, weight in zip(flags.dirs, weights))
-    made = Made(flags.loader, sources, flags.seed, flags.repeat, options)
-    trial = Trial(made, open_sources(sources), flags.world_size, flags.num_workers, flags.limit or sys.maxsize)
-    with _importing_from_here():
-        made.loader(None)  # refuses what makes no sense
-        findings = []
-        for finding in _findings(trial, flags.text_field, _saved(flags.state)):
-            _print(finding)
-            findings.append(finding)
-    failed = sum(finding.result == FAILED for finding in findings)
-    print(f"{len(findings)} checks, {failed} failed")
+    asked = _weighted(sources, weights)
+    recipe = LoaderRecipe(loader, asked, seed, repeat, options, os.getcwd())
+    config = CheckConfig(recipe, open_sources(asked), world_size, num_workers, limit or sys.maxsize)
+    recipe.loader(None)  # raises what is wrong with the arguments
+    from rich.console import Console
+
+    console = Console(highlight=False)
+    count, failed = 0, 0
+    for finding in _findings(config, text_field, _loaded(state)):
+        _print(console, finding)
+        count += 1
+        failed += finding.result == FAILED
+    console.print(f"{count} checks, {failed} failed")
     return not failed
 
 
-def _findings(trial: Trial, text_field: str, state: object) -> Iterator[Finding]:
-    yield from static_checks(trial, text_field, state)
-    yield from run_checks(trial)
+def _findings(config: CheckConfig, text_field: str, state: object) -> Iterator[Finding]:
+    yield from static_checks(config, text_field, state)
+    yield from run_checks(config)
 
 
-def _print(finding: Finding) -> None:
-    print(f"{finding.result:<7} {finding.check:<76} {finding.evidence}")
-    for example in finding.examples:
-        print(f"{'':8}  {example}", flush=True)
+def _weighted(urls: Sequence[str], weights: Sequence[float] | None) -> tuple[Source, ...]:
+    if weights is None:
+        return tuple(map(Source, urls))
+    if len(weights) != len(urls):
+        raise WeightError(f"{len(weights)} weights for {len(urls)} folders")
+    return tuple(Source(url, weight=weight) for url, weight in zip(urls, weights))
 
 
-def _weights(given: str | None, count: int) -> list[float | None]:
-    if given is None:
-        return [None] * count
-    try:
-        weights = [float(each) for each in given.split(",")]
-    except ValueError:
-        raise WeightError(f"--weights={given}: must be numbers, separated by commas") from None
-    if len(weights) != count:
-        raise WeightError(f"--weights={given}: {len(weights)} weights for {count} folders")
-    check_weights(weights)
-    return list(weights)
-
-
-def _saved(path: str | None) -> object:
+def _loaded(path: str | None) -> object:
     if path is None:
         return None
     with open(path, encoding="utf-8") as file:
         return json.load(file)
 
 
-@contextmanager
-def _importing_from_here() -> Iterator[None]:
-    """Lets `--loader` name a module of the current folder, here and in the processes that are started."""
-    sys.path.insert(0, os.getcwd())
-    try:
-        yield
-    finally:
-        sys.path.remove(os.getcwd())
+def _print(console: "Console", finding: Finding) -> None:
+    """Prints a line with result, check and evidence, and a line for each example."""
+    from rich.text import Text
+
+    # Texts, because rich would take brackets in labels, ids and paths for markup.
+    result = (finding.result.ljust(_RESULT_WIDTH), _STYLES[finding.result])
+    line = Text.assemble(result, finding.check.value.ljust(_CHECK_WIDTH), _visible(finding.evidence))
+    console.print(line, soft_wrap=True)
+    for example in finding.examples:
+        console.print(Text(f"{'':{_RESULT_WIDTH + 2}}{_visible(example)}"), soft_wrap=True)
+
+
+def _visible(text: str) -> str:
+    r"""The text with control characters, line ends and other invisible characters written as escapes.
+
+    >>> _visible("caf\u00e9\x1b[2J\n")
+    'café\\x1b[2J\\n'
+    """
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)

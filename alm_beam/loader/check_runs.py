@@ -1,14 +1,16 @@
-"""What a check of a loader has its ranks and workers do, each in a fresh process."""
+"""The processes of `alm-beam check-loader`: one for each rank and worker, each started afresh."""
 
 import importlib
 import json
 import multiprocessing
 import os
+import sys
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -17,22 +19,23 @@ from alm_beam.loader.permutation import Positions
 from alm_beam.loader.sources import Source
 from alm_beam.storage.options import StorageOptions, use
 
-_AT_A_TIME = 8
+_PROCESSES_AT_A_TIME = 8
 
 _IDS = 64
-"""Windows of a pass, the first ones, whose ids are looked at."""
+"""The ids of so many windows are kept, from the first of a pass on."""
 
 
 @dataclass(frozen=True)
-class Made:
-    """How a loader is made.
+class LoaderRecipe:
+    """How a loader is made, in any process.
 
     Attributes:
-        factory: `module:function`, which is called as `WindowLoader` is.
-        sources: what it reads.
+        factory: `module:function`; the function is called as `WindowLoader` is.
+        sources: what the loader reads.
         seed: of the loader.
         repeat: of the loader.
         options: fsspec's.
+        folder: where the module may be, if it is not on Python's path.
     """
 
     factory: str
@@ -40,23 +43,42 @@ class Made:
     seed: int
     repeat: bool
     options: StorageOptions = field(default_factory=dict)
+    folder: str = ""
 
     def loader(self, partition: Partition | None) -> Any:
-        """A loader in this process."""
+        """A loader in this process.
+
+        Raises:
+            ImportError, ValueError: there is no such function.
+        """
         module, _, name = self.factory.partition(":")
-        make = getattr(importlib.import_module(module), name)
-        return make(list(self.sources), seed=self.seed, repeat=self.repeat, partition=partition)
+        with _also_importing_from(self.folder):
+            make = getattr(importlib.import_module(module), name, None)
+            if make is None:
+                raise ValueError(f"--loader={self.factory}: {module} has no function {name!r}")
+            return make(list(self.sources), seed=self.seed, repeat=self.repeat, partition=partition)
+
+
+@contextmanager
+def _also_importing_from(folder: str) -> Iterator[None]:
+    """Adds a folder to Python's path, at its end: a clone of this repository in it must not hide this package."""
+    before = list(sys.path)
+    sys.path.append(folder)
+    try:
+        yield
+    finally:
+        sys.path[:] = before
 
 
 @dataclass(frozen=True)
-class Pass:
-    """One pass to make, and what to do before.
+class PassRequest:
+    """One pass for a process to make, and what it does before.
 
     Attributes:
-        epoch: to set; None: whichever comes.
-        state: to load, as JSON.
+        epoch: the epoch to set; None: the one that comes next.
+        state: the state to load, as JSON.
         limit: how many windows to read at most.
-        saves: whether to save states at the places that `places` gives.
+        saves: whether to save states, at the places that `saving_places` gives.
     """
 
     epoch: int | None = None
@@ -66,15 +88,16 @@ class Pass:
 
 
 @dataclass
-class Read:
-    """What came of a pass.
+class PassResult:
+    """What a process read in a pass.
 
     Attributes:
-        tokens: source and row of each window, in order: int64, (windows, 2).
-        states: as JSON, by how many windows had been read.
+        tokens: source and row of each window, in the order of reading: int64, shape (windows, 2).
+        states: the saved states as JSON, by the number of windows read before.
         loaded: the state right after loading one, as JSON.
         error: what was raised; empty if nothing was.
-        ids: by how many windows came before, the `id` of some; None for what is no window, but was made of one.
+        ids: the `id` of the first windows, by the number of windows read before. None: what was read is no window
+            (the loader made something else of it).
     """
 
     tokens: Positions
@@ -84,106 +107,136 @@ class Read:
     ids: dict[int, Any] = field(default_factory=dict)
 
     @property
-    def names(self) -> list[tuple[int, int]]:
-        """The tokens as pairs."""
+    def pairs(self) -> list[tuple[int, int]]:
+        """The tokens as pairs of source and row."""
         return [(int(source), int(row)) for source, row in self.tokens]
 
 
-Cells: TypeAlias = dict[tuple[int, int], list[Read]]
-"""By rank and worker, what came of each of its passes."""
+class Worker(NamedTuple):
+    """A process that reads: a rank's worker, or the rank itself where it has none."""
+
+    rank: int
+    worker: int
+
+    def __str__(self) -> str:
+        return f"rank {self.rank} worker {self.worker}"
 
 
-def places(size: int) -> list[int]:
-    """Where states are saved: before the first window, after it, in the middle, before the last, after it."""
+Results: TypeAlias = dict[Worker, list[PassResult]]
+"""For each process the results of its passes."""
+
+
+class _Job(NamedTuple):
+    """What a process is started with."""
+
+    recipe: LoaderRecipe
+    partition: Partition | None
+    passes: tuple[PassRequest, ...]
+    environment: dict[str, str]
+
+
+def saving_places(size: int) -> list[int]:
+    """After how many windows states are saved: none, one, half, all but one, all.
+
+    >>> saving_places(10)
+    [0, 1, 5, 9, 10]
+    """
     return sorted({place for place in (0, 1, size // 2, size - 1, size) if 0 <= place <= size})
 
 
-def topology(world_size: int, num_workers: int) -> list[tuple[int, int]]:
-    """All ranks and workers."""
-    return [(rank, worker) for rank in range(world_size) for worker in range(num_workers or 1)]
+def workers_of(world_size: int, num_workers: int) -> list[Worker]:
+    """All processes that read."""
+    return [Worker(rank, worker) for rank in range(world_size) for worker in range(num_workers or 1)]
 
 
-def run_cells(
-    made: Made, world_size: int, num_workers: int, passes: Callable[[tuple[int, int]], Sequence[Pass]]
-) -> Cells:
-    """Makes the passes of each rank and worker, in a process that nothing else has run in."""
-    jobs: dict[tuple[int, int], tuple[Any, ...]] = {
-        cell: (made, Partition(cell[0], world_size, cell[1], num_workers), tuple(passes(cell)), {})
-        for cell in topology(world_size, num_workers)
-    }
-    return _run(jobs)
+def run_workers(
+    recipe: LoaderRecipe, world_size: int, num_workers: int, passes: Callable[[Worker], Sequence[PassRequest]]
+) -> Results:
+    """Makes the passes of each rank and worker, in a new process for each."""
+    return _run(
+        {
+            each: _Job(recipe, Partition(each.rank, world_size, each.worker, num_workers), tuple(passes(each)), {})
+            for each in workers_of(world_size, num_workers)
+        }
+    )
 
 
 def run_alone(
-    made: Made, partition: Partition | None, passes: Sequence[Pass], environment: Mapping[str, str]
-) -> list[Read]:
-    """Makes passes in one process, with variables of its environment set."""
-    return _run({(0, 0): (made, partition, tuple(passes), dict(environment))})[0, 0]
+    recipe: LoaderRecipe, partition: Partition | None, passes: Sequence[PassRequest], environment: Mapping[str, str]
+) -> list[PassResult]:
+    """Makes passes in one new process, which has the given variables in its environment."""
+    alone = Worker(0, 0)
+    return _run({alone: _Job(recipe, partition, tuple(passes), dict(environment))})[alone]
 
 
-def _run(jobs: Mapping[tuple[int, int], tuple[Any, ...]]) -> Cells:
+def _run(jobs: Mapping[Worker, _Job]) -> Results:
     context = multiprocessing.get_context("spawn")
-    found: Cells = {}
+    results: Results = {}
     with tempfile.TemporaryDirectory() as folder:
         waiting = list(jobs)
         while waiting:
-            now, waiting = waiting[:_AT_A_TIME], waiting[_AT_A_TIME:]
-            processes = [context.Process(target=_cell, args=(*jobs[cell], str(_file(folder, cell)))) for cell in now]
+            now, waiting = waiting[:_PROCESSES_AT_A_TIME], waiting[_PROCESSES_AT_A_TIME:]
+            processes = [context.Process(target=_work, args=(jobs[each], str(_file(folder, each)))) for each in now]
             for process in processes:
                 process.start()
-            for cell, process in zip(now, processes):
+            for each, process in zip(now, processes):
                 process.join()
-                count = len(jobs[cell][2])
-                found[cell] = _results(_file(folder, cell), count, f"the process ended with code {process.exitcode}")
-    return found
+                ended = f"the process ended with code {process.exitcode}"
+                results[each] = _written_results(_file(folder, each), len(jobs[each].passes), ended)
+    return results
 
 
-def _file(folder: str, cell: tuple[int, int]) -> Path:
-    return Path(folder, f"{cell[0]}-{cell[1]}")
+def _file(folder: str, worker: Worker) -> Path:
+    return Path(folder, f"{worker.rank}-{worker.worker}")
 
 
-def _results(file: Path, count: int, otherwise: str) -> list[Read]:
-    reads = []
+def _written_results(file: Path, count: int, otherwise: str) -> list[PassResult]:
+    """The results that a process wrote; `otherwise` is the error of those that are missing."""
+    results = []
     for number in range(count):
         path = file.with_name(f"{file.name}-{number}.npz")
         if path.exists():
             with np.load(path) as saved:
                 notes = json.loads(str(saved["notes"]))
                 states, ids = ({int(place): each for place, each in notes[of].items()} for of in ("states", "ids"))
-                reads.append(Read(saved["tokens"], states, notes["loaded"], notes["error"], ids))
+                results.append(PassResult(saved["tokens"], states, notes["loaded"], notes["error"], ids))
         else:
-            reads.append(Read(np.empty((0, 2), np.int64), {}, "", otherwise))
-    return reads
+            results.append(_failed(otherwise))
+    return results
 
 
-def _cell(
-    made: Made, partition: Partition | None, passes: Sequence[Pass], environment: Mapping[str, str], file: str
-) -> None:
-    """What the process of a rank's worker does."""
-    os.environ.update(environment)
-    use(made.options)
+def _work(job: _Job, file: str) -> None:
+    """What a process does. It writes a file for each pass."""
+    os.environ.update(job.environment)
+    sys.path.append(job.recipe.folder)  # for what the loader imports later
+    use(job.recipe.options)
     loader: Any = None
-    for number, each in enumerate(passes):
+    for number, request in enumerate(job.passes):
         try:
-            loader = made.loader(partition) if loader is None else loader
-            read = _made_pass(loader, each)
-        except Exception as error:  # of any kind: it is what is found out
-            read = Read(np.empty((0, 2), np.int64), {}, "", f"{type(error).__name__}: {error}")
-        notes = json.dumps({"states": read.states, "loaded": read.loaded, "error": read.error, "ids": read.ids})
+            loader = job.recipe.loader(job.partition) if loader is None else loader
+            result = _read(loader, request)
+        except Exception as error:  # of any kind: errors are what is looked for
+            result = _failed(f"{type(error).__name__}: {error}")
+        notes = {"states": result.states, "loaded": result.loaded, "error": result.error, "ids": result.ids}
         partial = Path(f"{file}-{number}.partial.npz")
-        np.savez(partial, tokens=read.tokens, notes=np.array(notes))
+        np.savez(partial, tokens=result.tokens, notes=np.array(json.dumps(notes)))
         partial.rename(f"{file}-{number}.npz")
 
 
-def _made_pass(loader: Any, each: Pass) -> Read:
+def _failed(error: str) -> PassResult:
+    return PassResult(np.empty((0, 2), np.int64), {}, "", error)
+
+
+def _read(loader: Any, request: PassRequest) -> PassResult:
+    """Makes a pass."""
     loaded = ""
-    if each.state is not None:
-        loader.load_state_dict(json.loads(each.state))
+    if request.state is not None:
+        loader.load_state_dict(json.loads(request.state))
         loaded = json.dumps(loader.state_dict())
-    if each.epoch is not None:
-        loader.set_epoch(each.epoch)
-    limit = min(each.limit, len(loader)) if each.saves else each.limit
-    wanted = places(limit) if each.saves else []
+    if request.epoch is not None:
+        loader.set_epoch(request.epoch)
+    limit = min(request.limit, len(loader)) if request.saves else request.limit
+    wanted = saving_places(limit) if request.saves else []
     states: dict[int, str] = {}
     ids: dict[int, Any] = {}
     tokens: list[tuple[int, int]] = []
@@ -192,7 +245,7 @@ def _made_pass(loader: Any, each: Pass) -> Read:
     while True:
         if len(tokens) in wanted:
             states[len(tokens)] = json.dumps(loader.state_dict())
-        if len(tokens) >= each.limit:
+        if len(tokens) >= request.limit:
             break
         try:
             window = next(windows)
@@ -205,4 +258,4 @@ def _made_pass(loader: Any, each: Pass) -> Read:
             ids[len(tokens)] = window.get("id") if isinstance(window, dict) else None
         source, row = windows.token
         tokens.append((int(source), int(row)))
-    return Read(np.array(tokens, np.int64).reshape(-1, 2), states, loaded, error, ids)
+    return PassResult(np.array(tokens, np.int64).reshape(-1, 2), states, loaded, error, ids)

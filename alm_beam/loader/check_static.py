@@ -1,11 +1,12 @@
-"""What can be said of a loader without running it: index, cuts, weights, sizes, texts, a saved state."""
+"""The checks of `alm-beam check-loader` that start no process: index, lines, sizes, texts, a saved state."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
-from alm_beam.loader.check import FAILED, SKIPPED, Finding, Trial, checked
+from alm_beam.loader.check import CheckConfig
+from alm_beam.loader.check_findings import FAILED, SKIPPED, Check, Finding, finding_of
 from alm_beam.loader.mixture import Mixture
 from alm_beam.loader.reader import Reader, WindowError
 from alm_beam.loader.sources import OpenSource
@@ -15,54 +16,36 @@ from alm_beam.storage.index.open import Index
 from alm_beam.storage.paths import BLOCK_BYTES, errors_that_name, located
 from alm_beam.storage.secrets import shown
 
-_SCANNED_BYTES = 2 << 30
+_MOST_SCANNED_BYTES = 2 << 30
 _SAMPLES = 64
 
 
-def static_checks(trial: Trial, text_field: str, state: Any | None) -> Iterator[Finding]:
-    """What is known before a process is started.
+def static_checks(config: CheckConfig, text_field: str, state: Any | None) -> Iterator[Finding]:
+    """Yields the finding of each check.
 
     Args:
-        trial: what is tried; that its sources could be opened is a check passed.
-        text_field: of the supervisions, which must be a text; empty: not looked at.
-        state: saved by an earlier run, or several in lists and dictionaries; None: there is none.
+        config: what is checked.
+        text_field: field of the supervisions that must be a text; empty: no check.
+        state: saved by an earlier run, or several states in lists and dictionaries; None: no check.
     """
-    indexes = {each.source.url: each.index for each in trial.sources}
-    shards = sum(len(index.shards) for index in indexes.values())
-    rows = sum(len(index) for index in indexes.values())
-    yield _cannot("S1 seeds are integers", "a loader refuses all others")
-    yield _cannot("S2 no two orders have one seed", "each has a key of its own: a hash of seed, epoch, source and pass")
-    yield _cannot("S3 every source is indexed", "nothing else is read")
-    yield Finding("S4 states are saved", SKIPPED, "Q4 and Q8 try it")
-    yield checked("S6, S7, S8 index and cuts are sound", f"{rows:,} windows in {shards:,} shards, opened", [])
-    for url, index in indexes.items():
-        yield _scan(url, index)
-        yield _any_row(url, index)
-    weights = [each.source.weight for each in trial.sources]
-    text = ", ".join("none" if weight is None else f"{weight:g}" for weight in weights[:8])
-    yield checked("S11 weights are finite and above 0", text, [])
-    yield _sizes(trial)
-    yield _cannot("S13 all sources are read alike", "seed, order and partition are the loader's, not a source's")
-    yield _cannot("S14 buckets are full enough", "no buckets are planned here")
+    for url, index in {each.source.url: each.index for each in config.sources}.items():
+        yield _index_complete(url, index)
+        yield _rows_readable(url, index)
+    yield _sources_large_enough(config)
     if text_field:
-        yield _texts(trial.sources, text_field)
+        yield _texts(config.sources, text_field)
     else:
-        yield Finding("S15 windows have texts", SKIPPED, "no --text_field")
-    yield _saved(trial, state)
+        yield Finding(Check.TEXTS, SKIPPED, "no --text_field")
+    yield _saved_state_fits(config, state)
 
 
-def _cannot(check: str, why: str) -> Finding:
-    return Finding(check, SKIPPED, f"cannot be otherwise: {why}")
-
-
-def _scan(url: str, index: Index) -> Finding:
-    """Compares the index with the lines of the shards, found without it."""
-    name = f"S8 the index has every line of {shown(url)}"
+def _index_complete(url: str, index: Index) -> Finding:
+    """Compares the index with the lines of the shards, which are found without it."""
     size = sum(shard.size for shard in index.shards)
-    if size > _SCANNED_BYTES:
-        return Finding(
-            name, SKIPPED, f"{size / 1e9:,.1f} GB are too much to scan here; alm-beam index DIR --check does"
-        )
+    what = f"{shown(url)}: {len(index):,} rows, {len(index.shards):,} shards"
+    if size > _MOST_SCANNED_BYTES:
+        evidence = f"{what}; {size / 1e9:,.1f} GB are not scanned here: alm-beam index DIR --check does"
+        return Finding(Check.INDEX_COMPLETE, SKIPPED, evidence)
     place = located(url)
     keys = []
     for shard in index.shards:
@@ -72,43 +55,48 @@ def _scan(url: str, index: Index) -> Finding:
                 keys.append(key_of(line.rstrip(b"\n")))
     known = index.rows["key"].tobytes()
     expected = sorted(known[at : at + 16] for at in range(0, len(known), 16))
-    faults = [] if sorted(keys) == expected else [f"the index has {len(index):,} rows, of other lines"]
-    return checked(name, f"{len(keys):,} lines", faults)
+    faults = [] if sorted(keys) == expected else ["the shards hold other lines than those that were indexed"]
+    return finding_of(Check.INDEX_COMPLETE, f"{what}, {len(keys):,} lines", faults)
 
 
-def _any_row(url: str, index: Index) -> Finding:
-    """Reads rows by themselves: each line is compared with its key."""
+def _rows_readable(url: str, index: Index) -> Finding:
+    """Reads rows one by one. The reader compares each line with its key."""
     reader, faults = Reader(index), []
-    rows = np.unique(np.linspace(0, len(index) - 1, min(_SAMPLES, len(index))).astype(np.int64)).tolist()
+    rows = _spread(len(index))
     for row in rows:
         try:
             reader[row]
         except (WindowError, OSError) as error:
             faults.append(str(error))
-    return checked(f"S9 any row of {shown(url)} can be read", f"{len(rows)} rows", faults)
+    return finding_of(Check.ROWS_READABLE, f"{shown(url)}: {len(rows)} rows", faults)
 
 
-def _sizes(trial: Trial) -> Finding:
-    parts = trial.world_size * (trial.num_workers or 1)
+def _spread(rows: int) -> list[int]:
+    """Up to 64 row numbers from the first row to the last."""
+    return [int(row) for row in np.unique(np.linspace(0, rows - 1, min(_SAMPLES, rows)).astype(np.int64))]
+
+
+def _sources_large_enough(config: CheckConfig) -> Finding:
+    processes = config.world_size * (config.num_workers or 1)
     small = [
-        f"source {number} has {each.rows:,} windows for {parts} processes: some get none of it"
-        for number, each in enumerate(trial.sources)
-        if each.rows < parts
+        f"source {number} has {each.rows:,} windows for {processes} processes: some get none of it"
+        for number, each in enumerate(config.sources)
+        if each.rows < processes
     ]
-    text = f"{', '.join(f'{each.rows:,}' for each in trial.sources[:8])} windows, {parts} processes"
-    weights = [each.source.weight for each in trial.sources if each.source.weight is not None]
-    if weights and not trial.made.repeat:
-        mixture = Mixture([each.rows for each in trial.sources], weights, repeat=False)
-        text += f"; the weights hold up to step {mixture.steps_by_weight:,} of {mixture.steps:,}"
-    return checked("S12 each source has a window for each process", text, small)
+    evidence = f"{', '.join(f'{each.rows:,}' for each in config.sources[:8])} windows, {processes} processes"
+    weights = [each.source.weight for each in config.sources if each.source.weight is not None]
+    if weights and not config.recipe.repeat:
+        mixture = Mixture([each.rows for each in config.sources], weights, repeat=False)
+        evidence += f"; the weights hold up to step {mixture.steps_by_weight:,} of {mixture.steps:,}"
+    return finding_of(Check.SOURCES_LARGE_ENOUGH, evidence, small)
 
 
 def _texts(sources: Sequence[OpenSource], field: str) -> Finding:
-    """Whether sampled windows have a text, of words."""
+    """Whether sampled windows have a text that is a string."""
     faults, count = [], 0
     for number, each in enumerate(sources):
         reader = Reader(each.index)
-        for row in np.unique(np.linspace(0, each.rows - 1, min(_SAMPLES, each.rows)).astype(np.int64)).tolist():
+        for row in _spread(each.rows):
             count += 1
             window = reader[each.first + row]
             supervisions = window.get("supervisions")
@@ -117,17 +105,17 @@ def _texts(sources: Sequence[OpenSource], field: str) -> Finding:
             if wrong or not any(texts):
                 what = f"{field} is {wrong[0]!r}" if wrong else f"no supervision has a {field}"
                 faults.append(f"source {number} row {each.first + row}: {what}")
-    return checked("S15 windows have texts", f"{count} windows, supervisions[].{field}", faults)
+    return finding_of(Check.TEXTS, f"{count} windows, supervisions[].{field}", faults)
 
 
-def _saved(trial: Trial, state: Any | None) -> Finding:
-    name = "S16 the saved state fits"
+def _saved_state_fits(config: CheckConfig, state: Any | None) -> Finding:
     if state is None:
-        return Finding(name, SKIPPED, "no --state")
+        return Finding(Check.SAVED_STATE_FITS, SKIPPED, "no --state")
     try:
         merged = merge_states(state)
-        trial.made.loader(None).load_state_dict(merged)
+        config.recipe.loader(None).load_state_dict(merged)
     except ValueError as error:
         first, *lines = str(error).splitlines()
-        return Finding(name, FAILED, first, tuple(lines))
-    return checked(name, f"epoch {merged['epoch']}, {sum(merged['positions'].values()):,} windows read", [])
+        return Finding(Check.SAVED_STATE_FITS, FAILED, first, tuple(lines))
+    windows_read = sum(merged["positions"].values())
+    return finding_of(Check.SAVED_STATE_FITS, f"epoch {merged['epoch']}, {windows_read:,} windows read", [])

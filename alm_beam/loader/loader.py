@@ -13,7 +13,7 @@ from alm_beam.loader.partition import Partition, partition_here, torch_worker
 from alm_beam.loader.plan import Plan, PlannedSource
 from alm_beam.loader.reader import Reader, Window, window_of
 from alm_beam.loader.remainder import Remainder, part_size
-from alm_beam.loader.sources import SourceLike, OpenSource, as_sources, open_sources
+from alm_beam.loader.sources import OpenSource, SourceLike, as_sources, open_sources
 from alm_beam.loader.state import Progress, State, StateError, check_state, progress_of, state_of
 
 _FIRST_BLOCK = 16

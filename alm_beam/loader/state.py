@@ -203,8 +203,8 @@ def progress_of(state: State, partition: Partition) -> Progress:
             "the state does not fit:\n"
             f"world_size, num_workers: {fields.world_size}, {fields.num_workers} in the state, "
             f"{partition.world_size}, {partition.workers} here (part {partition.part})\n"
-            f"positions: only part {_some(windows_read)} is in the state, part {_some(missing)} is missing; to continue "
-            "with another number of ranks or workers, load merge_states(...) of the states of all"
+            f"positions: only part {_some(windows_read)} is in the state, part {_some(missing)} is missing; to "
+            "continue with another number of ranks or workers, load merge_states(...) of the states of all"
         )
     left = fields.remainder.after([windows_read[str(part)] for part in range(fields.parts)])
     return Progress(fields.epoch, left, partition, 0)

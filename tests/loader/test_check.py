@@ -8,6 +8,7 @@ import pytest
 
 from alm_beam.cli.main import main
 from alm_beam.loader import Partition, WindowLoader
+from alm_beam.loader.check_findings import Check
 from tests.loader.cuts import cut, write_cuts, write_lines
 
 
@@ -17,13 +18,13 @@ def _processes_find_the_tests(monkeypatch):
 
 
 def check(capsys, *arguments: str) -> tuple[int, dict[str, str], str]:
-    """Exit code, the result of each check by the first word of its name (the worst, where several share it), output."""
+    """Exit code, the result of each check by its name (the worst, where it is made for each epoch or source), output."""
     code = main(["check-loader", *map(str, arguments)])
     out, err = capsys.readouterr()
     results: dict[str, str] = {}
     for line in out.splitlines():
         if line.startswith(("ok ", "FAILED ", "- ")):
-            result, name = line.split()[:2]
+            result, name, _ = re.split(" {2,}", line, maxsplit=2)
             results[name] = result if results.get(name) != "FAILED" else "FAILED"
     return code, results, out + err
 
@@ -35,15 +36,15 @@ def failed(results: dict[str, str]) -> set[str]:
 def test_nothing_is_wrong_with_the_loader(cuts, capsys):
     code, results, out = check(capsys, cuts)
     assert (code, failed(results)) == (0, set()), out
-    assert {f"Q{number}" for number in range(1, 10)} <= {name for name, result in results.items() if result == "ok"}
-    assert {f"S{number}".rstrip(",") for number in range(1, 17)} <= {name.rstrip(",") for name in results} | {"S7"}
+    assert set(results) == {check.value for check in Check}
+    assert {name for name, result in results.items() if result == "-"} == {Check.SAVED_STATE_FITS.value}
     assert "100 read, 100 different" in out
 
 
 def test_nothing_is_wrong_with_a_mixture(cuts, more_cuts, capsys):
     code, _, out = check(capsys, cuts, more_cuts, "--weights=1,2", "--repeat", "--world_size=3", "--num_workers=0")
     assert code == 0, out
-    assert "sources are repeated; Q1 counts the copies" in out
+    assert "sources are repeated; 'no window comes too often' counts the copies" in out
 
 
 def test_the_step_at_which_the_first_source_is_read_is_told(cuts, more_cuts, capsys):
@@ -57,29 +58,29 @@ def test_a_part_of_large_data(cuts, capsys):
     code, results, out = check(capsys, cuts, "--limit=10", "--world_size=1")
     assert code == 0, out
     assert "20 of 100; --limit ended the pass" in out
-    assert "--limit: what is lost was not looked for" in out
-    assert results["Q9"] == "-"
+    assert "--limit: lost windows were not looked for" in out
+    assert results[Check.RANKS_EVEN.value] == "-"
 
 
 FAULTS = {
-    "Everywhere": {"Q1", "Q3", "Q7"},
-    "SharedByRanks": {"Q1", "Q2", "Q3", "Q7"},
-    "Twice": {"Q1", "Q4", "Q7"},
-    "Forgetful": {"Q2", "Q4", "Q7"},
-    "ForgetfulLater": {"Q2"},
-    "Invented": {"Q2"},
-    "Misnamed": {"S10"},
-    "OneLate": {"Q4", "Q7"},
-    "Overrunning": {"Q4", "Q7"},
-    "Random": {"Q4", "Q5", "Q6", "Q7"},
-    "SameEpoch": {"Q6"},
-    "ForgetsEpochs": {"Q6"},
-    "Trusting": {"Q7"},
-    "NoElastic": {"Q7"},
-    "Assuming": {"S5"},
-    "Lossy": {"Q8"},
-    "Uneven": {"Q9"},
-    "Broken": {"every"},
+    "Everywhere": {Check.NOT_TOO_OFTEN, Check.RANKS_DISJOINT, Check.ELASTIC},
+    "SharedByRanks": {Check.NOT_TOO_OFTEN, Check.NONE_MISSING, Check.RANKS_DISJOINT, Check.ELASTIC},
+    "Twice": {Check.NOT_TOO_OFTEN, Check.RESUMES, Check.ELASTIC},
+    "Forgetful": {Check.NONE_MISSING, Check.RESUMES, Check.ELASTIC},
+    "ForgetfulLater": {Check.NONE_MISSING},
+    "Invented": {Check.WINDOWS_EXIST, Check.NONE_MISSING},
+    "Misnamed": {Check.TOKENS_RIGHT},
+    "OneLate": {Check.RESUMES, Check.ELASTIC},
+    "Overrunning": {Check.RESUMES, Check.ELASTIC},
+    "Random": {Check.RESUMES, Check.REPRODUCIBLE, Check.EPOCHS_DIFFER, Check.ELASTIC},
+    "SameEpoch": {Check.EPOCHS_DIFFER},
+    "ForgetsEpochs": {Check.EPOCHS_DIFFER},
+    "Trusting": {Check.OTHER_STATES_REFUSED},
+    "NoElastic": {Check.ELASTIC},
+    "Assuming": {Check.PARTITION_REQUIRED},
+    "Lossy": {Check.STATE_SURVIVES_JSON},
+    "Uneven": {Check.RANKS_EVEN},
+    "Broken": {Check.PROCESSES_READ},
 }
 """By the planted fault the checks that it must fail, the one that it is for among them."""
 
@@ -88,15 +89,15 @@ FAULTS = {
 def test_each_planted_fault_is_found(cuts, capsys, fault):
     code, results, out = check(capsys, cuts, f"--loader=tests.loader.faulty:{fault}", "--num_workers=0")
     assert code == 1
-    assert FAULTS[fault] <= failed(results), out
+    assert {check.value for check in FAULTS[fault]} <= failed(results), out
 
 
 def test_evidence_and_five_examples(cuts, capsys):
     _, _, out = check(capsys, cuts, "--loader=tests.loader.faulty:SharedByRanks", "--num_workers=0")
-    assert "FAILED  Q2 all windows come" in out
+    assert "FAILED  no window is missing" in out
     assert "50 of 100; faults: 50" in out
     lines = out.splitlines()
-    at = next(number for number, line in enumerate(lines) if line.startswith("FAILED  Q3"))
+    at = next(number for number, line in enumerate(lines) if line.startswith("FAILED  no two ranks"))
     assert all(line.endswith("by ranks 0, 1") for line in lines[at + 1 : at + 6])
     assert lines[at + 6].strip() == "and 45 more"
 
@@ -114,7 +115,7 @@ def test_the_index_must_have_every_line(tmp_path, capsys):
         if "is not the one that was indexed" not in out or results:
             break
     assert code == 1
-    assert results["S8"] == "FAILED"
+    assert results[Check.INDEX_COMPLETE.value] == "FAILED"
     assert "faults: 1" in out
 
 
@@ -126,7 +127,7 @@ def test_windows_must_have_texts(tmp_path, capsys):
     folder = write_lines(tmp_path / "cuts", lines)
     small = ("--world_size=1", "--num_workers=0")
     code, results, out = check(capsys, folder, *small)
-    assert (code, failed(results)) == (1, {"S15"})
+    assert (code, failed(results)) == (1, {Check.TEXTS.value})
     assert "text is 3" in out
     assert "4 windows, supervisions[].text; faults: 3" in out
     assert check(capsys, folder, *small, "--text_field=")[0] == 0
@@ -135,7 +136,7 @@ def test_windows_must_have_texts(tmp_path, capsys):
 def test_small_sources_are_named(tmp_path, capsys):
     folder = write_cuts(tmp_path / "cuts", [cut(number) for number in range(3)])
     code, results, out = check(capsys, folder)
-    assert (code, failed(results)) == (1, {"S12"})
+    assert (code, failed(results)) == (1, {Check.SOURCES_LARGE_ENOUGH.value})
     assert "source 0 has 3 windows for 4 processes" in out
 
 
@@ -149,10 +150,10 @@ def test_a_saved_state(cuts, more_cuts, tmp_path, capsys):
     saved.write_text(json.dumps(states))
     small = ("--world_size=1", "--num_workers=0", f"--state={saved}")
     code, results, out = check(capsys, cuts, *small)
-    assert (code, results["S16"]) == (0, "ok")
+    assert (code, results[Check.SAVED_STATE_FITS.value]) == (0, "ok")
     assert "epoch 0, 2 windows read" in out
     code, results, out = check(capsys, more_cuts, *small)
-    assert (code, failed(results)) == (1, {"S16"})
+    assert (code, failed(results)) == (1, {Check.SAVED_STATE_FITS.value})
     assert "sources[0].rows: 100 in the state, 37 here" in out
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alm_beam.loader.remainder import RunProgress, Remainder, part_size
+from alm_beam.loader.remainder import Remainder, RunProgress, part_size
 
 
 def left(remainder: Remainder, size: int) -> list[int]:

@@ -1,0 +1,59 @@
+"""What `alm-beam check-loader` checks, and what a check finds."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import Enum
+
+PASSED, FAILED, SKIPPED = "ok", "FAILED", "-"
+
+_MOST_EXAMPLES = 5
+
+
+class Check(Enum):
+    """All checks by their printed names, in the order in which they are made."""
+
+    INDEX_COMPLETE = "the index has every line"
+    ROWS_READABLE = "single rows can be read"
+    SOURCES_LARGE_ENOUGH = "each process gets windows of each source"
+    TEXTS = "windows have texts"
+    SAVED_STATE_FITS = "the saved state fits"
+    PROCESSES_READ = "each process reads without an error"
+    NOT_TOO_OFTEN = "no window comes too often"
+    WINDOWS_EXIST = "each window exists"
+    NONE_MISSING = "no window is missing"
+    RANKS_DISJOINT = "no two ranks read the same window"
+    TOKENS_RIGHT = "each window is the one that its token names"
+    RESUMES = "a resumed pass reads exactly the rest"
+    STATE_SURVIVES_JSON = "a state survives JSON"
+    REPRODUCIBLE = "two runs with one seed are equal"
+    EPOCHS_DIFFER = "each epoch has its own order"
+    ELASTIC = "other numbers of ranks and workers continue"
+    OTHER_STATES_REFUSED = "a state that does not fit is refused"
+    PARTITION_REQUIRED = "two ranks without a partition are an error"
+    RANKS_EVEN = "ranks read as many windows, or one less"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """The outcome of a check.
+
+    Attributes:
+        check: which.
+        result: PASSED, FAILED or SKIPPED.
+        evidence: what was counted, or why the check does not apply.
+        examples: the first few faults.
+    """
+
+    check: Check
+    result: str
+    evidence: str
+    examples: tuple[str, ...] = ()
+
+
+def finding_of(check: Check, evidence: str, faults: Iterable[str]) -> Finding:
+    """A finding that is FAILED if there is a fault, else PASSED."""
+    found = list(faults)
+    if not found:
+        return Finding(check, PASSED, evidence)
+    more = [f"and {len(found) - _MOST_EXAMPLES:,} more"] if len(found) > _MOST_EXAMPLES else []
+    return Finding(check, FAILED, f"{evidence}; faults: {len(found):,}", (*found[:_MOST_EXAMPLES], *more))
