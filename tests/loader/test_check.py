@@ -18,7 +18,7 @@ def _processes_find_the_tests(monkeypatch):
 
 
 def check(capsys, *arguments: str) -> tuple[int, dict[str, str], str]:
-    """Exit code, the result of each check by its name (the worst, where it is made for each epoch or source), output."""
+    """Exit code, the result of each check by its name (the worst, if there are several), output."""
     code = main(["check-loader", *map(str, arguments)])
     out, err = capsys.readouterr()
     results: dict[str, str] = {}
@@ -176,3 +176,15 @@ def test_what_cannot_be_tried(cuts, capsys, arguments, code, why):
         found = stopped.code
     assert found == code
     assert why in capsys.readouterr().err
+
+
+def test_what_data_hold_is_printed_as_it_is(tmp_path, capsys):
+    """Brackets are no markup, and nothing moves the cursor of a terminal."""
+    spoken = [{"text": "yes", "[red]text\x1b[2J": 3}]
+    lines = [json.dumps({"duration": 1.0, "id": number, "supervisions": spoken}).encode() for number in range(4)]
+    folder = write_lines(tmp_path / "[bold]cuts[/]", lines)
+    small = ("--world_size=1", "--num_workers=0")
+    _, _, out = check(capsys, folder, *small, "--text_field=[red]text\x1b[2J")
+    assert "[bold]cuts[/]: 4 rows, 1 shards, 4 lines" in out
+    assert r"source 0 row 0: [red]text\x1b[2J is 3" in out
+    assert "\x1b" not in out
