@@ -25,6 +25,7 @@ setup(
         "orjson>=3.10",  # JSON in and out, at the speed that the figures need
         "msgspec>=0.19",  # passes over the words of a line, most of many a manifest, that nobody looks at
         "xxhash>=3.4",  # keys of the index's rows: ten times as fast as hashlib, for each line written and read
+        "rich>=13.7",  # what commands print
         "backports.zstd>=1.0",  # the standard library's zstd reader: it notices a cut file
     ],
     extras_require={

@@ -1,6 +1,10 @@
-"""Training from the windows: an index, an order for each epoch, a part for each rank and worker, a state. No Beam."""
+"""Reads windows for training: every window once in an epoch, shuffled, divided among ranks and workers, resumable.
+
+It needs NumPy, but neither Beam nor torch. `alm_beam.loader.dataset.WindowDataset` is the same for torch's DataLoader.
+"""
 
 from alm_beam.loader.loader import Token, WindowIterator, WindowLoader
+from alm_beam.loader.mixture import WeightError
 from alm_beam.loader.partition import Partition, PartitionError
 from alm_beam.loader.reader import Reader, WindowError
 from alm_beam.loader.sources import Source, SourceError
@@ -14,6 +18,7 @@ __all__ = [
     "SourceError",
     "StateError",
     "Token",
+    "WeightError",
     "WindowError",
     "WindowIterator",
     "WindowLoader",

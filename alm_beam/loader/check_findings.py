@@ -6,7 +6,7 @@ from enum import Enum
 
 PASSED, FAILED, SKIPPED = "ok", "FAILED", "-"
 
-_MOST_EXAMPLES = 5
+_MAX_EXAMPLES = 5
 
 
 class Check(Enum):
@@ -55,5 +55,5 @@ def finding_of(check: Check, evidence: str, faults: Iterable[str]) -> Finding:
     found = list(faults)
     if not found:
         return Finding(check, PASSED, evidence)
-    more = [f"and {len(found) - _MOST_EXAMPLES:,} more"] if len(found) > _MOST_EXAMPLES else []
-    return Finding(check, FAILED, f"{evidence}; faults: {len(found):,}", (*found[:_MOST_EXAMPLES], *more))
+    more = [f"and {len(found) - _MAX_EXAMPLES:,} more"] if len(found) > _MAX_EXAMPLES else []
+    return Finding(check, FAILED, f"{evidence}; faults: {len(found):,}", (*found[:_MAX_EXAMPLES], *more))

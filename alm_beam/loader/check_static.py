@@ -16,7 +16,7 @@ from alm_beam.storage.index.open import Index
 from alm_beam.storage.paths import BLOCK_BYTES, errors_that_name, located
 from alm_beam.storage.secrets import shown
 
-_MOST_SCANNED_BYTES = 2 << 30
+_MAX_SCANNED_BYTES = 2 << 30
 _SAMPLES = 64
 
 
@@ -43,7 +43,7 @@ def _index_complete(url: str, index: Index) -> Finding:
     """Compares the index with the lines of the shards, which are found without it."""
     size = sum(shard.size for shard in index.shards)
     what = f"{shown(url)}: {len(index):,} rows, {len(index.shards):,} shards"
-    if size > _MOST_SCANNED_BYTES:
+    if size > _MAX_SCANNED_BYTES:
         evidence = f"{what}; {size / 1e9:,.1f} GB are not scanned here: alm-beam index DIR --check does"
         return Finding(Check.INDEX_COMPLETE, SKIPPED, evidence)
     place = located(url)

@@ -1,8 +1,7 @@
-"""The loader as a dataset of torch: `WindowDataset` is a `WindowLoader` and an `IterableDataset`.
+"""`WindowDataset`: the loader as an `IterableDataset` for torch's DataLoader and torchdata's StatefulDataLoader.
 
-DataLoader and torchdata's StatefulDataLoader take it: the worker is DataLoader's, and in every worker the state is
-saved and loaded through `state_dict` and `load_state_dict`. The class is made when it is first asked for, as torch,
-which it is made of, is not needed for anything else here.
+DataLoader tells each worker its number. StatefulDataLoader saves and loads the state of every worker. The class is made
+when it is first imported, because nothing else here needs torch.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -12,7 +11,7 @@ from alm_beam.loader.loader import WindowLoader
 if TYPE_CHECKING:
 
     class WindowDataset(WindowLoader):
-        """A WindowLoader that is an `IterableDataset`."""
+        """A `WindowLoader` that is also an `IterableDataset`. One dataset belongs to one DataLoader."""
 
 
 def __getattr__(name: str) -> Any:
@@ -24,6 +23,7 @@ def __getattr__(name: str) -> Any:
         raise ImportError(
             f"WindowDataset needs PyTorch ({error}); without it use alm_beam.loader.WindowLoader"
         ) from error
-    namespace = {"__module__": __name__, "__doc__": "A WindowLoader that is an `IterableDataset`."}
+    text = "A `WindowLoader` that is also an `IterableDataset`. One dataset belongs to one DataLoader."
+    namespace = {"__module__": __name__, "__doc__": text}
     globals()[name] = type(name, (WindowLoader, IterableDataset), namespace)
     return globals()[name]

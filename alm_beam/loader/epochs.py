@@ -1,4 +1,4 @@
-"""Which epoch the next pass reads, known to all processes that read for a rank."""
+"""Which epoch the next pass reads: a number that a rank shares with its worker processes."""
 
 from multiprocessing.context import get_spawning_popen
 from multiprocessing.sharedctypes import RawArray
@@ -9,18 +9,18 @@ import numpy as np
 END_OF_EPOCHS = 1 << 62
 """Every epoch is below it."""
 
-_MOST_WORKERS = 128
-_CELLS = 1 + _MOST_WORKERS * (_MOST_WORKERS + 1) // 2
+_MAX_WORKERS = 128
+_CELLS = 1 + _MAX_WORKERS * (_MAX_WORKERS + 1) // 2
 _EPOCH, _RESUMES = 0, 1
 
 
 class Epochs:
-    """For each worker the epoch that its next pass reads, and whether that pass goes on where a state says.
+    """For each worker, the epoch that its next pass reads, and whether that pass continues from a loaded state.
 
-    The numbers are in memory that worker processes share with the one that started them. So each epoch has an order of
-    its own whether DataLoader keeps its workers (`persistent_workers`) or makes new copies of them for every epoch, and
-    `set_epoch` reaches those that it keeps. Each worker counts its own passes: none has to wait for another. A rank
-    that reads by itself, and each number of workers, count apart. Ranks must not share the memory.
+    The numbers are in memory that worker processes share with the process that started them. So epochs advance whether
+    DataLoader keeps its workers (`persistent_workers`) or starts new ones for every epoch, and `set_epoch` reaches
+    workers that are kept. Each worker counts its own passes, so none waits for another. There is a separate count for
+    a rank that reads by itself and for each number of workers. Ranks must not share the memory.
     """
 
     def __init__(self) -> None:
@@ -32,13 +32,13 @@ class Epochs:
         self._cells, self._workers_began = self._numbers[:-1].reshape(2, _CELLS), self._numbers[-1:]
 
     def copy(self) -> "Epochs":
-        """The same numbers, in memory that no process shares yet."""
+        """The same numbers in new memory, which no other process shares."""
         copied = Epochs()
         copied._numbers[:] = self._numbers
         return copied
 
     def __getstate__(self) -> Any:
-        # Memory can be handed to a process that is being started, and to nothing else: there, it is a copy.
+        # Memory can be shared only with a process that is being started. Any other pickle holds a copy.
         return self._memory if get_spawning_popen() else bytes(self._memory)
 
     def __setstate__(self, state: Any) -> None:
@@ -58,26 +58,26 @@ class Epochs:
 
         Args:
             epoch: from 0.
-            resume: whether a state has just been loaded in it. Otherwise the epoch is read from its start, unless a
-                state that was loaded before still has to be gone on from in it.
-            worker: the one that has been told so, and how many there are; None: all of the rank.
+            resume: whether a state of this epoch has just been loaded. Otherwise the epoch is read from its start,
+                unless a state of this epoch was loaded before and no pass has continued from it yet.
+            worker: number of the worker that this is for, and number of workers; None: all of the rank.
         """
         cells = self._cells
         if worker is not None:
             first = _cell(*worker)
-            cells = cells[:, first : first + 1]  # the others' are not its to change
+            cells = cells[:, first : first + 1]  # a worker changes only its own
         cells[_RESUMES] = resume or cells[_RESUMES] * (cells[_EPOCH] == epoch)
         cells[_EPOCH] = epoch
         if worker is None:
             self._workers_began[0] = 0
 
     def next_pass(self, worker: int, num_workers: int) -> tuple[int, bool]:
-        """Of a worker's next pass the epoch, and whether it resumes a state."""
+        """The epoch of a worker's next pass, and whether the pass continues from a state."""
         epoch, resumes = map(int, self._cells[:, _cell(worker, num_workers)])
         return epoch, bool(resumes)
 
     def begin(self, worker: int, num_workers: int) -> None:
-        """Begins the pass: the one after it reads the next epoch, from its start."""
+        """Begins a pass. The pass after it reads the next epoch from its start."""
         cell = _cell(worker, num_workers)
         self._cells[_EPOCH, cell] += 1
         self._cells[_RESUMES, cell] = 0
@@ -86,6 +86,6 @@ class Epochs:
 
 
 def _cell(worker: int, num_workers: int) -> int:
-    if num_workers > _MOST_WORKERS:
-        raise ValueError(f"num_workers={num_workers}: a rank may have {_MOST_WORKERS} at most")
+    if num_workers > _MAX_WORKERS:
+        raise ValueError(f"num_workers={num_workers}: a rank may have at most {_MAX_WORKERS}")
     return 1 + num_workers * (num_workers - 1) // 2 + worker if num_workers else 0

@@ -1,4 +1,4 @@
-"""Keys of permutations and picks: what depends on a seed and an epoch does so through a hash of both."""
+"""Keys of shuffled orders: hashes of seed, epoch and whatever else an order depends on."""
 
 from hashlib import blake2b
 
@@ -6,10 +6,9 @@ KEY_BYTES = 64
 
 
 def derived_key(purpose: str, *parts: int | str) -> bytes:
-    """KEY_BYTES bytes that are a function of the arguments; other arguments give bytes that have nothing to do with
-    them.
+    """A hash of the arguments, of KEY_BYTES bytes. Different arguments give independent keys.
 
-    A sum of seed and epoch would give (1, 1) and (2, 0) the same order; this does not.
+    (With the sum of seed and epoch as key, seed 1 in epoch 1 and seed 2 in epoch 0 would have the same order.)
 
     Args:
         purpose: what the key is for.

@@ -1,4 +1,4 @@
-"""Windows in the order of an epoch: what a training process iterates over."""
+"""The loader: windows in the order of an epoch, for a training process to iterate over."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -17,16 +17,25 @@ from alm_beam.loader.sources import OpenSource, SourceLike, as_sources, open_sou
 from alm_beam.loader.state import Progress, State, StateError, check_state, progress_of, state_of
 
 _FIRST_BLOCK = 16
-_LARGEST_BLOCK = 1024
+_MAX_BLOCK = 1024
 _GROWTH = 4
 
 
 class Token(NamedTuple):
-    """Which window an item is.
+    """Names a window.
 
     Attributes:
-        source: number of its source.
-        row: of the source's index.
+        source: number of its source, from 0, in the order in which the loader was given them.
+        row: number of its row in the index of the source's folder, from 0.
+
+    >>> from alm_beam.loader import WindowLoader
+    >>> loader = WindowLoader(windows, shuffle=False)
+    >>> passing = iter(loader)
+    >>> window = next(passing)
+    >>> passing.token
+    Token(source=0, row=0)
+    >>> loader.window(passing.token) == window
+    True
     """
 
     source: int
@@ -34,16 +43,37 @@ class Token(NamedTuple):
 
 
 class WindowLoader:
-    """The windows of one or more folders of cuts, each as a dictionary: this process's part of every epoch.
+    """Iterates over the windows of one or more folders of cuts, each a dictionary: the fields of its Lhotse cut.
 
-    Each call of `iter` begins a pass, and each pass reads the next epoch, in an order of its own; `set_epoch` chooses
-    which. `state_dict` tells, before the first window, between any two and after the last, all that is needed to go on
-    from there by `load_state_dict`, with as many ranks and workers or others.
+    Each call of `iter` begins a pass over one epoch: this process's part of it, in an order that is different in every
+    epoch and the same in every run with the same seed. Each pass reads the next epoch; `set_epoch` chooses another.
+    `state_dict` returns the state between any two windows. `load_state_dict` continues from there, with the same number
+    of ranks and workers or with another.
 
     Attributes:
         plan: the order of all epochs.
-        sources: what it reads, opened.
-        readers: of each source.
+        sources: the sources, opened.
+        readers: the reader of each source.
+
+    >>> from alm_beam.loader import WindowLoader
+    >>> loader = WindowLoader(windows, seed=1)
+    >>> len(loader)
+    8
+    >>> for epoch in range(2):
+    ...     loader.set_epoch(epoch)
+    ...     print(sum(window["duration"] for window in loader), "seconds")
+    828.0 seconds
+    828.0 seconds
+
+    A loader of another process continues in the middle of an epoch:
+
+    >>> passing = iter(loader)
+    >>> first = [next(passing)["id"] for _ in range(3)]
+    >>> state = loader.state_dict()  # JSON
+    >>> later = WindowLoader(windows, seed=1)
+    >>> later.load_state_dict(state)
+    >>> [window["id"] for window in later] == [window["id"] for window in passing]
+    True
     """
 
     def __init__(
@@ -57,17 +87,18 @@ class WindowLoader:
     ):
         """
         Args:
-            sources: folders of cuts that have an index: their paths or URLs, or `Source`s with a label or a weight.
-            seed: any integer; the same in all ranks and workers.
-            shuffle: otherwise the windows come in the order of the index, that of label and content.
-            repeat: with weights: read sources again until each was read once, so that the weights hold to the end of
-                the epoch. Otherwise each window comes once in an epoch.
-            partition: which part is this process's. It may be left out where one process reads everything. The worker
-                is that of torch's DataLoader unless it is stated.
+            sources: folders of cuts with an index: paths or URLs, or `Source`s with a label or a weight.
+            seed: any integer; give all ranks and workers the same.
+            shuffle: False: windows come in the order of the index (by label, then by a hash of their content).
+            repeat: needs weights. Sources are read again until each was read at least once, so that the weights hold to
+                the end of the epoch. Otherwise each window comes once in an epoch.
+            partition: the part of this process. Leave it out where one process reads everything.
 
         Raises:
-            SourceError, WeightError, ValueError: what is asked for makes no sense.
-            IndexFault, OSError: an index, or what it is an index of, is not sound, or cannot be read.
+            SourceError: there is no source, a label does not exist, or only some sources have a weight.
+            WeightError: a weight is not above 0 or is too small or too large.
+            ValueError: the seed is no integer, or `repeat` is on without weights.
+            IndexFault, OSError: an index or its cuts are damaged, or cannot be read.
         """
         asked = as_sources(sources)
         self.sources: tuple[OpenSource, ...] = open_sources(asked)
@@ -85,16 +116,16 @@ class WindowLoader:
         return {**self.__dict__, "_pass": None}
 
     def __len__(self) -> int:
-        """How many windows an epoch has for this rank, or for this worker where it runs in one."""
+        """Number of windows in an epoch for this rank; in a worker of a DataLoader, for this worker."""
         partition = partition_here(self.partition)
         return part_size(self.plan.size, partition.part, partition.parts)
 
     def __iter__(self) -> "WindowIterator":
-        """Begins a pass.
+        """Begins a pass over the next epoch, or over the rest of the epoch of a state that was loaded.
 
         Raises:
             PartitionError: there are several ranks or workers and no partition.
-            StateError: the state that was loaded is not one that this worker can go on from.
+            StateError: the state that was loaded is another process's.
         """
         partition = partition_here(self.partition)
         begins = self._beginning(partition)
@@ -104,23 +135,31 @@ class WindowLoader:
 
     @property
     def partition(self) -> Partition | None:
-        """As given. Where processes were given copies of one loader, each sets its own."""
+        """The part of this process. Processes that got copies of one loader each set their own."""
         return self._partition
 
     @partition.setter
     def partition(self, partition: Partition | None) -> None:
         self._partition = partition
-        self._epochs = self._epochs.copy()  # the one of the process that made this loader is not this rank's
+        self._epochs = (
+            self._epochs.copy()
+        )  # the memory is shared with the process that made this loader, which may be another rank
 
     @property
     def epoch(self) -> int:
-        """The epoch that the next pass reads."""
+        """The epoch that the next pass reads, from 0."""
         return self._epochs.next_pass(*self._worker() or (0, 0))[0]
 
     def set_epoch(self, epoch: int) -> None:
-        """Makes the next pass read the epoch, in this process and in its workers.
+        """Makes the next pass read this epoch, in this process and in its workers.
 
-        If it is that of a state that was loaded and not yet read on from, the pass goes on from there.
+        If a state of the same epoch was just loaded, the pass continues from that state.
+
+        Args:
+            epoch: from 0.
+
+        Raises:
+            ValueError: it is no integer, negative, or 2**62 or more.
         """
         if not isinstance(epoch, int) or isinstance(epoch, bool) or not 0 <= epoch < END_OF_EPOCHS:
             raise ValueError(f"epoch={epoch!r}: must be an integer, at least 0 and below 2**62")
@@ -129,10 +168,10 @@ class WindowLoader:
             self._pass = None
 
     def state_dict(self) -> State:
-        """Where the pass that was begun last stands; before the first one, where that will begin. A JSON value.
+        """The state of the last pass that was begun, or of the next one if there was none: a JSON object.
 
         Raises:
-            StateError: the worker processes of a DataLoader read, and only they know how far they are.
+            StateError: workers of a DataLoader read, and only they know how far they are.
         """
         if self._pass is not None:
             return self._pass.state_dict()
@@ -144,32 +183,36 @@ class WindowLoader:
         return self.state_at(self._beginning(partition_here(self.partition)))
 
     def load_state_dict(self, state: State) -> None:
-        """Makes the next pass go on where the state was taken.
+        """Makes the next pass continue where the state was saved.
 
-        With the same number of ranks and workers, the state of this process or one that `merge_states` made; with
-        another number, one that `merge_states` made.
+        Args:
+            state: with the same number of ranks and workers, the state of this process or one that `merge_states`
+                returned; with another number, one that `merge_states` returned.
 
         Raises:
-            StateError: it does not fit: the seed, sources, weights, ... are not the same, or it is no state.
+            StateError: it is no state, or seed, sources, weights, ... are not this loader's. Nothing is changed then.
         """
         check_state(state, self.plan, self._labels)
         if self._worker():
-            progress_of(state, partition_here(self.partition))  # otherwise it may be workers that go on
+            progress_of(state, partition_here(self.partition))  # the rank itself may hold a state for its workers
         self._resumed, self._pass = deepcopy(state), None
         self._epochs.set_next(state["epoch"], resume=True, worker=self._worker())
 
     def window(self, token: Token | tuple[int, int]) -> Window:
-        """Any window, by its source and row.
+        """Reads one window.
+
+        Args:
+            token: its source and its row in the index.
 
         Raises:
-            IndexError: there is no such row in its index.
+            IndexError: there is no such source or row.
             WindowError, OSError: it cannot be read.
         """
         source, row = token
         return self.readers[source][row]
 
     def _worker(self) -> tuple[int, int] | None:
-        """Number of the worker that this process is, and how many there are; None: the rank itself."""
+        """Number of this worker and of all workers of the rank; None: this process is the rank itself."""
         given = self.partition
         if given is None or given.worker is None or given.num_workers is None:
             return torch_worker()
@@ -183,12 +226,12 @@ class WindowLoader:
         return Progress(epoch, Remainder(), partition, 0)
 
     def state_at(self, progress: Progress) -> State:
-        """The state of a process that stands there."""
+        """The state of a process that has read so far."""
         return state_of(progress, self.plan, self._labels)
 
 
 class _Block(NamedTuple):
-    """Windows that were fetched, in the order in which they are given out; a list each of what belongs to them."""
+    """Windows that were fetched, in the order in which they are returned. Each list has an item for each window."""
 
     sources: list[int]
     rows: list[int]
@@ -197,10 +240,16 @@ class _Block(NamedTuple):
 
 
 class WindowIterator(Iterator[Window]):
-    """One pass over this process's part of an epoch.
+    """One pass over this process's part of an epoch. `iter(loader)` makes it.
 
     Attributes:
-        epoch: which.
+        epoch: the epoch that it reads, from 0.
+
+    >>> from alm_beam.loader import WindowLoader
+    >>> passing = iter(WindowLoader(windows))
+    >>> window = next(passing)
+    >>> passing.epoch, len(passing)
+    (0, 7)
     """
 
     def __init__(self, loader: WindowLoader, begins: Progress):
@@ -222,7 +271,7 @@ class WindowIterator(Iterator[Window]):
         """The next window.
 
         Raises:
-            WindowError, OSError: it cannot be read. A further call tries again; nothing is passed over.
+            WindowError, OSError: it cannot be read. The next call tries the same window again.
         """
         at = self._at
         if at == len(self._lines):
@@ -236,44 +285,44 @@ class WindowIterator(Iterator[Window]):
         return window
 
     def __len__(self) -> int:
-        """How many windows are still to come."""
+        """Number of windows that are still to come."""
         return int(self._size - self._first - self._at)
 
     @property
     def token(self) -> Token:
-        """Which window was given out last.
+        """Names the window that was returned last.
 
         Raises:
-            ValueError: none was.
+            ValueError: no window was returned yet.
         """
         if not self._at:
-            raise ValueError("no window was given out yet")
+            raise ValueError("no window was returned yet")
         return Token(self._sources[self._at - 1], self._rows[self._at - 1])
 
     def state_dict(self) -> State:
-        """The state from which what has not been given out can be read; see `WindowLoader.load_state_dict`."""
+        """The state after the window that was returned last; see `WindowLoader.load_state_dict`."""
         begins = self._begins
         return self._loader.state_at(Progress(self.epoch, begins.left, begins.partition, self._first + self._at))
 
     def _next_block(self) -> None:
-        """Goes on to the next windows, and starts to fetch those behind them where that takes time."""
+        """Takes the next block of windows. If they are remote, a thread starts to fetch the block after it."""
         first, count = self._first + self._at, len(self._lines)
         if first >= self._size:
             raise StopIteration
-        length = min(count * _GROWTH or _FIRST_BLOCK, _LARGEST_BLOCK)
+        length = min(count * _GROWTH or _FIRST_BLOCK, _MAX_BLOCK)
         block = self._fetched_ahead(first, length) if self._is_remote else self._fetched(first, length)
         self._first = first
         self._take(block)
 
     def _fetched_ahead(self, first: int, length: int) -> _Block:
-        """As `_fetched`; what comes behind is then being fetched by a thread."""
+        """As `_fetched`; a thread then fetches the next block."""
         if self._thread is None or self._thread_pid != os.getpid():  # a fork does not take the thread along
             self._thread, self._thread_pid, self._ahead = ThreadPoolExecutor(1, "alm_beam-fetch"), os.getpid(), None
         ahead, self._ahead = self._ahead or self._thread.submit(self._fetched, first, length), None
         block = ahead.result()
-        behind = first + len(block.lines)
-        if behind < self._size:
-            self._ahead = self._thread.submit(self._fetched, behind, _LARGEST_BLOCK)
+        after = first + len(block.lines)
+        if after < self._size:
+            self._ahead = self._thread.submit(self._fetched, after, _MAX_BLOCK)
         return block
 
     def _take(self, block: _Block) -> None:
@@ -281,7 +330,7 @@ class WindowIterator(Iterator[Window]):
         self._at = 0
 
     def _fetched(self, first: int, length: int) -> _Block:
-        """Up to so many windows of the part, from the given one on."""
+        """Up to `length` windows of the part, from window `first` of the part on."""
         begins, loader = self._begins, self._loader
         part, parts = begins.partition.part, begins.partition.parts
         places = part + parts * np.arange(first, min(first + length, self._size))

@@ -1,4 +1,4 @@
-"""Which source each step reads, so that the sources are mixed by their weights from the first step to the last."""
+"""Which source each step of an epoch reads, so that sources are mixed by their weights throughout the epoch."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,47 +10,55 @@ import numpy as np
 from alm_beam.loader.hashing import derived_key
 from alm_beam.loader.permutation import Positions, hashes
 
-_LEAST_BLOCK = 1024
-_LARGEST_BLOCK = 1 << 16
-_LARGEST_WEIGHT = 1e100
+_MIN_BLOCK = 1024
+_MAX_BLOCK = 1 << 16
+_MAX_WEIGHT = 1e100
 _UNIT = 1 << 32
 
 
 class WeightError(ValueError):
-    """Weights by which sources cannot be mixed."""
+    """Weights by which sources cannot be mixed.
+
+    >>> from alm_beam.loader import Source, WindowLoader
+    >>> WindowLoader([Source(windows, weight=0)])
+    Traceback (most recent call last):
+        ...
+    alm_beam.loader.mixture.WeightError: the weight of source 0 is 0; it must be a number above 0, at most 1e+100
+    """
 
 
 def check_weights(weights: Sequence[float]) -> None:
-    """
+    """Checks the weights of all sources.
+
     Raises:
-        WeightError: one is not above 0, above 1e100, or below 1/65,536 of their sum.
+        WeightError: a weight is not above 0, above 1e100, or or below 1/65,536 of their sum.
     """
     for number, weight in enumerate(weights):
-        if isinstance(weight, bool) or not isinstance(weight, (int, float)) or not 0 < weight <= _LARGEST_WEIGHT:
+        if isinstance(weight, bool) or not isinstance(weight, (int, float)) or not 0 < weight <= _MAX_WEIGHT:
             raise WeightError(
-                f"the weight of source {number} is {weight!r}; it must be a number above 0, at most {_LARGEST_WEIGHT}"
+                f"the weight of source {number} is {weight!r}; it must be a number above 0, at most {_MAX_WEIGHT}"
             )
     for number, weight in enumerate(weights):
-        if weight * _LARGEST_BLOCK < sum(weights):
+        if weight * _MAX_BLOCK < sum(weights):
             raise WeightError(
-                f"the weight of source {number} is {weight!r}, less than 1/{_LARGEST_BLOCK} of all; leave it out"
+                f"the weight of source {number} is {weight!r}, less than 1/{_MAX_BLOCK} of all; leave it out"
             )
 
 
 @dataclass(frozen=True)
 class _Phase:
-    """Steps in which the same sources are read.
+    """A range of steps in which the same sources are read.
 
-    After k steps of a phase the count of each source is within one of k times its share. Steps come in blocks; in each
-    block every source has the count that is due to it, in an order that hashes of the steps decide.
+    Steps are grouped in blocks. After each block, the number of windows of each source is within one of its share. The
+    order within a block follows from hashes of the steps.
 
     Attributes:
         first: number of its first step.
-        steps: how many.
+        steps: number of steps.
         sources: numbers of the sources, increasing.
-        bounds: sums of their shares, from 0 to 2**32.
-        before: for each, how often it was read before the phase.
-        block: steps in a block; the last one has up to twice as many.
+        bounds: cumulative shares of the sources, from 0 to 2**32.
+        before: for each source, how many of its windows were read before the phase.
+        block: steps in a block. The last block has up to twice as many.
     """
 
     first: int
@@ -61,7 +69,7 @@ class _Phase:
     block: int
 
     def counts(self, steps: int) -> list[int]:
-        """How often each source was read in the first so many steps, if they are whole blocks or all."""
+        """How many windows of each source the first `steps` steps read. They must be whole blocks, or all steps."""
         return _counts(self.bounds, steps)
 
     def block_of(self, step: int) -> int:
@@ -69,29 +77,30 @@ class _Phase:
         return min(step // self.block, max(self.steps // self.block, 1) - 1)
 
     def range_of(self, block: int) -> tuple[int, int]:
-        """First step of a block, and the one behind its last."""
+        """First step of a block, and the first step after it."""
         is_last = block == max(self.steps // self.block, 1) - 1
         return block * self.block, self.steps if is_last else (block + 1) * self.block
 
 
 class Mixture:
-    """The picks of one way to mix.
+    """Which source each step of an epoch reads.
 
     Attributes:
-        steps: of an epoch.
-        steps_by_weight: how many of them are before the first source has been read; all, where they are repeated.
+        steps: number of steps in an epoch.
+        steps_by_weight: for how many steps all sources take part, so that the weights hold. All steps with `repeat`;
+            otherwise until the first source is exhausted.
     """
 
     def __init__(self, sizes: Sequence[int], weights: Sequence[float], *, repeat: bool):
         """
         Args:
-            sizes: rows of each source, at least 1.
-            weights: of each source.
-            repeat: whether sources are read again until each has been read once at least, so that the weights hold to
-                the end. Otherwise a source that has been read leaves, and the others share its steps.
+            sizes: number of windows of each source.
+            weights: weight of each source.
+            repeat: sources are read again until each was read at least once, so that the weights hold to the end.
+                Otherwise an exhausted source drops out, so each window is read once.
 
         Raises:
-            WeightError: see `check_weights`; with `repeat`, a source is empty.
+            WeightError: see `check_weights`; or a source is empty and `repeat` is on.
         """
         check_weights(weights)
         if repeat and not all(sizes):
@@ -101,7 +110,7 @@ class Mixture:
         self.steps_by_weight = self._phases[0].steps if self._phases else 0
 
     def picks(self, steps: Positions, seed: int, epoch: int) -> tuple[Positions, Positions]:
-        """For each step (int64, any order) the number of its source, and how often it was read before in the epoch."""
+        """For each step (int64, any order) its source, and how many windows of that source earlier steps read."""
         sources, before = np.empty_like(steps), np.empty_like(steps)
         key = int.from_bytes(derived_key("picks", seed, epoch)[:8], "little")
         firsts = [phase.first for phase in self._phases]
@@ -121,7 +130,7 @@ class Mixture:
 
 
 def _block(phase: _Phase, block: int, key: int) -> tuple[Positions, Positions]:
-    """For each step of a block its source, and how often that was read before."""
+    """For each step of a block its source, and how many windows of that source earlier steps read."""
     begin, end = phase.range_of(block)
     first = phase.counts(begin)
     due = [late - early for early, late in zip(first, phase.counts(end))]
@@ -145,7 +154,7 @@ def _phases(sizes: Sequence[int], weights: Sequence[float], repeat: bool) -> lis
         if repeat:
             steps = max(ends)
             while any(count < rows for count, rows in zip(_counts(bounds, steps), left.values())):
-                steps += 1  # one that ended before may have fallen behind by one since
+                steps += 1  # a source that was complete earlier may lack one again: counts are rounded
         before = tuple(sizes[source] - rows for source, rows in left.items())
         phases.append(_Phase(first, steps, tuple(left), bounds, before, _block_size(shares)))
         first += steps
@@ -164,15 +173,15 @@ def _bounds(shares: Sequence[float]) -> tuple[int, ...]:
 
 
 def _counts(bounds: Sequence[int], steps: int) -> list[int]:
-    """Whole numbers with the sum `steps`, each within one of its share of them."""
+    """Whole numbers whose sum is `steps`, each within one of its share."""
     rounded = [(bound * steps + _UNIT // 2) // _UNIT for bound in bounds]
     return [late - early for early, late in pairwise(rounded)]
 
 
 def _first_step(bounds: Sequence[int], i: int, count: int) -> int:
-    """After how many steps source i was first read so often.
+    """The number of steps after which `count` windows of source i have been read for the first time.
 
-    From step to step a count changes by one at most, so it is `count` exactly then.
+    A count changes by at most one from step to step, so no count is skipped.
     """
     low, high = bounds[i], bounds[i + 1]
     steps = max(ceil((count - 1) * _UNIT / (high - low)) - 1, 0)
@@ -183,6 +192,6 @@ def _first_step(bounds: Sequence[int], i: int, count: int) -> int:
 
 
 def _block_size(shares: Sequence[float]) -> int:
-    """Steps in which each source is read once at least: then no count of a block is negative."""
-    least = ceil(1.01 * sum(shares) / min(shares))
-    return max(_LEAST_BLOCK, 1 << (least - 1).bit_length())
+    """Steps in a block: enough to read each source at least once, so that no count of a block is negative."""
+    min_steps = ceil(1.01 * sum(shares) / min(shares))
+    return max(_MIN_BLOCK, 1 << (min_steps - 1).bit_length())

@@ -1,4 +1,4 @@
-"""Whose part of the order a process reads."""
+"""Which part of an epoch a process reads."""
 
 import os
 import sys
@@ -6,29 +6,44 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 _WORLD_SIZES = ("WORLD_SIZE", "OMPI_COMM_WORLD_SIZE", "PMI_SIZE")
-"""Variables by which torchrun, Open MPI and MPICH tell a process of how many it is one."""
+"""Environment variables in which torchrun, Open MPI and MPICH state the number of processes."""
 
 _WHAT_TO_DO = "each would read everything; pass partition=Partition(rank=..., world_size=...)"
 
 
 class PartitionError(ValueError):
-    """There are several processes to read, and which of them this one is was not said, or not rightly."""
+    """Several processes read, and which of them this one is was not stated, or is stated wrongly.
+
+    >>> from alm_beam.loader import Partition
+    >>> Partition(rank=2, world_size=2)
+    Traceback (most recent call last):
+        ...
+    alm_beam.loader.partition.PartitionError: rank=2: must be at least 0 and below world_size=2
+    """
 
 
 @dataclass(frozen=True)
 class Partition:
-    """The part of one worker of one rank.
+    """The part of an epoch that one worker of one rank reads.
 
-    Of the positions that are to be read, part `i` of `n` has those at i, i + n, i + 2n, ...: the parts share none,
-    leave none out, and their sizes differ by one at most. So do those of the ranks, however many workers they have:
-    rank `r` of `w` has those at r, r + w, r + 2w, ...
+    The parts take turns: part `i` of `n` reads positions i, i + n, i + 2n, ... of the order. So no two parts share a
+    window, together they read everything, and their sizes differ by at most one. The same holds for ranks, however many
+    workers they have: rank `r` of `w` reads positions r, r + w, r + 2w, ...
 
     Attributes:
-        rank: of the training process, from 0.
+        rank: number of the training process, from 0.
         world_size: number of training processes.
-        worker: of the rank's workers, from 0. None: the worker of torch's DataLoader in which it is read, the only one
-            where it is read in none.
-        num_workers: the rank's workers; 0, as in torch: the rank itself reads. Stated exactly when `worker` is.
+        worker: number of the rank's worker, from 0. None: the worker of torch's DataLoader that this process is;
+            outside of a DataLoader, the rank itself reads.
+        num_workers: number of the rank's workers. As in torch, 0 means that the rank itself reads. Give it exactly when
+            you give `worker`.
+
+    Raises:
+        PartitionError: a number is out of range, or only one of `worker` and `num_workers` is given.
+
+    >>> from alm_beam.loader import Partition, WindowLoader
+    >>> [len(WindowLoader(windows, partition=Partition(rank, world_size=3))) for rank in range(3)]
+    [3, 3, 2]
     """
 
     rank: int
@@ -57,20 +72,20 @@ class Partition:
 
     @property
     def parts(self) -> int:
-        """How many parts there are."""
+        """Number of parts: of workers of all ranks."""
         return self.world_size * self.workers
 
     @property
     def part(self) -> int:
-        """Which of them this is, from 0."""
+        """Number of this part, from 0."""
         return (self.worker or 0) * self.world_size + self.rank
 
 
 def partition_here(given: Partition | None) -> Partition:
-    """The part that this process reads, with its worker.
+    """The part that this process reads: the given one, with the worker of torch's DataLoader if it states none.
 
     Raises:
-        PartitionError: none was given, and there are several ranks or workers; or the one given is another worker's.
+        PartitionError: no part is given, and there are several ranks or workers; or the part is another worker's.
     """
     worker, num_workers = torch_worker() or (0, 0)
     if given is None:
@@ -98,7 +113,7 @@ def torch_worker() -> tuple[int, int] | None:
 
 
 def _world_sizes() -> list[tuple[str, int]]:
-    """What says of how many processes this is one, and how many."""
+    """Where a number of processes is stated, and the number."""
     found = [(name, int(os.environ[name])) for name in _WORLD_SIZES if os.environ.get(name, "").isdecimal()]
     distributed = sys.modules.get("torch.distributed")
     if distributed and distributed.is_available() and distributed.is_initialized():

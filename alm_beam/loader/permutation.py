@@ -1,4 +1,4 @@
-"""A shuffled order that is computed where it is needed, and stored nowhere."""
+"""A shuffled order of any size that takes no memory: any part of it is computed when it is needed."""
 
 from math import isqrt
 from typing import TypeAlias
@@ -9,7 +9,7 @@ import numpy.typing as npt
 Positions: TypeAlias = npt.NDArray[np.int64]
 
 _SMALL = 2048
-"""Up to here the order is a sorted list of hashes: every order is possible, and as likely as any other."""
+"""Up to this size the order is that of sorted hashes: every order is possible and equally likely."""
 
 _ROUNDS = 6
 _SHIFT = np.uint64(32)
@@ -18,15 +18,18 @@ _MIX = np.uint64(0xD6E8FEB86659FD93)
 
 
 class Permutation:
-    """The numbers 0 to size - 1 in an order that the key decides; any part of it at the same cost.
+    """The numbers 0 to size - 1 in an order that depends on a key.
 
-    Above a few thousand it is a Feistel network on pairs: a number is the pair (left, right) of a grid of about the
-    root of the size each way, and each round adds to one of the two, modulo its range, a hash of the other. The grid
-    has less than one row more than is needed, so nearly no number falls outside and has to go through the network
-    again.
+    Above 2,048 numbers it is a Feistel network: each number is a cell (left, right) of a grid with about sqrt(size)
+    rows and columns. Each of six rounds adds a hash of one coordinate to the other, modulo its range. The grid has less
+    than one row too many; a number that lands in the cells too many goes through the network again.
 
     Attributes:
-        size: how many numbers.
+        size: number of numbers.
+
+    >>> from alm_beam.loader.hashing import derived_key
+    >>> Permutation(5, derived_key("example")).at(np.arange(5))
+    array([4, 0, 1, 3, 2])
     """
 
     def __init__(self, size: int, key: bytes):
@@ -78,7 +81,7 @@ class Permutation:
 
 
 def hashes(numbers: Positions, key: int) -> npt.NDArray[np.uint64]:
-    """A hash of each number: 64 bits, those of other keys have nothing to do with them."""
+    """A hash of 64 bits of each number. Hashes with different keys are independent."""
     found: npt.NDArray[np.uint64] = numbers.astype(np.uint64) * _SPREAD + np.uint64(key)
     for factor in (0xBF58476D1CE4E5B9, 0x94D049BB133111EB):
         found ^= found >> np.uint64(30)

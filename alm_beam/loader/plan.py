@@ -1,4 +1,4 @@
-"""The order of an epoch: which window stands at which position."""
+"""The order of an epoch: which window is at which position."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from alm_beam.loader.mixture import Mixture
 from alm_beam.loader.permutation import Permutation, Positions
 
 _KEPT = 64
-"""Permutations that are remembered: of the passes of a source that are under way."""
+"""Permutations that are kept: those of the current passes over the sources."""
 
 
 @dataclass(frozen=True)
@@ -18,9 +18,9 @@ class PlannedSource:
     """What the plan knows of a source.
 
     Attributes:
-        fingerprint: of its windows and their order.
-        rows: how many windows it has.
-        weight: its share of the mixture; None: the sources are read as one.
+        fingerprint: hash of its windows and their order.
+        rows: number of its windows.
+        weight: see `Source`; None: the sources are read as one.
     """
 
     fingerprint: str
@@ -29,18 +29,18 @@ class PlannedSource:
 
 
 class Plan:
-    """The orders of all epochs, each a function of sources, seed and epoch alone.
+    """The orders of all epochs. Each depends on sources, seed and epoch only.
 
-    Without weights an epoch is one order over all windows of all sources. With weights each step reads the source that
-    the mixture picks, and each pass of a source has an order of its own. Any part of an order can be told at the same
-    cost.
+    Without weights, an epoch is one shuffled order of all windows of all sources. With weights, the mixture picks a
+    source for each step, and every pass over a source has its own order. Any part of an order is computed without the
+    parts before it.
 
     Attributes:
         sources: as given.
         seed: as given.
         shuffle: as given.
         repeat: as given.
-        size: positions in an epoch.
+        size: number of positions in an epoch.
     """
 
     def __init__(self, sources: Sequence[PlannedSource], *, seed: int, shuffle: bool = True, repeat: bool = False):
@@ -48,19 +48,18 @@ class Plan:
         Args:
             sources: at least one; all with a weight, or none.
             seed: any integer.
-            shuffle: otherwise each source is read in the order of its index.
-            repeat: with weights: sources are read again until each was read once at least, so that the weights hold to
-                the end of the epoch. Otherwise each window comes once in an epoch.
+            shuffle: False: each source is read in the order of its index.
+            repeat: see `WindowLoader`.
 
         Raises:
             WeightError: see `Mixture`.
-            ValueError: the seed is no integer, or sources without weights are to be repeated.
+            ValueError: the seed is no integer, or `repeat` is on without weights.
         """
         if not isinstance(seed, int) or isinstance(seed, bool):
             raise ValueError(f"seed={seed!r}: must be an integer")
         weights = [source.weight for source in sources if source.weight is not None]
         if repeat and not weights:
-            raise ValueError("repeat=True: sources are repeated to hold their weights, and they have none")
+            raise ValueError("repeat=True: sources are repeated so that their weights hold, and they have no weights")
         self.sources, self.seed, self.shuffle, self.repeat = tuple(sources), seed, shuffle, repeat
         rows = [source.rows for source in sources]
         self._rows = np.array(rows, np.int64)
@@ -70,15 +69,16 @@ class Plan:
         self._permutations: dict[tuple[int, ...], Permutation] = {}
 
     def at(self, epoch: int, positions: Positions) -> tuple[Positions, Positions]:
-        """Which windows stand at the positions.
+        """The windows at the positions.
 
         Args:
             epoch: from 0.
-            positions: int64, each from 0 to size - 1, in any order; some thousands at a time are computed fastest.
+            positions: int64, one dimension, each from 0 to size - 1, in any order. Some thousands at a time are
+                computed fastest.
 
         Returns:
-            The number of each window's source and its row in the source, from 0; both int64 and as long as the
-            positions.
+            The number of each window's source, and its row in the source, from 0. Both are int64 and as long as
+            `positions`.
         """
         if self._mixture is None:
             order = positions
@@ -96,7 +96,7 @@ class Plan:
         return sources, read
 
     def _rows_read(self, epoch: int, number: int, size: int, read: Positions) -> Positions:
-        """Of a source the rows that come when so many have been read."""
+        """The next row of a source, for each number of windows that were read of it before."""
         passes, rows = np.divmod(read, size)
         if self.shuffle:
             for which in np.unique(passes):
@@ -105,7 +105,7 @@ class Plan:
         return rows
 
     def _permutation(self, epoch: int, *source_and_pass: int) -> Permutation:
-        """Of all rows, or of those of one source in one of its passes."""
+        """The permutation of all rows, or of the rows of one source in one of its passes."""
         which = (epoch, *source_and_pass)
         if which not in self._permutations:
             if len(self._permutations) >= _KEPT:

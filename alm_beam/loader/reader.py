@@ -1,4 +1,4 @@
-"""Windows of an index by their rows: each line is compared with its key before anyone sees it."""
+"""Reads windows by their rows in an index. Each line is compared with the hash that the index holds of it."""
 
 import mmap
 import os
@@ -16,30 +16,52 @@ from alm_beam.storage.paths import Located, errors_that_name, is_local, located
 from alm_beam.storage.secrets import shown
 
 Window: TypeAlias = dict[str, Any]
-"""A cut, as its line states it."""
+"""The fields of a Lhotse cut, as its line holds them."""
 
 _RECORD = Struct("<16sQdIII4x")
-_MOST_OPEN = 256
-"""Shards of a reader that are mapped at a time: a process may open only so many files."""
+_MAX_OPEN = 256
+"""Shards that a reader maps at the same time: a process may open only so many files."""
 
-_GAP_BYTES = 32 << 10
 _REQUEST_BYTES = 8 << 20
-"""Remote lines that are no further apart are fetched together, up to so much at a time."""
+_GAP_BYTES = 32 << 10
+"""Remote lines with gaps up to this size are fetched in one request, up to a total of _REQUEST_BYTES."""
 
 
 class WindowError(ValueError):
-    """A line is not the one that was indexed, or no JSON object: the message says which."""
+    """A line is not the one that was indexed, or is no JSON object. The message names file, byte offset and row.
+
+    >>> from pathlib import Path
+    >>> from shutil import copytree
+    >>> from tempfile import mkdtemp
+    >>> from alm_beam.loader import WindowLoader
+    >>> folder = Path(copytree(windows, mkdtemp(), dirs_exist_ok=True))
+    >>> loader = WindowLoader(folder)
+    >>> [shard] = folder.glob("cuts-*.jsonl")
+    >>> _ = shard.write_bytes(shard.read_bytes().replace(b"anna", b"hans"))  # after the loader opened it
+    >>> next(iter(loader))  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+        ...
+    alm_beam.loader.reader.WindowError: ...cuts-00000-of-00001.jsonl: the line at byte ..., is not the one that was...
+    """
 
 
 class Reader:
-    """The windows of an index, by their rows.
+    """Reads any window of an index by its row: a sequence without slices.
 
-    Local shards are mapped into memory, remote ones read by byte ranges. It may be pickled, and used on both sides of a
-    fork: no position in a file is shared.
+    Local shards are mapped into memory. Remote shards are read by byte ranges. A reader may be pickled, and parent and
+    child may both use it after a fork.
 
     Attributes:
-        index: what it reads.
-        is_remote: whether lines are fetched over a network, which is best done many at a time and ahead.
+        index: the index.
+        is_remote: whether lines come over a network. Then reading many rows at a time is much faster.
+
+    >>> from alm_beam.loader import Reader
+    >>> from alm_beam.storage.index.open import open_index
+    >>> reader = Reader(open_index(windows))
+    >>> len(reader)
+    8
+    >>> reader[0]["supervisions"][0]["speaker"]
+    'anna'
     """
 
     def __init__(self, index: Index):
@@ -58,10 +80,10 @@ class Reader:
         return len(self.index)
 
     def __getitem__(self, row: int) -> Window:
-        """The window of a row.
+        """The window in a row, from 0.
 
         Raises:
-            IndexError: there is no such row.
+            IndexError: there is no such row. Negative numbers are none.
             WindowError, OSError: it cannot be read.
         """
         if not 0 <= row < len(self.index):
@@ -77,10 +99,13 @@ class Reader:
             raise self.error(row, error) from None
 
     def lines(self, rows: Positions) -> tuple[list[bytes], list[bytes]]:
-        """The lines of rows as they are stored, in the order of the rows, and their keys.
+        """The lines of rows as they are stored, without line ends, and their keys. Nothing is compared yet.
+
+        Args:
+            rows: int64, one dimension, in any order.
 
         Raises:
-            OSError: a shard cannot be read. The message names it.
+            OSError: a shard cannot be read. The message names the shard.
         """
         records = self._rows.take(rows)  # which is ten times as fast as [rows]
         starts, shards = records["offset"].astype(np.int64), records["shard"].astype(np.int64)
@@ -93,7 +118,7 @@ class Reader:
         return [maps[shard][start:end] for shard, start, end in places], keys
 
     def error(self, row: int, what: object) -> WindowError:
-        """An error that says where the line of a row is, and what is wrong with it."""
+        """An error that says where the line of a row is, and what is wrong with the line."""
         record = self._rows[row]
         path = f"{self._place.path}/{self.index.shards[record['shard']].name}"
         return WindowError(
@@ -102,7 +127,7 @@ class Reader:
         )
 
     def _fetched(self, shards: Positions, starts: Positions, ends: Positions) -> list[bytes]:
-        """Lines of remote shards. They are asked for in the order in which they are stored, near ones together."""
+        """Lines of remote shards. Requests follow the order in the shards; lines that are near share a request."""
         if self._pid != os.getpid():  # a filesystem of another process has its sockets, but not its threads
             self._place, self._pid = located(self.index.url), os.getpid()
         order = np.lexsort((starts, shards))
@@ -129,10 +154,14 @@ class Reader:
 
 
 def window_of(line: bytes, key: bytes) -> Window:
-    """The window that a line states.
+    """The window in a line.
+
+    Args:
+        line: JSON.
+        key: hash of the line, from the index.
 
     Raises:
-        ValueError: the line is not that of the key, or no JSON.
+        ValueError: the line has another hash, or is no JSON.
     """
     if key_of(line) != key:
         raise ValueError("is not the one that was indexed: the file was changed since; make the index again")
@@ -141,27 +170,27 @@ def window_of(line: bytes, key: bytes) -> Window:
 
 
 def _joined(shards: Sequence[int], starts: Sequence[int], ends: Sequence[int]) -> list[tuple[int, int, int]]:
-    """Byte ranges that hold all the given ones, which are sorted: (shard, start, end)."""
+    """Fewer byte ranges, (shard, start, end), that cover the given ones. These must be sorted."""
     joined: list[tuple[int, int, int]] = []
     for shard, start, end in zip(shards, starts, ends):
         if joined:
-            last, first, behind = joined[-1]
-            if last == shard and start - behind <= _GAP_BYTES and max(end, behind) - first <= _REQUEST_BYTES:
-                joined[-1] = (shard, first, max(end, behind))
+            last, first, last_end = joined[-1]
+            if last == shard and start - last_end <= _GAP_BYTES and max(end, last_end) - first <= _REQUEST_BYTES:
+                joined[-1] = (shard, first, max(end, last_end))
                 continue
         joined.append((shard, start, end))
     return joined
 
 
 class _Maps(dict[int, mmap.mmap]):
-    """The shards that are mapped, by number; one that is not is, when it is asked for."""
+    """The mapped shards by number. A shard is mapped when it is first asked for."""
 
     def __init__(self, place: Located, index: Index):
         super().__init__()
         self._place, self._index = place, index
 
     def __missing__(self, number: int) -> mmap.mmap:
-        if len(self) >= _MOST_OPEN:
+        if len(self) >= _MAX_OPEN:
             self.pop(next(iter(self))).close()
         shard = self._index.shards[number]
         path = f"{self._place.path}/{shard.name}"

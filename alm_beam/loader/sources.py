@@ -1,4 +1,4 @@
-"""What is read: folders of cuts, or the windows of one label in them."""
+"""The sources of a loader: folders of cuts, or the windows of one label in a folder."""
 
 import os
 from collections.abc import Sequence
@@ -10,17 +10,30 @@ from alm_beam.storage.secrets import shown
 
 
 class SourceError(ValueError):
-    """Sources that cannot be read together, or that are not there."""
+    """Sources that cannot be read together, or that do not exist.
+
+    >>> from alm_beam.loader import WindowLoader
+    >>> WindowLoader([])
+    Traceback (most recent call last):
+        ...
+    alm_beam.loader.sources.SourceError: there is no source
+    """
 
 
 @dataclass(frozen=True)
 class Source:
-    """Windows to read.
+    """A folder of cuts to read, or a part of it.
 
     Attributes:
-        url: folder of cuts that has an index; a path or any fsspec URL.
-        label: read the windows of this source of the manifests alone; all of them when None.
-        weight: its share of the mixture, in proportion to the others' weights. Given for all sources or for none.
+        url: folder of cuts with an index; a path or any fsspec URL.
+        label: read only the windows with this label (`custom.source` of their cuts); None: all windows.
+        weight: how often windows of this source are read, relative to the other sources' weights. Give a weight to all
+            sources or to none. Without weights, every window of every source comes once in an epoch.
+
+    >>> from alm_beam.loader import Source, WindowLoader
+    >>> loader = WindowLoader(Source(windows, label="meetings"))
+    >>> {window["custom"]["source"] for window in loader}
+    {'meetings'}
     """
 
     url: str
@@ -29,18 +42,18 @@ class Source:
 
 
 SourceLike: TypeAlias = str | os.PathLike[str] | Source
-"""What a caller may name a source by."""
+"""What a caller may give as a source: a path or URL of a folder, or a `Source`."""
 
 
 @dataclass(frozen=True)
 class OpenSource:
-    """Windows that were found: a range of the rows of an index.
+    """A source whose index is open: a range of the rows of the index.
 
     Attributes:
-        source: as asked for.
+        source: as the caller gave it.
         index: of its folder.
-        first: number of its first row.
-        rows: how many.
+        first: number of its first row in the index.
+        rows: number of its rows.
     """
 
     source: Source
@@ -50,10 +63,10 @@ class OpenSource:
 
 
 def as_sources(given: SourceLike | Sequence[SourceLike]) -> tuple[Source, ...]:
-    """The sources that a caller named, by their URLs or in full.
+    """A `Source` for each path, URL or `Source` that the caller gave.
 
     Raises:
-        SourceError: there is none, or some have a weight and others not.
+        SourceError: there is no source, or only some sources have a weight.
     """
     several = [given] if isinstance(given, (str, os.PathLike, Source)) else given
     sources = tuple(each if isinstance(each, Source) else Source(os.fspath(each)) for each in several)
@@ -69,7 +82,7 @@ def open_sources(sources: Sequence[Source]) -> tuple[OpenSource, ...]:
     """Opens the index of each folder once.
 
     Raises:
-        SourceError: an index has no windows of the label.
+        SourceError: an index has no windows with the label.
         IndexFault, OSError: see `open_index`.
     """
     indexes: dict[str, Index] = {}

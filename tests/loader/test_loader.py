@@ -220,7 +220,7 @@ def test_one_label(cuts):
 def test_tokens_name_the_windows(cuts, more_cuts):
     loader = WindowLoader([Source(cuts, "call"), Source(more_cuts), Source(cuts, "ami")])
     windows, tokens = iter(loader), set()
-    with pytest.raises(ValueError, match="no window was given out yet"):
+    with pytest.raises(ValueError, match="no window was returned yet"):
         _ = windows.token
     for window in windows:
         assert loader.window(windows.token) == window
@@ -274,7 +274,7 @@ def test_resuming_a_mixture(cuts):
         (lambda cuts: WindowLoader(Source(cuts, "tv")), "no windows of label 'tv'; its labels: 'ami', 'call'"),
         (lambda cuts: WindowLoader([Source(cuts, weight=1), Source(cuts)]), "source 1 has no weight, others have one"),
         (lambda cuts: WindowLoader([Source(cuts, weight=-1.0)]), "the weight of source 0 is -1.0"),
-        (lambda cuts: WindowLoader(cuts, repeat=True), "repeat=True: sources are repeated to hold their weights"),
+        (lambda cuts: WindowLoader(cuts, repeat=True), "repeat=True: sources are repeated so that their weights hold"),
         (lambda cuts: WindowLoader(cuts, seed="1"), "seed='1': must be an integer"),
         (lambda cuts: WindowLoader(cuts, seed=True), "seed=True: must be an integer"),
         (lambda cuts: WindowLoader(cuts).set_epoch(-1), "epoch=-1: must be an integer, at least 0"),

@@ -61,7 +61,7 @@ def test_a_pickled_reader_opens_its_shards_again(cuts):
 
 
 def test_more_shards_than_may_be_open(tmp_path, monkeypatch):
-    monkeypatch.setattr(reader_module, "_MOST_OPEN", 3)
+    monkeypatch.setattr(reader_module, "_MAX_OPEN", 3)
     folder = write_cuts(tmp_path / "many", [cut(number) for number in range(60)], shards=20)
     loader = WindowLoader(folder)
     assert len({window["id"] for window in loader}) == 60
