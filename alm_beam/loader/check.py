@@ -80,7 +80,7 @@ def run_checks(config: CheckConfig) -> Iterator[Finding]:
 
 
 def _epoch_findings(config: CheckConfig, base: Results, epoch: int, is_whole: bool) -> Iterator[Finding]:
-    """Compares what all processes read in an epoch with what there is."""
+    """Compares what all processes read in an epoch with the windows of the sources."""
     readers: dict[tuple[int, int], list[Worker]] = {}
     for worker, results in base.items():
         for token in results[epoch].pairs:

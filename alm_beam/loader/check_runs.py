@@ -35,15 +35,15 @@ class LoaderRecipe:
         seed: of the loader.
         repeat: of the loader.
         options: fsspec's.
-        folder: where the module may be, if it is not on Python's path.
+        folder: also searched for the module, after Python's path.
     """
 
     factory: str
     sources: tuple[Source, ...]
     seed: int
     repeat: bool
-    options: StorageOptions = field(default_factory=dict)
-    folder: str = ""
+    options: StorageOptions
+    folder: str
 
     def loader(self, partition: Partition | None) -> Any:
         """A loader in this process.

@@ -101,7 +101,7 @@ class OneLate(WindowLoader):
 
 
 class Overrunning(WindowLoader):
-    """A pass that goes on from a state has one window more at its end."""
+    """A pass that continues from a state has one window more at its end."""
 
     resumed = False
 

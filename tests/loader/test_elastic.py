@@ -1,4 +1,4 @@
-"""A run goes on with other numbers of ranks and workers: the same order, nothing twice, nothing lost."""
+"""A run continues with other numbers of ranks and workers: the same order, nothing twice, nothing lost."""
 
 import json
 import random
@@ -22,7 +22,7 @@ class Run:
             if state:
                 loader.load_state_dict(state)
             else:
-                loader.set_epoch(1)  # which leaves a state behind that another run loaded
+                loader.set_epoch(1)  # forgets the state that another run loaded
                 loader.set_epoch(0)
             self.passes.append(iter(loader))
 

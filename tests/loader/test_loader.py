@@ -1,4 +1,4 @@
-"""A pass over the windows: each once, in an order of its own, to be gone on with from anywhere."""
+"""A pass over the windows: each once, in an order of its own; it can be continued from any window."""
 
 import copy
 import json
@@ -154,10 +154,10 @@ def test_after_a_resumed_pass_comes_the_next_epoch(cuts):
         assert ids(resumed) == passes[1][position:]
         assert ids(resumed) == passes[2]
         resumed.set_epoch(1)
-        assert ids(resumed) == passes[1], "a state is gone on from once"
+        assert ids(resumed) == passes[1], "a pass continues from a state only once"
 
 
-def test_setting_another_epoch_leaves_the_state_behind(cuts):
+def test_setting_another_epoch_forgets_the_state(cuts):
     loader = WindowLoader(cuts)
     passes = [ids(loader) for _ in range(2)]
     loader.set_epoch(0)
