@@ -12,7 +12,7 @@ from alm_beam.loader.check_runs import LoaderRecipe
 from alm_beam.loader.check_static import static_checks
 from alm_beam.loader.mixture import WeightError
 from alm_beam.loader.sources import Source, open_sources
-from alm_beam.storage.options import StorageOptions, use
+from alm_beam.storage.connections import StorageOptions
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -55,10 +55,9 @@ def print_checks(
         IndexFault, SourceError, WeightError, ImportError, OSError, ValueError: there is nothing to check.
     """
     options = storage_options or {}
-    use(options)
     asked = _weighted(sources, weights)
     recipe = LoaderRecipe(loader, asked, seed, repeat, options, os.getcwd())
-    config = CheckConfig(recipe, open_sources(asked), world_size, num_workers, limit or sys.maxsize)
+    config = CheckConfig(recipe, open_sources(asked, options), world_size, num_workers, limit or sys.maxsize)
     recipe.loader(None)  # raises what is wrong with the arguments
     from rich.console import Console
 

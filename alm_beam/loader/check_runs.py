@@ -17,7 +17,7 @@ import numpy as np
 from alm_beam.loader.partition import Partition
 from alm_beam.loader.permutation import Positions
 from alm_beam.loader.sources import Source
-from alm_beam.storage.options import StorageOptions, use
+from alm_beam.storage.connections import StorageOptions
 
 _PROCESSES_AT_A_TIME = 8
 
@@ -34,7 +34,7 @@ class LoaderRecipe:
         sources: what the loader reads.
         seed: of the loader.
         repeat: of the loader.
-        options: fsspec's.
+        options: fsspec's; the function is given them as `storage_options`, if there are any.
         folder: also searched for the module, after Python's path.
     """
 
@@ -56,7 +56,8 @@ class LoaderRecipe:
             make = getattr(importlib.import_module(module), name, None)
             if make is None:
                 raise ValueError(f"--loader={self.factory}: {module} has no function {name!r}")
-            return make(list(self.sources), seed=self.seed, repeat=self.repeat, partition=partition)
+            stored = {"storage_options": self.options} if self.options else {}
+            return make(list(self.sources), seed=self.seed, repeat=self.repeat, partition=partition, **stored)
 
 
 @contextmanager
@@ -209,7 +210,6 @@ def _work(job: _Job, file: str) -> None:
     """What a process does. It writes a file for each pass."""
     os.environ.update(job.environment)
     sys.path.append(job.recipe.folder)  # for what the loader imports later
-    use(job.recipe.options)
     loader: Any = None
     for number, request in enumerate(job.passes):
         try:

@@ -46,7 +46,7 @@ def _index_complete(url: str, index: Index) -> Finding:
     if size > _MAX_SCANNED_BYTES:
         evidence = f"{what}; {size / 1e9:,.1f} GB are not scanned here: alm-beam index DIR --check does"
         return Finding(Check.INDEX_COMPLETE, SKIPPED, evidence)
-    place = located(url)
+    place = located(url, index.options)
     keys = []
     for shard in index.shards:
         path = f"{place.path}/{shard.name}"

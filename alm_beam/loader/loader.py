@@ -1,7 +1,7 @@
 """The loader: windows in the order of an epoch, for a training process to iterate over."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from copy import deepcopy
 from typing import Any, NamedTuple
@@ -84,6 +84,7 @@ class WindowLoader:
         shuffle: bool = True,
         repeat: bool = False,
         partition: Partition | None = None,
+        storage_options: Mapping[str, Any] | None = None,
     ):
         """
         Args:
@@ -93,6 +94,7 @@ class WindowLoader:
             repeat: needs weights. Sources are read again until each was read at least once, so that the weights hold to
                 the end of the epoch. Otherwise each window comes once in an epoch.
             partition: the part of this process. Leave it out where one process reads everything.
+            storage_options: fsspec's options for the sources' URLs, `{"<option>": value}` or by protocol.
 
         Raises:
             SourceError: there is no source, a label does not exist, or only some sources have a weight.
@@ -101,7 +103,7 @@ class WindowLoader:
             IndexFault, OSError: an index or its cuts are damaged, or cannot be read.
         """
         asked = as_sources(sources)
-        self.sources: tuple[OpenSource, ...] = open_sources(asked)
+        self.sources: tuple[OpenSource, ...] = open_sources(asked, storage_options)
         self._partition = partition
         planned = [PlannedSource(each.index.fingerprint, each.rows, each.source.weight) for each in self.sources]
         self.plan = Plan(planned, seed=seed, shuffle=shuffle, repeat=repeat)

@@ -66,7 +66,7 @@ class Reader:
 
     def __init__(self, index: Index):
         self.index = index
-        self._place = located(index.url)
+        self._place = located(index.url, index.options)
         self._pid = os.getpid()
         self.is_remote = not is_local(self._place.fs)
         self._rows = np.asarray(index.rows)
@@ -129,7 +129,7 @@ class Reader:
     def _fetched(self, shards: Positions, starts: Positions, ends: Positions) -> list[bytes]:
         """Lines of remote shards. Requests follow the order in the shards; lines that are near share a request."""
         if self._pid != os.getpid():  # a filesystem of another process has its sockets, but not its threads
-            self._place, self._pid = located(self.index.url), os.getpid()
+            self._place, self._pid = located(self.index.url, self.index.options), os.getpid()
         order = np.lexsort((starts, shards))
         joined = _joined(shards[order].tolist(), starts[order].tolist(), ends[order].tolist())
         paths = [f"{self._place.path}/{self.index.shards[shard].name}" for shard, _, _ in joined]

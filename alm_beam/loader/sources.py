@@ -1,11 +1,12 @@
 """The sources of a loader: folders of cuts, or the windows of one label in a folder."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from alm_beam.storage.index.open import Index, open_index
+from alm_beam.storage.options import options_by_protocol
 from alm_beam.storage.secrets import shown
 
 
@@ -78,17 +79,22 @@ def as_sources(given: SourceLike | Sequence[SourceLike]) -> tuple[Source, ...]:
     return sources
 
 
-def open_sources(sources: Sequence[Source]) -> tuple[OpenSource, ...]:
+def open_sources(sources: Sequence[Source], storage_options: Mapping[str, Any] | None = None) -> tuple[OpenSource, ...]:
     """Opens the index of each folder once.
+
+    Args:
+        sources: the sources.
+        storage_options: fsspec's, for all of their URLs.
 
     Raises:
         SourceError: an index has no windows with the label.
         IndexFault, OSError: see `open_index`.
     """
+    options = options_by_protocol(storage_options, [source.url for source in sources])
     indexes: dict[str, Index] = {}
     for source in sources:
         if source.url not in indexes:
-            indexes[source.url] = open_index(source.url)
+            indexes[source.url] = open_index(source.url, storage_options=options)
     return tuple(_opened(source, indexes[source.url]) for source in sources)
 
 

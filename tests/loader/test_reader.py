@@ -13,21 +13,13 @@ from alm_beam.loader import Partition, Reader, WindowError, WindowLoader
 from alm_beam.loader import reader as reader_module
 from alm_beam.loader.reader import window_of
 from alm_beam.storage.index.open import open_index
-from alm_beam.storage.options import use
 from tests.loader.cuts import cut, write_cuts, write_lines
 from tests.servers.faults import proxy
 from tests.servers.stores import Store
 
 
-@pytest.fixture(autouse=True)
-def _no_options_stay():
-    yield
-    use({})
-
-
 def uploaded(store: Store, folder: str) -> str:
     """The folder in the store; its URL."""
-    use({store.scheme: store.options})
     bucket = store.bucket()
     for path, _, names in sorted(os.walk(folder)):
         for name in sorted(names):  # the index last: nothing may be newer
@@ -97,7 +89,7 @@ def test_a_line_that_was_changed_is_named_and_not_passed_over(tmp_path):
 
 def test_a_remote_shard_that_is_gone_is_named(store, cuts):
     url = uploaded(store, cuts)
-    loader = WindowLoader(url)
+    loader = WindowLoader(url, storage_options=store.options)
     store.fs.rm_file(f"{url}/cuts-00001-of-00003.jsonl")
     with pytest.raises(FileNotFoundError, match=r"cuts/cuts-00001-of-00003\.jsonl: does not exist"):
         list(loader)
@@ -136,7 +128,7 @@ def test_a_window_is_what_the_line_says_and_nothing_more(tmp_path):
 
 
 def test_from_a_store(store, cuts):
-    here, there = WindowLoader(cuts, seed=3), WindowLoader(uploaded(store, cuts), seed=3)
+    here, there = WindowLoader(cuts, seed=3), WindowLoader(uploaded(store, cuts), seed=3, storage_options=store.options)
     whole = list(here)
     assert list(there) == whole
     there.load_state_dict({**here.state_dict(), "positions": {"0": 60}})
@@ -146,7 +138,7 @@ def test_from_a_store(store, cuts):
 
 
 def test_from_a_store_on_both_sides_of_a_fork(store, cuts):
-    loader = WindowLoader(uploaded(store, cuts))
+    loader = WindowLoader(uploaded(store, cuts), storage_options=store.options)
     whole = [window["id"] for window in loader]
     begun = iter(loader)
     following = [next(begun)["id"]]
@@ -169,8 +161,7 @@ def test_a_part_of_a_store_is_fetched_and_near_lines_together(s3, tmp_path):
     folder = write_cuts(tmp_path / "cuts", [{**cut(number), "pad": "x" * 40_000} for number in range(100)])
     url = uploaded(s3, folder)
     with proxy(s3.port) as between:
-        use({"s3": s3.behind(between.port).options})
-        loader = WindowLoader(url, partition=Partition(0, 20))
+        loader = WindowLoader(url, partition=Partition(0, 20), storage_options=s3.behind(between.port).options)
         opened = len(between.requests)
         assert len(list(loader)) == 5
         fetched = [request for request in between.requests[opened:] if "cuts-00000" in request.path]
@@ -190,7 +181,8 @@ def test_joined_ranges_give_each_line_its_own_bytes(store, tmp_path):
     """Long and short lines, in any order, some twice."""
     order = random.Random(1)
     cuts = [{**cut(number), "pad": "x" * order.randrange(60_000)} for number in range(50)]
-    reader = Reader(open_index(uploaded(store, write_cuts(tmp_path / "cuts", cuts, shards=2))))
+    url = uploaded(store, write_cuts(tmp_path / "cuts", cuts, shards=2))
+    reader = Reader(open_index(url, storage_options=store.options))
     rows = np.array([order.randrange(50) for _ in range(120)])
     lines, keys = reader.lines(rows)
     for row, line, key in zip(rows.tolist(), lines, keys):

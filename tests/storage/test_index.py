@@ -18,7 +18,6 @@ from alm_beam.storage.index import build, merge
 from alm_beam.storage.index.build import build_index
 from alm_beam.storage.index.open import ROW, Index, IndexFault, open_index
 from alm_beam.storage.index.verify import verify_index
-from alm_beam.storage.options import use
 from tests.servers.faults import proxy
 from tests.servers.stores import Store
 
@@ -140,14 +139,14 @@ def test_another_window_changes_the_fingerprint(folder, tmp_path):
 
 def test_a_step_that_is_done_again_gives_the_same_bytes(folder):
     before = {path.name: path.read_bytes() for path in (folder / "index").iterdir()}
-    names = build.find_shards(str(folder))
+    names, parts = build.find_shards(str(folder)), str(folder / build.TEMPORARY)
     for name in [*names, names[1]]:
-        build.scan_shard(str(folder), name)
+        build.scan_shard(str(folder), name, parts)
     for _ in range(2):
-        build.merge_parts(str(folder), names)
+        build.merge_parts(parts, dict(zip(names, names)), str(folder / "index"))
     assert {path.name: path.read_bytes() for path in (folder / "index").iterdir()} == before
-    build.clear_parts(str(folder))
-    build.clear_parts(str(folder))
+    build.clear_parts(parts)
+    build.clear_parts(parts)
 
 
 @pytest.mark.parametrize("lines", [[], LINES[:1]])
@@ -373,20 +372,18 @@ def test_on_a_store(store: Store, tmp_path, monkeypatch):
     assert main(build_index_of) == 0
     assert {name for name in store.names(url) if not name.startswith("cuts-")} == {"index/index.json", "index/rows.bin"}
     local = write_shards(tmp_path / "local", lines, 2)
-    assert build_index(str(local)).fingerprint == open_index(url).fingerprint
+    assert build_index(str(local)).fingerprint == open_index(url, storage_options=store.options).fingerprint
     shutil.rmtree(tmp_path / f"alm_beam_index_{os.getuid()}")
     with proxy(store.port) as between:
-        use({store.scheme: store.behind(between.port).options})
-        index = open_index(url, samples=4)
+        behind = store.behind(between.port).options
+        index = open_index(url, samples=4, storage_options=behind)
         first = between.answered
         pickle.loads(pickle.dumps(index))
-        open_index(url, samples=4)
+        open_index(url, samples=4, storage_options=behind)
         second = between.answered - first
-    use({store.scheme: store.options})
     assert index.rows.tobytes() == store.read(f"{url}/index/rows.bin")
     assert 600 * 48 < first < 600 * 48 + 30_000, "of 1.3 MB of cuts, a few lines"
     assert second < 30_000, "the rows are on this machine now"
     store.write(f"{url}/cuts-00000-of-00002.jsonl", lines[0])
     with pytest.raises(IndexFault, match="it is cut off"):
-        open_index(url)
-    use({})
+        open_index(url, storage_options=store.options)
