@@ -143,7 +143,7 @@ UNCHANGED = """
             "disabled": logging.root.manager.disable,
             "signals": [signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM)],
             "environment": dict(os.environ),
-            "threads": sorted(t.name for t in threading.enumerate() if not t.name.endswith("(_serve)")),  # gRPC's, of the runner
+            "threads": sorted(t.name for t in threading.enumerate() if "_serve" not in t.name),  # the runner's gRPC
             "path": [*sys.path],
             "folder": os.getcwd(),
         }

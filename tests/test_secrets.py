@@ -5,10 +5,13 @@ import os
 import subprocess
 import sys
 
+import fsspec
+import fsspec.config
 import pytest
 
-from alm_beam.storage.options import StorageOptionsError, parse_storage_options, use
-from alm_beam.storage.secrets import hide, redacted, shown
+from alm_beam.storage.connections import connect
+from alm_beam.storage.options import StorageOptionsError, options_by_protocol
+from alm_beam.storage.secrets import redacted, shown
 from tests.manifests import lines
 from tests.runners.test_local import TWO_WORKERS
 from tests.servers.stores import SECRET, Store
@@ -141,7 +144,7 @@ def test_fsspecs_own_variables_and_files_reach_the_stores(s3, source, tmp_path):
     ],
 )
 def test_options_are_for_the_protocol_of_the_urls_or_for_those_that_they_name(text, urls, options):
-    assert parse_storage_options(text, urls) == options
+    assert options_by_protocol(json.loads(text), urls) == options
 
 
 @pytest.mark.parametrize(
@@ -156,13 +159,13 @@ def test_options_are_for_the_protocol_of_the_urls_or_for_those_that_they_name(te
 )
 def test_what_is_neither_options_nor_protocols_with_options_is_refused(text, message):
     with pytest.raises(StorageOptionsError, match=message) as refused:
-        parse_storage_options(text, ["s3://in", "/local"])
+        options_by_protocol(json.loads(text), ["s3://in", "/local"])
     assert "TOPS3CRET" not in str(refused.value)
 
 
 def test_options_for_urls_of_two_protocols_have_to_name_them():
     with pytest.raises(StorageOptionsError, match="does not say which of gs and s3 it means"):
-        parse_storage_options('{"key": "a"}', ["s3://in", "gs://out"])
+        options_by_protocol({"key": "a"}, ["s3://in", "gs://out"])
 
 
 @pytest.mark.parametrize(
@@ -185,10 +188,8 @@ def test_a_url_is_shown_without_credentials_and_query(url, named):
     assert redacted(f"cannot read ('{url}')") == f"cannot read ('{named}')"
 
 
-def test_a_message_is_shown_without_the_secrets_of_fsspecs_configuration():
-    try:
-        use({"s3": {"secret": SECRET, "client_kwargs": {"aws_session_token": "tok-tok-tok", "region_name": "eu-west"}}})
-        assert redacted(f"{SECRET} tok-tok-tok eu-west") == "*** *** eu-west"
-    finally:
-        use({})
-        hide(())
+def test_a_message_is_shown_without_the_secrets_of_a_connection_and_of_fsspecs_configuration(monkeypatch):
+    monkeypatch.setitem(fsspec.config.conf, "gs", {"token": "of-the-configuration"})
+    options = {"secret": SECRET, "client_kwargs": {"aws_session_token": "tok-tok-tok", "region_name": "eu-west"}}
+    connect("s3://lake/in", {"s3": options})
+    assert redacted(f"{SECRET} tok-tok-tok eu-west of-the-configuration") == "*** *** eu-west ***"

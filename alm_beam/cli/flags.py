@@ -70,10 +70,13 @@ class FlagParser(argparse.ArgumentParser):
         except (ValueError, ImportError) as error:
             self.error(f"--storage_options: {error}")
 
-    def refuse(self, flag: str, value: object, why: str) -> NoReturn:
-        """Ends the process with a message that names the flag and what it was given."""
-        message = f"--{flag}={value}: {why}"
-        for url in _URLS_OF[flag](str(value)) if flag in _URLS_OF else ():
+    def refuse(self, error: ConfigError) -> NoReturn:
+        """Ends the process with a message that names the flag and, where it may be shown, what it was given."""
+        if error.is_hidden:
+            self.error(f"--{error}")
+        value = ",".join(error.value) if isinstance(error.value, tuple) else str(error.value)
+        message = f"--{error.parameter}={value}: {error.allowed}"
+        for url in _URLS_OF[error.parameter](value) if error.parameter in _URLS_OF else ():
             message = message.replace(url, shown(url))
         self.error(message)
 
@@ -124,10 +127,7 @@ def job_config(parser: FlagParser, flags: argparse.Namespace) -> JobConfig:
     try:
         return JobConfig.of(given)
     except ConfigError as error:
-        if error.is_hidden:
-            parser.error(f"--{error}")
-        value = ",".join(error.value) if isinstance(error.value, tuple) else error.value
-        parser.refuse(error.parameter, value, error.allowed)
+        parser.refuse(error)
 
 
 def default_words(parameter: Parameter) -> str:

@@ -43,7 +43,7 @@ def main(argv: Sequence[str] | None = None, prog: str = "build_windows.py") -> i
     try:
         stats = run(config, options)
     except ConfigError as error:
-        parser.refuse(error.parameter, error.value, error.allowed)
+        parser.refuse(error)
     except launch.OptionsError as error:
         parser.error(str(error))
     except StatisticsError as error:

@@ -22,6 +22,7 @@ from apache_beam.runners.runner import PipelineResult, PipelineState
 
 from alm_beam.core.config import ConfigError
 from alm_beam.core.errors import RejectLimitError, RunError
+from alm_beam.core.parameters import HIDDEN
 from alm_beam.runners import dataflow
 from alm_beam.runners.beam_internals import ExternalJobServer, drop_streams, given_flags, parser_of
 from alm_beam.runners.local import LocalRunner, use_all_cores
@@ -104,7 +105,7 @@ def storage_options(given: Mapping[str, Any], urls: Sequence[str]) -> StorageOpt
     try:
         return options_by_protocol(given, urls)
     except (StorageOptionsError, ImportError, ValueError) as error:
-        raise ConfigError("storage_options", "...", str(error)) from None
+        raise ConfigError("storage_options", HIDDEN, str(error)) from None
 
 
 def check_workers_reach(options: PipelineOptions, inputs: Sequence[str], output: str) -> None:

@@ -64,13 +64,13 @@ def connect(url: str, options: StorageOptions = NO_OPTIONS) -> tuple[fsspec.Abst
         ValueError: there is no such filesystem, or it refuses its options.
         ImportError: a package that it needs is not installed.
     """
+    secrets.hide(_texts("", fsspec.config.conf))
     protocol = split_protocol(url)[0] or "file"
     kind = _filesystem_class(protocol)
     given = {**kind._get_kwargs_from_urls(url), **_options_of(kind, protocol, options)}
     key = (os.getpid(), protocol, repr(sorted(given.items())))
     if key not in _filesystems:
         secrets.hide(_texts(protocol, given))
-        secrets.hide(_texts("", fsspec.config.conf))
         loop = {"loop": _running_loop()} if kind.async_impl else {}
         _filesystems[key] = kind(**given, **_timeouts(protocol, kind, given), **loop, skip_instance_cache=True)
         if loop:

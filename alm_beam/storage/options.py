@@ -1,7 +1,6 @@
 """fsspec's options for each protocol: those of the command line, or of a caller."""
 
 import inspect
-import json
 from collections.abc import Collection, Mapping
 from typing import Any
 
@@ -15,21 +14,6 @@ _BY_PROTOCOL = 'write {"<protocol>": {"<option>": value}}'
 
 class StorageOptionsError(ValueError):
     """The text does not state options. The message does not repeat it: it may hold secrets."""
-
-
-def parse_storage_options(text: str) -> dict[str, Any]:
-    """The JSON object that the text states, as `options_by_protocol` takes it.
-
-    Raises:
-        StorageOptionsError: it states none.
-    """
-    try:
-        given = json.loads(text)
-    except ValueError as error:
-        raise StorageOptionsError(f"is not JSON ({error})") from None
-    if not isinstance(given, dict):
-        raise StorageOptionsError("must be a JSON object")
-    return given
 
 
 def options_by_protocol(given: Mapping[str, Any] | None, urls: Collection[str]) -> StorageOptions:

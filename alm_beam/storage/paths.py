@@ -10,6 +10,7 @@ from typing import IO, Any, NamedTuple
 import fsspec
 from fsspec.spec import AbstractBufferedFile
 
+from alm_beam.core.errors import RunError
 from alm_beam.storage.connections import NO_OPTIONS, StorageOptions, connect, names_of
 from alm_beam.storage.secrets import redacted, shown
 
@@ -194,6 +195,8 @@ def errors_that_name(url: str) -> Iterator[None]:
     """
     try:
         yield
+    except RunError:
+        raise
     except Exception as error:
         kind = next((kind for kind in (FileNotFoundError, PermissionError) if isinstance(error, kind)), OSError)
         # Without the error itself: a log would show it, and what it says may hold a query string or a credential.

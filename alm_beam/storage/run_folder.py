@@ -1,8 +1,8 @@
 """The folder that a run writes: what is in it, when it may be written, and how a whole run comes into it.
 
 A run writes everything into a temporary folder in its output. Only when all of that is complete does it replace an
-earlier run: it writes down which file moves where, removes the earlier run's `_SUCCESS`, then its files, moves its own
-files, and writes `_SUCCESS` last. A runner may try each step again.
+earlier run: it removes that run's `_SUCCESS` and then its files, writes down which of its own files moves where, moves
+them, and writes `_SUCCESS` last. A runner may try each step again.
 """
 
 import re
@@ -230,9 +230,10 @@ class StagedRun:
             if self._plan() != plan:
                 if not staged.issuperset(chain.from_iterable(groups)):
                     raise self._replaced()
-                self._claim(plan)
+                self._claim()
                 if not beside:
                     self.folder._remove_outputs(self.folder._place)
+                fs.pipe_file(f"{root}/{_PLAN}", plan)
             target = self.folder._place.path
             for group in groups:
                 waiting = {path: name for path, name in group.items() if path in staged}
@@ -281,10 +282,11 @@ class StagedRun:
         except FileNotFoundError:
             return None
 
-    def _claim(self, plan: bytes) -> None:
-        """Writes the plan down. While one run publishes, no other may: of two at least one sees the other's plan."""
+    def _claim(self) -> None:
+        """Begins a plan. While one run publishes, no other may: of two at least one sees the other's plan."""
         fs, root, _ = self._place
-        fs.pipe_file(f"{root}/{_PLAN}", plan)
+        make_folder(fs, root)
+        fs.pipe_file(f"{root}/{_PLAN}", b"")
         parent = self.folder._place
         for name in _listed(parent):
             other = f"{parent.path}/{name}"

@@ -5,15 +5,16 @@ from urllib.parse import quote, quote_plus, urlencode
 
 import pytest
 
-from alm_beam.storage.secrets import hide, redacted, shown
+from alm_beam.storage.secrets import _secrets, hide, redacted, shown
 
 KEY = "-----BEGIN KEY-----\nMIIE/+='\"\n-----END KEY-----\n"
 
 
 @pytest.fixture
 def hidden():
+    before = {*_secrets}
     yield hide
-    hide(())
+    _secrets.intersection_update(before)
 
 
 @pytest.mark.parametrize("secret", ["ya29.TOPS3CRET/ab+c=", "pass \"word'", KEY], ids=["token", "password", "key"])

@@ -6,7 +6,7 @@ from apache_beam.testing.util import assert_that, equal_to
 
 from alm_beam.runners.local import LocalRunner
 from alm_beam.storage.discovery import Manifest
-from alm_beam.storage.lines import ManifestReadError, ReadRange, lines_in, ranges_of
+from alm_beam.storage.lines import ManifestReadError, ReadRange, has_changed, lines_in, ranges_of
 from alm_beam.transforms.read import ReadManifests
 from tests import manifests
 from tests.storage.test_compression import COMPRESS
@@ -35,6 +35,29 @@ def read_in_ranges(found: list[Manifest], size: int) -> list[tuple[str, int, byt
 def test_no_line_is_lost_or_read_twice_at_any_split_point(tmp_path, size):
     found = manifest(tmp_path / "m.jsonl", CONTENT)
     assert read_in_ranges([found], size) == [(found.path, *line) for line in placed(CONTENT)]
+
+
+def test_no_line_of_an_object_is_lost_or_read_twice_at_any_split_point(store):
+    url, options = store.write(f"{store.bucket()}/m.jsonl", CONTENT), {store.scheme: store.options}
+    found = Manifest(url, len(CONTENT))
+    for size in range(1, len(CONTENT) + 2):
+        lines = [line for each in ranges_of([found], size) for line in lines_in(each, options)]
+        assert lines == [(url, *line) for line in placed(CONTENT)], size
+
+
+@pytest.mark.parametrize(
+    ("told", "changed"),
+    [
+        ({"size": 3, "ETag": "a"}, False),
+        ({"size": 4, "ETag": "a"}, True),
+        ({"size": 3, "ETag": "b"}, True),
+        ({"size": 3, "mtime": 1.0}, False),
+        ({"size": None}, False),
+        ({}, False),
+    ],
+)
+def test_a_file_has_changed_only_as_far_as_its_filesystem_tells(told, changed):
+    assert has_changed(told, Manifest("s3://lake/m.jsonl", 3, ("ETag", "a"))) is changed
 
 
 @pytest.mark.parametrize("suffix", COMPRESS)

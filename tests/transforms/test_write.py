@@ -1,99 +1,132 @@
 """What a run leaves, also when a runner tries a step again, or another run begins in the same folder."""
 
 import contextlib
+import io
 import itertools
 import json
+import tarfile
 import uuid
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+import apache_beam as beam
 import pytest
-from apache_beam.io.filesystems import FileSystems
+from apache_beam.testing.util import assert_that, equal_to
+from fsspec.implementations.local import LocalFileSystem
 
+from alm_beam.core.errors import RejectLimitError
 from alm_beam.core.losses import LossStats
-from alm_beam.runners.filesystem import StorageSetup
-from alm_beam.storage import run_folder
-from alm_beam.transforms.write import RejectLimitError, ReplacedError, WriteShards, _FinishRun, _ShardSink
+from alm_beam.runners.local import LocalRunner
+from alm_beam.storage.run_folder import CUTS, ENTRIES, REJECTS, ReplacedError, RunFolder, StagedRun
+from alm_beam.transforms.write import LineSink, StageShards, WriteShards, _FinishRun, _ShardFile
 
-STORAGE = StorageSetup({})
+COUNTS = {ENTRIES: 1, REJECTS: 0, CUTS: 1}
 
 
-def written(shards: WriteShards, *lines: bytes) -> list[str]:
-    """Temporary shards of a line each."""
-    paths = []
+def staged(folder: Path) -> StagedRun:
+    """A run that begins in the folder."""
+    run_folder = RunFolder(str(folder))
+    run = run_folder.stage(uuid.uuid4().hex)
+    run_folder.prepare()
+    return run
+
+
+def write_shards(run: StagedRun, *lines: bytes, output=ENTRIES) -> list[str]:
+    """Staged shards of a line each."""
+    names = []
     for line in lines:
-        writer = shards._sink.open_writer(shards._folder, uuid.uuid4().hex)
-        writer.write(line)
-        paths.append(writer.close())
-    return sorted(paths)
+        shard = _ShardFile(run, output, LineSink())
+        shard.write(line)
+        shard.close()
+        names.append(shard.name)
+    return names
 
 
-def published(shards: WriteShards, paths: list[str]) -> list[str]:
-    return [*shards._publish.process(b"", paths)]
+def finish(run: StagedRun, entries: list[str], *, stats=None, limit=1.0, rejects=()) -> list[LossStats]:
+    step = _FinishRun(run, COUNTS, {"version": "1"}, limit)
+    return [*step.process(stats or LossStats(), [], entries, [*rejects], [])]
 
 
-def contents(folder) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def finish(folder, stats=None, begun=(), limit=1):
-    return [*_FinishRun(str(folder), STORAGE, {"version": "1"}, limit, [*begun]).process(stats or LossStats())]
+def finished(folder: Path, line: bytes = b"of an earlier run") -> dict[str, bytes]:
+    """An earlier run in the folder, with more shards than those that follow; what it left."""
+    run = staged(folder)
+    finish(run, write_shards(run, line, line, line, line))
+    assert (folder / "_SUCCESS").exists()
+    return contents(folder)
 
 
-def test_statistics_then_the_marker(tmp_path):
-    stats = LossStats(recordings=9, rejected=Counter(not_json=1))
-    assert finish(tmp_path, stats, limit=0.1) == [stats]
-    assert json.loads((tmp_path / "loss_stats.json").read_text()) == {**stats.to_dict(), "version": "1"}
-    assert (tmp_path / "_SUCCESS").exists()
-
-
-def test_no_marker_where_the_statistics_cannot_be_written(tmp_path):
-    (tmp_path / "loss_stats.json").mkdir()
-    with pytest.raises(OSError, match="loss_stats"):
-        finish(tmp_path)
-    assert not (tmp_path / "_SUCCESS").exists()
-
-
-def test_statistics_but_no_marker_above_the_reject_limit(tmp_path):
-    stats = LossStats(recordings=8, rejected=Counter(not_json=1, cut_off=1))
-    with pytest.raises(RejectLimitError, match="2 of 10 entries were rejected"):
-        finish(tmp_path, stats, limit=0.1)
-    assert (tmp_path / "loss_stats.json").exists()
-    assert not (tmp_path / "_SUCCESS").exists()
-
-
-@pytest.mark.parametrize("moved", [0, 1, 2])
-def test_shards_are_published_by_a_second_try_wherever_the_first_one_ended(tmp_path, moved):
-    shards = WriteShards(str(tmp_path), "alm_output", STORAGE)
-    paths = written(shards, b"one", b"two")
-    (tmp_path / "alm_output-00004-of-00005.jsonl").write_bytes(b"of an earlier run\n")
-    (tmp_path / "_SUCCESS").touch()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_ShardSink, "finalize_write", lambda *_: pytest.fail("here the first try ends"))
-        with pytest.raises(pytest.fail.Exception, match="here"):
-            published(shards, paths)
-    assert contents(tmp_path).keys() == {shards.begun.rpartition("/")[2]}, "the marker goes, and then the shards"
-    names = [f"alm_output-{number:05d}-of-00002.jsonl" for number in range(2)]
-    for path, name in list(zip(paths, names))[:moved]:
-        Path(path).rename(tmp_path / name)
-    again = published(shards, paths)
-    assert again == [str(tmp_path / name) for name in names]
-    assert published(shards, paths) == again
-    finish(tmp_path, begun=[shards.begun])
+def test_statistics_shards_and_the_marker(tmp_path):
+    run, stats = staged(tmp_path), LossStats(recordings=9, rejected=Counter(not_json=1))
+    assert finish(run, write_shards(run, b"one"), stats=stats, limit=0.1) == [stats]
     files = contents(tmp_path)
-    assert {files.pop(name) for name in names} == {b"one\n", b"two\n"}
-    assert files.keys() == {"loss_stats.json", "_SUCCESS"}
-    assert finish(tmp_path, begun=[shards.begun]), "it may be tried again, too"
+    assert json.loads(files["loss_stats.json"]) == {**stats.to_dict(), "version": "1"}
+    assert files["alm_output-00000-of-00001.jsonl"] == b"one\n"
+    assert files["cuts-00000-of-00001.jsonl"] == files["_SUCCESS"] == b""
+    assert len(files) == 4, "no file of rejects, and nothing temporary"
 
 
-class KilledError(Exception):
+def test_an_earlier_run_is_replaced_whole(tmp_path):
+    finished(tmp_path)
+    (tmp_path / "notes.txt").touch()
+    run = staged(tmp_path)
+    finish(run, write_shards(run, b"one", b"two"))
+    found = contents(tmp_path)
+    assert {name for name in found if name.startswith("alm_output")} == {
+        "alm_output-00000-of-00002.jsonl", "alm_output-00001-of-00002.jsonl",
+    }  # fmt: skip
+    assert "notes.txt" in found
+
+
+def test_no_marker_and_no_loss_where_the_statistics_cannot_be_written(tmp_path, monkeypatch):
+    before = finished(tmp_path)
+    run = staged(tmp_path)
+    names = write_shards(run, b"one")
+    monkeypatch.setattr(LocalFileSystem, "pipe_file", lambda *_: (_ for _ in ()).throw(OSError("the disk is full")))
+    with pytest.raises(OSError, match=r"loss_stats\.json: the disk is full"):
+        finish(run, names)
+    run.discard()
+    assert contents(tmp_path) == before
+
+
+def test_above_the_reject_limit_all_but_the_marker_is_there(tmp_path):
+    stats = LossStats(recordings=8, rejected=Counter(not_json=1, cut_off=1))
+    run = staged(tmp_path)
+    entries, rejects = write_shards(run, b"one"), write_shards(run, b"bad", output=REJECTS)
+    for _ in range(2):
+        with pytest.raises(RejectLimitError, match="2 of 10 entries were rejected"):
+            finish(run, entries, stats=stats, limit=0.1, rejects=rejects)
+    found = {name for name in contents(tmp_path) if not name.startswith("beam-temp-")}
+    shards = {f"{name}-00000-of-00001.jsonl" for name in ("alm_output", "cuts", "rejects")}
+    assert found == {*shards, "loss_stats.json"}
+
+
+def test_above_the_reject_limit_an_earlier_run_stays_and_the_rejects_stand_beside_it(tmp_path):
+    before = finished(tmp_path)
+    stats = LossStats(rejected=Counter(not_json=1))
+    run = staged(tmp_path)
+    entries, rejects = write_shards(run, b"one"), write_shards(run, b"bad", output=REJECTS)
+    for _ in range(2):
+        with pytest.raises(RejectLimitError, match=f"See {tmp_path}/failed_run/rejects-"):
+            finish(run, entries, stats=stats, limit=0.1, rejects=rejects)
+    run.discard()
+    found = contents(tmp_path)
+    assert found.pop("failed_run/rejects-00000-of-00001.jsonl") == b"bad\n"
+    assert json.loads(found.pop("failed_run/loss_stats.json"))["rejected"] == 1
+    assert found == before
+
+
+class KilledError(OSError):
     """Ends a step where a worker would have died."""
 
 
 @contextlib.contextmanager
 def killed_at(call: int) -> Iterator[None]:
-    """The block ends by KilledError before its call of that number to Beam's filesystems, if it makes so many."""
+    """The block ends by KilledError before its call of that number to the filesystem, if it makes so many."""
     calls = itertools.count()
 
     def dying(real):
@@ -105,102 +138,142 @@ def killed_at(call: int) -> Iterator[None]:
         return do
 
     with pytest.MonkeyPatch.context() as patch:
-        for name in ("create", "delete", "exists", "match", "open", "rename"):
-            patch.setattr(FileSystems, name, dying(getattr(FileSystems, name)))
-        with contextlib.suppress(KilledError):
+        for name in ("pipe_file", "rm_file", "rm", "ls", "info", "cat_file", "mv", "makedirs"):
+            patch.setattr(LocalFileSystem, name, dying(getattr(LocalFileSystem, name)))
+        with contextlib.suppress(OSError):  # errors of a filesystem are named
             yield
 
 
-@pytest.mark.parametrize("num_shards", [0, 5])
-def test_a_runner_may_end_at_any_point_and_do_the_step_again_or_the_whole_graph(tmp_path, num_shards):
+@pytest.mark.parametrize("has_earlier", [False, True])
+def test_a_runner_may_end_at_any_point_and_do_the_step_again_or_the_whole_graph(tmp_path, has_earlier):
     """Its graph writes other shards then: fewer, some as large as those before."""
-    for call, again, _ in itertools.product(range(28), (False, True), range(3 if num_shards else 1)):
+    ended = 0
+    for call, again in itertools.product(range(160), (False, True)):
         out = tmp_path / uuid.uuid4().hex
-        shards = WriteShards(str(out), "alm_output", STORAGE, num_shards=num_shards)
-        paths = written(shards, b"one", b"two", b"six")
-        (out / "alm_output-00004-of-00005.jsonl").write_bytes(b"of an earlier run\n")
-        (out / "_SUCCESS").touch()
+        out.mkdir()
+        before = finished(out) if has_earlier else {}
+        run = staged(out)
+        names = write_shards(run, b"one", b"two", b"six")
         with killed_at(call):
-            published(shards, paths)
-            finish(out, begun=[shards.begun])
+            finish(run, names)
+            ended += 1
+        after = contents(out)
+        if "_SUCCESS" in after:
+            is_old = {name: after.get(name) for name in before} == before
+            assert is_old or b"".join(sorted(_entries(after))) == b"one\nsix\ntwo\n", (call, again)
         if again:
-            paths = written(shards, b"six", b"one\ntwo")
-        if again or not (out / "_SUCCESS").exists() or paths[0] in map(str, out.glob("*/*")):
-            published(shards, paths)
-        finish(out, begun=[shards.begun])
-        files = contents(out)
-        assert files.keys() >= {"loss_stats.json", "_SUCCESS"}
-        published_files = {name: content for name, content in files.items() if name.startswith("alm_output")}
-        assert len(published_files) == (num_shards or len(paths)), (call, again)
-        assert sorted(b"".join(published_files.values()).split()) == [b"one", b"six", b"two"], (call, again)
+            names = write_shards(run, b"six", b"one\ntwo")
+        if again or not run.was_completed():
+            finish(run, names)
+        found = contents(out)
+        assert found.keys() >= {"loss_stats.json", "_SUCCESS"}
+        assert sorted(b"".join(_entries(found)).split()) == [b"one", b"six", b"two"], (call, again)
+        assert len(_entries(found)) == len(names), (call, again)
         assert not [*out.glob("beam-temp-*")], (call, again)
+    assert 0 < ended < 300, "the calls go from the first to beyond the last"
+
+
+def _entries(files: dict[str, bytes]) -> list[bytes]:
+    return [content for name, content in files.items() if name.startswith("alm_output")]
 
 
 def test_of_two_runs_that_publish_at_the_same_time_one_does_not(tmp_path):
-    one, two = (WriteShards(str(tmp_path), "alm_output", STORAGE) for _ in range(2))
-    first, second = written(one, b"one"), written(two, b"two")
-    published(one, first)
+    one, two = (RunFolder(str(tmp_path)).stage(name) for name in ("1", "2"))
+    first, second = write_shards(one, b"one"), write_shards(two, b"two")
+    (Path(one.url) / "plan.json").touch()  # it publishes
     before = contents(tmp_path)
-    with pytest.raises(ReplacedError, match="another run publishes to the same folder"):
-        published(two, second)
-    assert contents(tmp_path) == before
-    finish(tmp_path, begun=[one.begun])
-    published(two, second)
-    assert not (tmp_path / "_SUCCESS").exists()
-    finish(tmp_path, begun=[two.begun])
+    with pytest.raises(ReplacedError, match="another run publishes to"):
+        finish(two, second)
+    assert before.items() <= contents(tmp_path).items()
+    finish(one, first)
+    finish(two, second)
     assert contents(tmp_path)["alm_output-00000-of-00001.jsonl"] == b"two\n"
 
 
-def test_a_run_that_another_has_replaced_leaves_its_statistics_alone(tmp_path):
-    early, late = (WriteShards(str(tmp_path), "alm_output", STORAGE) for _ in range(2))
-    published(early, written(early, b"early"))
-    run_folder.clear(str(tmp_path))
-    published(late, written(late, b"late"))
-    finish(tmp_path, LossStats(recordings=1), begun=[late.begun])
+@pytest.mark.parametrize("has_earlier", [False, True])
+def test_a_run_in_whose_folder_another_began_leaves_what_that_one_wrote(tmp_path, has_earlier):
+    if has_earlier:
+        finished(tmp_path)
+    early = staged(tmp_path)
+    names = write_shards(early, b"early")
+    late = staged(tmp_path)
+    with pytest.raises(ReplacedError, match="another run has begun to write to"):
+        finish(early, names)
+    early.discard()
+    finish(late, write_shards(late, b"late"))
     before = contents(tmp_path)
-    finish(tmp_path, LossStats(recordings=2), begun=[early.begun])
+    assert finish(early, names), "a run that was replaced by a whole one is at its end"
     assert contents(tmp_path) == before
+    assert _entries(before) == [b"late\n"]
 
 
 def test_a_run_whose_folder_is_cleared_while_it_ends_leaves_no_marker(tmp_path, monkeypatch):
-    shards = WriteShards(str(tmp_path), "alm_output", STORAGE)
-    published(shards, written(shards, b"one"))
-    monkeypatch.setattr(_FinishRun, "_finish", lambda *_: (run_folder.clear(str(tmp_path)), _marked(tmp_path)))
+    run = staged(tmp_path)
+    names, publish = write_shards(run, b"one"), StagedRun.publish
+
+    def interrupted(*args, **options):
+        publish(*args, **options)
+        RunFolder(str(tmp_path)).prepare()
+
+    monkeypatch.setattr(StagedRun, "publish", interrupted)
     with pytest.raises(ReplacedError, match="another run has begun"):
-        finish(tmp_path, begun=[shards.begun])
+        finish(run, names)
     assert contents(tmp_path) == {}
 
 
-def test_a_marker_that_is_written_while_the_folder_is_cleared_does_not_stay(tmp_path, monkeypatch):
-    (tmp_path / "rejects-00000-of-00001.jsonl").touch()
-    found = run_folder._of_a_run
-    monkeypatch.setattr(run_folder, "_of_a_run", lambda *place: (_marked(tmp_path), found(*place))[1])
-    run_folder.clear(str(tmp_path))
-    assert contents(tmp_path) == {}
+def test_shards_go_on_in_another_file_when_they_are_large(tmp_path):
+    run = staged(tmp_path)
+    lines = [b"%05d" % number for number in range(100)]
+    with beam.Pipeline(runner=LocalRunner()) as pipeline:
+        pipeline | beam.Create(lines, reshuffle=False) | StageShards(run, ENTRIES, max_shard_bytes=120)
+    shards = [path.read_bytes() for path in Path(run.shards_url(ENTRIES)).iterdir()]
+    assert len(shards) == 5
+    assert sorted(b"".join(shards).split()) == lines
 
 
-def _marked(folder: Path) -> None:
-    (folder / "_SUCCESS").touch()
+class TarSink:
+    """Pairs of a name and bytes, as members of a tar file."""
+
+    def open(self, file) -> None:
+        self._tar = tarfile.open(fileobj=file, mode="w")  # noqa: SIM115
+
+    def write(self, element: tuple[str, bytes]) -> None:
+        info = tarfile.TarInfo(element[0])
+        info.size = len(element[1])
+        self._tar.addfile(info, io.BytesIO(element[1]))
+
+    def flush(self) -> None:
+        self._tar.close()
 
 
-def test_where_nothing_is_written_there_is_one_empty_shard_or_none(tmp_path):
-    empty = WriteShards(str(tmp_path), "alm_output", STORAGE)
-    for _ in range(2):
-        assert published(empty, []) == [str(tmp_path / "alm_output-00000-of-00001.jsonl")]
-    assert published(WriteShards(str(tmp_path), "rejects", STORAGE, skip_if_empty=True), []) == []
-    assert {name for name in contents(tmp_path) if "begun" not in name} == {"alm_output-00000-of-00001.jsonl"}
+@pytest.mark.parametrize("num_shards", [0, 3])
+def test_shards_of_another_kind(tmp_path, num_shards):
+    members = [(f"{number}.wav", b"x" * number) for number in range(20)]
+    (tmp_path / "audio-00000-of-00009.tar").touch()
+    with beam.Pipeline(runner=LocalRunner()) as pipeline:
+        elements = pipeline | beam.Create(members)
+        written = elements | WriteShards(str(tmp_path), "audio", sink=TarSink, suffix=".tar", num_shards=num_shards)
+        count = num_shards or 1
+        assert_that(written, equal_to([f"{tmp_path}/audio-{at:05d}-of-{count:05d}.tar" for at in range(count)]))
+    found = []
+    for path in tmp_path.iterdir():
+        with tarfile.open(path) as tar:
+            found += [(member.name, member.size) for member in tar]
+    assert sorted(found) == sorted((name, len(data)) for name, data in members)
 
 
-def test_a_run_in_whose_folder_another_began_leaves_what_that_one_wrote(tmp_path):
-    """Before it published its shards, and between that and its end."""
-    early, late, other = (WriteShards(str(tmp_path), "alm_output", STORAGE) for _ in range(3))
-    paths = written(early, b"early")
-    published(late, written(late, b"late"))
-    run_folder.clear(str(tmp_path))
-    published(other, written(other, b"of the other run"))
-    before = contents(tmp_path)
-    with pytest.raises(ReplacedError, match="another run has begun to write to the same folder"):
-        published(early, paths)
-    with pytest.raises(ReplacedError, match="another run has begun"):
-        finish(tmp_path, begun=[late.begun])
-    assert contents(tmp_path) == before
+@pytest.mark.parametrize(("skip", "names"), [(False, ["x-00000-of-00001.jsonl"]), (True, [])])
+def test_where_nothing_is_written_there_is_one_empty_shard_or_none(tmp_path, skip, names):
+    with beam.Pipeline(runner=LocalRunner()) as pipeline:
+        pipeline | beam.Create([]) | WriteShards(str(tmp_path), "x", skip_if_empty=skip)
+    assert sorted(contents(tmp_path)) == names
+
+
+def test_a_step_that_published_may_be_done_again(tmp_path):
+    from alm_beam.transforms.write import _PublishShards
+
+    run = RunFolder(str(tmp_path)).stage("1")
+    step, names = _PublishShards(run, ENTRIES, 1), write_shards(run, b"one", b"two")
+    paths = [*step.process(b"", names)]
+    assert [*step.process(b"", names)] == paths
+    assert sorted(contents(tmp_path)) == sorted(Path(path).name for path in paths)
