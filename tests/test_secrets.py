@@ -27,7 +27,7 @@ def said(code: str, *flags: str, exit_code: int, **environment: str) -> str:
         [sys.executable, "-c", code, *flags],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
         env={**os.environ, **environment},
     )
     assert done.returncode == exit_code, done.stderr[-3000:]

@@ -143,7 +143,7 @@ def test_several_workers_that_are_forks(store, filled, expected):
     """fsspec's thread and its connections do not survive a fork: each worker has to have its own."""
     out = f"{filled}/out"
     process = started(f"--input={filled}/in", f"--output={out}", store.flag(), "--repeat_factor=4", *TWO_WORKERS)
-    printed, errors = process.communicate(timeout=120)
+    printed, errors = process.communicate(timeout=600)
     assert (process.returncode, printed.splitlines()[-1]) == (0, "2"), errors
     assert "Unclosed" not in errors
     assert stats_in(store, out)["recordings"] == 48
@@ -156,7 +156,7 @@ def test_several_workers_that_are_no_forks(store, filled, expected):
         "from alm_beam.cli.windows import main as run; sys.exit(run(sys.argv[1:]))"
     )
     flags = [f"--input={filled}/in", f"--output={filled}/out", store.flag(), *TWO_WORKERS]
-    done = subprocess.run([sys.executable, "-c", code, *flags], capture_output=True, text=True, timeout=120)
+    done = subprocess.run([sys.executable, "-c", code, *flags], capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr
     assert SECRET not in done.stderr
     assert entries_in(store, f"{filled}/out") == expected

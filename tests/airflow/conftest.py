@@ -24,6 +24,6 @@ os.environ |= {
 @pytest.fixture(scope="session", autouse=True)
 def _database() -> Iterator[None]:
     command = [Path(sys.executable).with_name("airflow"), "db", "migrate"]
-    subprocess.run(command, check=True, capture_output=True, timeout=300)
+    subprocess.run(command, check=True, capture_output=True, timeout=600)
     yield
     _HOME.cleanup()

@@ -40,14 +40,14 @@ def dags_test(folder: Path, own: dict[str, Any] | None = None, **conf: Any) -> s
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=300,
+        timeout=600,
     )
 
 
 def job(*arguments: str) -> str:
     """What alm_beam's own command prints."""
     return subprocess.run(
-        [JOB_PYTHON, "-m", "alm_beam", *arguments], check=True, capture_output=True, text=True, timeout=300
+        [JOB_PYTHON, "-m", "alm_beam", *arguments], check=True, capture_output=True, text=True, timeout=600
     ).stdout
 
 

@@ -110,7 +110,7 @@ def test_a_task_that_is_stopped_stops_its_job(tmp_path):
     conf = {"beam_options": {"repeat_factor": 3000, "direct_running_mode": "multi_processing", "direct_num_workers": 2}}
     environment = os.environ | settings(tmp_path)
     with subprocess.Popen(command(**conf), env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as task:
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + 600
         while len(list(out.glob("beam-temp-alm_output-*/*"))) < 2:
             assert task.poll() is None
             assert time.monotonic() < deadline
@@ -118,7 +118,7 @@ def test_a_task_that_is_stopped_stops_its_job(tmp_path):
         processes = psutil.Process(task.pid).children(recursive=True)
         assert len(processes) == 3  # the job and its two workers
         task.send_signal(signal.SIGTERM)
-        output, _ = task.communicate(timeout=60)
+        output, _ = task.communicate(timeout=600)
     assert task.returncode != 0
     assert b"Apache Beam process failed with return code -15" in output
     assert not [process for process in processes if process.is_running()]

@@ -17,7 +17,7 @@ from typing import Any
 from tests.clusters import install
 from tests.servers.processes import end_with_parent
 
-_START_SECONDS = 120
+_START_SECONDS = 600
 _OPENED = [
     *("java.lang", "java.net", "java.io", "java.nio", "sun.nio.ch", "java.lang.reflect", "java.text", "java.time"),
     *("java.util", "java.util.concurrent", "java.util.concurrent.atomic", "java.util.concurrent.locks"),
@@ -115,7 +115,7 @@ class Cluster:
 
     def get(self, path: str) -> Any:
         """What Flink's REST interface answers."""
-        with urllib.request.urlopen(f"http://{self.rest}/{path}", timeout=10) as answer:
+        with urllib.request.urlopen(f"http://{self.rest}/{path}", timeout=600) as answer:
             return json.load(answer)
 
     def records_read(self, step: str) -> dict[str, int]:

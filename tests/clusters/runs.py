@@ -10,7 +10,7 @@ from tests import manifests
 from tests.clusters.install import ROOT
 from tests.conformance import JoinedCase, entries_by_path, flags_of
 
-_RUN_SECONDS = 300
+_RUN_SECONDS = 600
 
 
 def started(*flags: object, **environment: str) -> subprocess.Popen[str]:

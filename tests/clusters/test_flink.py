@@ -65,7 +65,7 @@ def test_options_and_plugins_reach_the_workers_of_any_beam_job(s3, tmp_path, mon
     with flink.running(tmp_path / "cluster", with_boot=True) as running:
         plugin = "--beam_plugin=alm_beam.runners.filesystem"
         copy = [sys.executable, "-c", COPY, f"{bucket}/in.txt", f"{bucket}/out", plugin, *running.flags()]
-        done = subprocess.run(copy, cwd=install.ROOT, capture_output=True, text=True, timeout=200, check=False)
+        done = subprocess.run(copy, cwd=install.ROOT, capture_output=True, text=True, timeout=600, check=False)
     assert done.returncode == 0, done.stderr
     copied = [s3.read(f"{bucket}/{name}") for name in s3.names(bucket) if name.startswith("out-")]
     assert sorted(b"".join(copied).splitlines()) == [b"one", b"two"]

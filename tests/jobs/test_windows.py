@@ -442,7 +442,7 @@ class TestDisk:
             resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))
 
         process = subprocess_job(f"--input={tmp_path / 'in.jsonl'}", f"--output={tmp_path / 'out'}", preexec_fn=limit)
-        _, err = process.communicate(timeout=60)
+        _, err = process.communicate(timeout=600)
         assert process.returncode == 1
         assert "File too large" in err.splitlines()[-1]
         assert f"{tmp_path / 'out'} is not complete" in err.splitlines()[-1]
@@ -464,7 +464,7 @@ def test_a_run_is_complete_even_if_nobody_reads_its_summary(tmp_path):
     flags = (f"--input={write(tmp_path / 'in.jsonl')}", f"--output={tmp_path / 'out'}")
     with open("/dev/full", "w") as full:
         process = subprocess_job(*flags, stdout=full)
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=600)
     assert process.returncode == 0, err
     assert (tmp_path / "out" / "_SUCCESS").exists()
 

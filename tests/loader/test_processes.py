@@ -104,7 +104,7 @@ def test_killed_at_any_moment_and_gone_on_with(cuts, tmp_path):
             [sys.executable, str(script), cuts, str(saved)], stdout=subprocess.PIPE, stderr=subprocess.PIPE
         )
         try:
-            out, err = process.communicate(timeout=0.5 if kills < 4 else 60)
+            out, err = process.communicate(timeout=0.5 if kills < 4 else 600)
         except subprocess.TimeoutExpired:
             process.send_signal(signal.SIGKILL)
             process.communicate()

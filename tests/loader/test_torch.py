@@ -256,6 +256,6 @@ def test_ranks_of_torch_distributed_without_a_partition_are_an_error(cuts, tmp_p
         for rank in range(2)
     ]
     for rank in ranks:
-        out, _ = rank.communicate(timeout=120)
+        out, _ = rank.communicate(timeout=600)
         assert "one of 2 processes (torch.distributed) and has no partition" in out
         assert out.splitlines()[-1] == "50"

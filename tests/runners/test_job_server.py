@@ -25,7 +25,7 @@ class FailedJob(beam_job_api_pb2_grpc.JobServiceServicer):
 
     def GetStateStream(self, request, context):
         yield beam_job_api_pb2.JobStateEvent(state=beam_job_api_pb2.JobState.FAILED)
-        self.is_over.wait(60)
+        self.is_over.wait(600)
 
     def GetMessageStream(self, request, context):
         error = beam_job_api_pb2.JobMessage(

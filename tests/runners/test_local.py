@@ -72,7 +72,7 @@ def test_forks_give_what_one_process_gives(tmp_path):
     outputs = []
     for name, flags, forks in (("one", (), "0"), ("two", TWO_WORKERS, "2")):
         process = started(f"--input={tmp_path / 'in'}", f"--output={tmp_path / name}", "--repeat_factor=3", *flags)
-        printed, errors = process.communicate(timeout=120)
+        printed, errors = process.communicate(timeout=600)
         assert (process.returncode, printed.splitlines()[-1]) == (0, forks), errors
         assert "semi_persistent" not in errors, "workers log what the parent would"
         numbers = {key: value for key, value in stats(tmp_path / name).items() if isinstance(value, int | float)}
@@ -84,7 +84,7 @@ def test_forks_give_what_one_process_gives(tmp_path):
 def test_a_killed_worker_fails_the_run_at_once(tmp_path):
     with long_run(tmp_path) as (process, workers):
         os.kill(workers[1], signal.SIGKILL)
-        _, errors = process.communicate(timeout=60)
+        _, errors = process.communicate(timeout=600)
         assert process.returncode == 1
         assert "is not complete: a worker process was ended by signal 9" in errors.splitlines()[-1]
         assert all_gone(workers)
@@ -98,7 +98,7 @@ def test_what_fails_in_one_worker_fails_the_run_at_once(tmp_path):
     write_sample(str(tmp_path / "in"), recordings=200, seed=5)
     process = started(f"--input={tmp_path / 'in'}", f"--output={tmp_path / 'out'}", LONG, *TWO_WORKERS)
     try:
-        _, errors = process.communicate(timeout=120)
+        _, errors = process.communicate(timeout=600)
     finally:
         process.kill()
     assert process.returncode == 1
@@ -112,7 +112,7 @@ def test_workers_end_with_the_run(tmp_path, sent):
             os.killpg(process.pid, sent)  # as a terminal does
         else:
             process.send_signal(sent)
-        process.communicate(timeout=60)
+        process.communicate(timeout=600)
         assert process.returncode == -sent
         assert all_gone(workers)
     assert not (tmp_path / "out" / "_SUCCESS").exists()
@@ -155,5 +155,5 @@ def test_a_plain_command_uses_all_cores_and_flags_overrule_that(tmp_path, flags,
     size = sum(path.stat().st_size for path in (tmp_path / "in").iterdir())
     repeat = f"--repeat_factor={(17 << 20) // size + 1}"
     process = started(f"--input={tmp_path / 'in'}", f"--output={tmp_path / 'out'}", repeat, *flags)
-    printed, errors = process.communicate(timeout=300)
+    printed, errors = process.communicate(timeout=600)
     assert (process.returncode, printed.splitlines()[-1]) == (0, forks), errors

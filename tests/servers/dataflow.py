@@ -63,7 +63,7 @@ class Dataflow:
 
     def wait(self) -> str:
         """What the workers of the last job said, once it has ended."""
-        return self._workers[-1].communicate(timeout=300)[1]
+        return self._workers[-1].communicate(timeout=600)[1]
 
     def answer(self, path: str) -> Any:
         """To a GET; None where there is nothing."""

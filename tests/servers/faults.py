@@ -80,7 +80,7 @@ def proxy(target: int, fault: Fault = lambda _: None) -> Iterator[Proxy]:
             if kind == "reset":
                 self._reset()
             elif kind == "hang":
-                ended.wait(60)
+                ended.wait(600)
                 self.close_connection = True
             elif kind and kind.startswith("status:"):
                 _, code, word = kind.split(":")
@@ -102,7 +102,7 @@ def proxy(target: int, fault: Fault = lambda _: None) -> Iterator[Proxy]:
 
         def _forward(self, body: bytes, *, cut: bool) -> None:
             headers = {name: value for name, value in self.headers.items() if name.lower() not in _HOP_BY_HOP}
-            connection = http.client.HTTPConnection("127.0.0.1", target, timeout=60)
+            connection = http.client.HTTPConnection("127.0.0.1", target, timeout=600)
             connection.request(self.command, self.path, body, {**headers, "Content-Length": str(len(body))})
             answer = connection.getresponse()
             content = answer.read()

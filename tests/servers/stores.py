@@ -19,7 +19,7 @@ from tests.servers.processes import end_with_parent
 SECRET = "a-secret-that-nothing-may-show"
 """The credential of every store in every test."""
 
-_START_SECONDS = 60
+_START_SECONDS = 600
 
 _GCS = (
     "import sys; from gcp_storage_emulator.server import create_server\n"

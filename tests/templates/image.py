@@ -51,7 +51,7 @@ class Image:
         """Where a path of the image is here."""
         return self.root / os.path.join(self._folder, inside).lstrip("/")
 
-    def run(self, command: list[str], env: Mapping[str, str] | None = None, timeout: float = 300):
+    def run(self, command: list[str], env: Mapping[str, str] | None = None, timeout: float = 600):
         """A command in the image's working folder, with its environment; output as text."""
         return subprocess.run(
             command, cwd=self.path("."), env={**self.environment, **self.own, **(env or {})}, timeout=timeout,

@@ -55,7 +55,7 @@ def test_gcloud_makes_a_template_of_it():
     command = re.search(r"^\tgcloud (dataflow flex-template build .*?)\n\n", _makefile(), re.MULTILINE | re.DOTALL)[1]
     command = command.replace("\\\n", " ").replace("$(TEMPLATE)", "gs://b/t.json").replace("$(IMAGE)", IMAGE_NAME)
     made = subprocess.run(
-        ["gcloud", *command.split(), "--print-only"], cwd=REPOSITORY, capture_output=True, text=True, timeout=120
+        ["gcloud", *command.split(), "--print-only"], cwd=REPOSITORY, capture_output=True, text=True, timeout=600
     )
     template = json.loads(made.stdout[made.stdout.index("{") :])
     assert template["image"] == IMAGE_NAME
