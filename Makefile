@@ -7,15 +7,24 @@ DEMO_OUTPUT ?= demo_output
 DATAFLOW_PYTHON ?= python3.11
 AIRFLOW_BIN := .venv-airflow/bin
 AIRFLOW_READY := .venv-airflow/.ready
+# The oldest and the newest Python that setup.py allows.
+PYTHONS := 3.10 3.13
+# Releases of Lhotse that read what we write, and what reads it beside them.
+LHOTSE := 1.33.0 2.0.0a7
+TORCH := torch==2.15.0 torchdata==0.11.0 urllib3
+TORCH_TESTS = $(shell grep -rlE 'importorskip\("(lhotse|torch)' tests --include=*.py)
 
-.PHONY: demo test test-storage test-flink test-dataflow test-airflow lint generated test-lowest bench bench-flink \
-	dataflow-template dataflow-requirements clean
+.PHONY: demo test test-storage test-flink test-dataflow test-airflow test-lhotse test-pythons test-wheel test-install lint \
+	generated test-lowest bench bench-flink dataflow-template dataflow-requirements clean
+.PHONY: $(LHOTSE:%=test-lhotse-%) $(PYTHONS:%=test-python-%)
 
 demo: $(READY)
+	@echo "Building windows from the sample recordings, a few seconds:"
 	$(BIN)/alm-beam windows --input=alm_beam/sample_data --output=$(DEMO_OUTPUT) --overwrite
 
 # Twice as many processes as a laptop's cores: tests of stores in trouble mostly wait.
 test: $(READY)
+	@echo "Running the tests: about ten minutes on two cores"
 	$(BIN)/pytest -n 4 --dist worksteal
 
 # 200 MB through a server of S3 and one of GCS.
@@ -33,6 +42,38 @@ test-dataflow: $(READY)
 # The DAG in a real Airflow, which is in an environment of its own; the job runs in the one that everything runs in.
 test-airflow: $(READY) $(AIRFLOW_READY)
 	ALM_BEAM_PYTHON=$(abspath $(BIN)/python) $(AIRFLOW_BIN)/pytest -n auto --confcutdir=tests/airflow tests/airflow
+
+# What we write is read with the real Lhotse and torch, each release in an environment of its own (6 GB: torch brings CUDA).
+# The files are those that are skipped, in part or whole, where these are missing; here nothing may be.
+test-lhotse: $(LHOTSE:%=test-lhotse-%)
+
+$(LHOTSE:%=test-lhotse-%): test-lhotse-%: $(READY)
+	@echo "Making the environment .venv-lhotse-$*, a minute or more: it fetches 3 GB, once for all releases"
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python .venv-lhotse-$*
+	$(BIN)/uv pip install --quiet --python .venv-lhotse-$*/bin/python --constraint requirements.txt \
+		lhotse==$* $(TORCH) --editable '.[test]'
+	.venv-lhotse-$*/bin/pytest -n 2 -rs --no-skips $(TORCH_TESTS)
+
+# The oldest and the newest Python: the core, conformance with the reference, and one job.
+test-pythons: $(PYTHONS:%=test-python-%)
+
+# pyenv has commands on the path for Pythons that it does not start, so each is tried.
+$(PYTHONS:%=test-python-%): test-python-%: $(READY)
+	@for python in python$* $(HOME)/.pyenv/versions/$*.*/bin/python; do $$python -c '' 2> /dev/null && break; python=; done; \
+		test -n "$$python" || { echo "ERROR: no Python $* on this machine: nothing was tested with it"; exit 1; }; \
+		echo "Making the environment .venv-python-$* with $$python"; \
+		$(BIN)/uv venv --quiet --clear --python $$python .venv-python-$*
+	$(BIN)/uv pip install --quiet --python .venv-python-$*/bin/python --constraint requirements.txt --editable '.[test]'
+	.venv-python-$*/bin/pytest -n 2 tests/core tests/test_conformance.py
+	.venv-python-$*/bin/alm-beam windows --input=alm_beam/sample_data --output=.venv-python-$*/windows --overwrite
+
+# The wheel and the sdist are built; the wheel alone, in an environment of its own, runs the demo.
+test-wheel: $(READY)
+	$(BIN)/pytest -m wheel tests/packaging
+
+# What a training machine needs, without Beam, in an environment of its own.
+test-install: $(READY)
+	$(BIN)/pytest -m install
 
 lint: $(READY)
 	$(BIN)/ruff check .
@@ -76,8 +117,9 @@ bench-flink: $(READY)
 
 # The check comes first because pip's own message is long.
 $(READY): setup.py requirements.txt
-	@$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 12))' \
-		|| { echo "alm_beam needs Python 3.10 to 3.12; name one: make PYTHON=python3.11 $(MAKECMDGOALS)"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))' \
+		|| { echo "alm_beam needs Python 3.10 to 3.13; name one: make PYTHON=python3.11 $(MAKECMDGOALS)"; exit 1; }
+	@echo "Making the environment $(VENV), once, about two minutes: what the job, its tests and the linters need"
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check --requirement requirements.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint requirements.txt --editable '.[test,dev]'
@@ -85,10 +127,10 @@ $(READY): setup.py requirements.txt
 
 # uv, because pip takes three minutes.
 $(AIRFLOW_READY): tests/airflow/requirements.txt $(READY)
-	$(PYTHON) -m venv .venv-airflow
-	$(AIRFLOW_BIN)/pip install --quiet --disable-pip-version-check uv==0.13.9
-	$(AIRFLOW_BIN)/uv pip install --quiet --python $(AIRFLOW_BIN)/python --requirement tests/airflow/requirements.txt
+	@echo "Making the environment .venv-airflow, once, about a minute"
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python .venv-airflow
+	$(BIN)/uv pip install --quiet --python $(AIRFLOW_BIN)/python --requirement tests/airflow/requirements.txt
 	@touch $(AIRFLOW_READY)
 
 clean:
-	rm -rf .venv .venv-lowest .venv-dataflow .venv-airflow .flink templates/flink/target $(DEMO_OUTPUT) bench_output build *.egg-info
+	rm -rf .venv .venv-* .flink templates/flink/target $(DEMO_OUTPUT) bench_output build *.egg-info

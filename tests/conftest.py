@@ -1,4 +1,7 @@
-"""Stores that tests share: a server of each kind for each process of pytest, started when a test asks for it."""
+"""Stores that tests share: a server of each kind for each process of pytest, started when a test asks for it.
+
+With --no-skips a run in which anything was skipped has failed: for environments that have all that the tests can use.
+"""
 
 from collections.abc import Iterator
 
@@ -6,6 +9,16 @@ import pytest
 
 from alm_beam.storage.connections import close_connections
 from tests.servers.stores import Store, serving
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--no-skips", action="store_true", help="fail when anything is skipped")
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if reporter and session.config.getoption("no_skips") and reporter.stats.get("skipped"):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 @pytest.fixture(autouse=True)
