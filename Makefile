@@ -12,7 +12,7 @@ PYTHONS := 3.10 3.13
 # Releases of Lhotse that read what we write, and what reads it beside them.
 LHOTSE := 1.33.0 2.0.0a7
 TORCH := torch==2.15.0 torchdata==0.11.0 urllib3
-TORCH_TESTS = $(shell grep -rlE 'importorskip\("(lhotse|torch)' tests --include=*.py)
+TORCH_TESTS = $(shell grep -rlE 'importorskip."(lhotse|torch)' tests --include=*.py)
 
 .PHONY: demo test test-storage test-flink test-dataflow test-airflow test-lhotse test-pythons test-wheel test-install lint \
 	generated test-lowest bench bench-flink dataflow-template dataflow-requirements clean
