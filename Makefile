@@ -43,7 +43,7 @@ test-dataflow: $(READY)
 test-airflow: $(READY) $(AIRFLOW_READY)
 	ALM_BEAM_PYTHON=$(abspath $(BIN)/python) $(AIRFLOW_BIN)/pytest -n auto --confcutdir=tests/airflow tests/airflow
 
-# What we write is read with the real Lhotse and torch, each release in an environment of its own (6 GB: torch brings CUDA).
+# What we write is read with the real Lhotse and torch, each release in an environment of its own (6 GB, as torch brings CUDA).
 # The files are those that are skipped, in part or whole, where these are missing; here nothing may be.
 test-lhotse: $(LHOTSE:%=test-lhotse-%)
 
