@@ -21,12 +21,13 @@ MODULES = [
 
 
 @pytest.mark.parametrize("name", MODULES)
-def test_examples(name, tmp_path, monkeypatch):
+def test_examples(name, tmp_path, monkeypatch, doctest_namespace):
     source = Path(importlib.util.find_spec(name).origin).read_text(encoding="utf-8")
     if re.search(r"^(from|import) torch\b", source, re.MULTILINE):
         pytest.importorskip("torch")
     monkeypatch.chdir(tmp_path)
-    found = doctest.testmod(importlib.import_module(name), optionflags=doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE)
+    flags = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+    found = doctest.testmod(importlib.import_module(name), extraglobs=doctest_namespace, optionflags=flags)
     assert found.failed == 0
 
 
