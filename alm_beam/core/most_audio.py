@@ -73,7 +73,7 @@ def most_audio_positions(times: Sequence[Times], threshold: float, target_durati
             reach = threshold * duration
 
             in_time = bisect_left(rising, start + reach)
-            while (rising[in_time] - start) / duration < threshold:
+            while in_time < len(rising) and (rising[in_time] - start) / duration < threshold:
                 in_time += 1
             while in_time and (rising[in_time - 1] - start) / duration >= threshold:
                 in_time -= 1

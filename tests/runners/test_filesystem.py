@@ -1,4 +1,4 @@
-"""The plugin that lets fsspec serve Beam's own transforms. It changes the process that asks for it, so it has others."""
+"""The plugin that lets fsspec serve Beam's own transforms. It changes the process that asks for it."""
 
 import subprocess
 import sys
