@@ -15,7 +15,7 @@ TORCH := torch==2.15.0 torchdata==0.11.0 urllib3
 TORCH_TESTS = $(shell grep -rlE 'importorskip."(lhotse|torch)' tests --include=*.py)
 
 .PHONY: demo test test-storage test-flink test-dataflow test-airflow test-lhotse test-pythons test-wheel test-install lint \
-	generated test-lowest bench bench-flink dataflow-template dataflow-requirements clean
+	generated docs test-lowest bench bench-flink dataflow-template dataflow-requirements clean
 .PHONY: $(LHOTSE:%=test-lhotse-%) $(PYTHONS:%=test-python-%)
 
 demo: $(READY)
@@ -84,6 +84,12 @@ lint: $(READY)
 generated: $(READY)
 	$(BIN)/python templates/generate.py
 
+# These pages as a site, in site/; a warning is an error. Nothing in it is loaded from elsewhere.
+docs: $(READY)
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint requirements.txt --editable '.[docs]'
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+	$(BIN)/pytest tests/docs/test_site.py
+
 # The tests again, with the oldest release of each dependency that setup.py allows.
 test-lowest:
 	$(PYTHON) -m venv .venv-lowest
@@ -133,4 +139,4 @@ $(AIRFLOW_READY): tests/airflow/requirements.txt $(READY)
 	@touch $(AIRFLOW_READY)
 
 clean:
-	rm -rf .venv .venv-* .flink templates/flink/target $(DEMO_OUTPUT) bench_output build *.egg-info
+	rm -rf .venv .venv-* .flink templates/flink/target $(DEMO_OUTPUT) bench_output site build *.egg-info

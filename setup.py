@@ -43,8 +43,12 @@ setup(
             "moto[s3,server]>=5.1",  # an S3 server, to test against
             "google-cloud-dataflow-client>=0.13",  # Dataflow's own parser of a template's metadata
             "gcp-storage-emulator>=2026.7.19",  # a GCS server, to test against
+            "nbclient>=0.10",  # runs the notebooks
+            "ipykernel>=6.29",  # what they run in
+            "matplotlib>=3.9",  # what they draw with
         ],
         "bench": ["matplotlib>=3.9"],
+        "docs": ["mkdocs==1.6.1", "mkdocs-material==9.8.2", "mkdocstrings==1.0.8", "mkdocstrings-python==2.0.11"],
         "dev": ["ruff==0.17.*", "mypy==2.4.*", "uv==0.13.9"],  # pinned: a new release may refuse what this one accepts
     },
 )

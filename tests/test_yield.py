@@ -1,4 +1,4 @@
-"""What the README says of other selections, by its own commands."""
+"""What docs/more-audio.md says of other selections, by its own commands."""
 
 import json
 import re
@@ -10,9 +10,9 @@ import pytest
 from alm_beam.cli.main import main
 
 REPO = Path(__file__).parents[1]
-SECTION = (REPO / "README.md").read_text(encoding="utf-8").partition("## More audio")[2].partition("\n## ")[0]
-COMMANDS = re.findall(r"^alm-beam (windows .*)$", SECTION, re.M)
-ROWS = dict(re.findall(r"^\| `(.*?)` \| (.*) \|$", SECTION, re.M))
+PAGE = (REPO / "docs" / "more-audio.md").read_text(encoding="utf-8")
+COMMANDS = re.findall(r"^alm-beam (windows .*)$", PAGE, re.M)
+ROWS = dict(re.findall(r"^\| `(out/.*?)` \| (.*) \|$", PAGE, re.M))
 STATED = ("filtered_windows", "filtered_dur", "covered_dur", "candidate_dur", "audio_dur")
 
 
@@ -22,7 +22,7 @@ def test_every_row_has_a_command():
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_the_readme_states_what_its_commands_give(command, tmp_path, monkeypatch, capsys):
+def test_the_page_states_what_its_commands_give(command, tmp_path, monkeypatch, capsys):
     (tmp_path / "alm_beam").symlink_to(REPO / "alm_beam")
     monkeypatch.chdir(tmp_path)
     assert main(shlex.split(command)) == 0

@@ -104,8 +104,8 @@ def test_a_bad_line_is_refused_with_its_reason_and_what_was_found(reason, text, 
 
 def test_every_reason_is_walked_and_documented():
     assert {reason for reason, _, _ in BAD} == {reason.value for reason in RejectReason}
-    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
-    section = readme.partition("## Bad entries")[2].partition("\n## ")[0]
+    page = (Path(__file__).parents[2] / "docs" / "formats.md").read_text(encoding="utf-8")
+    section = page.partition("## Rejects")[2].partition("\n## ")[0]
     assert re.findall(r"^\| `([a-z0-9_]+)` \|", section, re.M) == [reason.value for reason in RejectReason]
 
 

@@ -204,9 +204,9 @@ def test_a_state_that_does_not_fit_is_refused_in_workers(cuts, more_cuts, statef
 
 
 @pytest.mark.usefixtures("stateful")
-def test_the_loop_of_the_readme_is_left_and_goes_on(cuts):
-    """The block of the README, as it stands, left in the middle of the second epoch."""
-    page = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+def test_the_loop_of_the_page_is_left_and_goes_on(cuts):
+    """The block of docs/training.md, as it stands, left in the middle of the second epoch."""
+    page = (Path(__file__).parents[2] / "docs" / "training.md").read_text(encoding="utf-8")
     [block] = [each for each in re.findall(r"```python\n(.*?)```", page, re.DOTALL) if "StatefulDataLoader(" in each]
     block = block.replace('"windows"', repr(cuts)).replace("num_workers=4", "num_workers=2")
     seen, kept = [], []
