@@ -1,6 +1,7 @@
 """Every command and example of README.md and docs/ does what the page says."""
 
 import re
+import subprocess
 
 import pytest
 
@@ -31,6 +32,12 @@ def test_python_that_is_not_run_is_python():
     for block in BLOCKS:
         if block.language == "python":
             compile(block.text, str(block), "exec")
+
+
+def test_commands_that_are_not_run_are_at_least_well_formed():
+    for block in BLOCKS:
+        if block.language == "sh":
+            assert subprocess.run(["bash", "-n", "-c", block.text]).returncode == 0, block
 
 
 def test_a_command_that_stands_for_another_is_what_make_runs():

@@ -1,11 +1,16 @@
 """What README and the picture promise beside their examples."""
 
+import argparse
 import re
 import runpy
+import subprocess
+import sys
 import xml.etree.ElementTree as ElementTree
 
+from apache_beam.options.pipeline_options import PipelineOptions
+
 import alm_beam
-from tests.docs.blocks import REPOSITORY
+from tests.docs.blocks import PAGES, REPOSITORY
 
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
 MAKEFILE = (REPOSITORY / "Makefile").read_text(encoding="utf-8")
@@ -20,9 +25,23 @@ def test_the_readme_is_short_and_names_how_to_begin():
 
 def test_every_make_target_that_is_named_exists():
     targets = set(re.findall(r"^([a-z-]+):", MAKEFILE, re.MULTILINE))
-    for page in [REPOSITORY / "README.md", *(REPOSITORY / "docs").glob("*.md")]:
+    for page in PAGES:
         named = set(re.findall(r"`make ([a-z-]+)", page.read_text(encoding="utf-8")))
         assert named <= targets, page.name
+
+
+def test_every_flag_that_is_named_exists():
+    """Those with an underscore, as only ours and Beam's have."""
+    beam = argparse.ArgumentParser()
+    for options in PipelineOptions.__subclasses__():
+        options._add_argparse_args(beam)
+    programs = [["alm_beam", name] for name in ("windows", "sample", "index", "check-loader")]
+    programs.append(["apache_beam.runners.worker.worker_pool_main"])
+    helps = [subprocess.check_output([sys.executable, "-m", *program, "--help"], text=True) for program in programs]
+    known = set(re.findall(r"--[a-z_]+", " ".join(helps))) | set(beam._option_string_actions)
+    for page in PAGES:
+        named = set(re.findall(r"--[a-z0-9]+(?:_[a-z0-9]+)+(?![-\w])", page.read_text(encoding="utf-8")))
+        assert named - {"--no_name"} <= known, page.name
 
 
 def test_every_public_name_is_in_the_reference():
