@@ -5,7 +5,7 @@ import re
 import pytest
 
 from alm_beam.cli.windows import main as run
-from alm_beam.storage import paths
+from alm_beam.storage import connections
 from tests.manifests import lines
 from tests.servers.faults import Fault, Request, proxy
 from tests.servers.stores import Store
@@ -17,7 +17,7 @@ IMPATIENT = {"s3": {"config_kwargs": {"read_timeout": 1, "retries": {"max_attemp
 
 @pytest.fixture(autouse=True)
 def _no_patience(monkeypatch):
-    monkeypatch.setattr(paths, "_READ_SECONDS", 1)
+    monkeypatch.setattr(connections, "_READ_SECONDS", 1)
 
 
 def run_behind(store: Store, fault: Fault, source: str, out: str, *flags: str) -> tuple[int, int]:
@@ -122,7 +122,7 @@ def test_a_manifest_that_vanishes_after_it_was_listed_fails_the_run_by_its_url(s
     url = f"{filled}/in/sub/b.json"
 
     def fault(request: Request) -> str | None:
-        if request.names("out/beam-temp-alm_output-probe") and store.fs.exists(url):
+        if request.names("out/beam-temp-alm_beam-probe") and store.fs.exists(url):
             store.fs.rm_file(url)
         return None
 
@@ -145,10 +145,10 @@ def test_a_missing_bucket_is_refused_or_fails_by_its_url(store, filled, capfd): 
 def test_what_cannot_be_written_fails_the_run_by_its_url(store, filled, capfd, what):  # noqa: F811
     def fault(request: Request) -> str | None:
         is_write = request.method in ("PUT", "POST")
-        is_temporary = request.names("beam-temp-alm_output")
+        is_temporary = request.names("/shards-alm_output/")
         found = {
             "probe": request.names("-probe"),
-            "shard": is_temporary and not request.names("-probe") and not request.names("rewriteTo"),
+            "shard": is_temporary and not request.names("rewriteTo"),
             "copy": request.names("/alm_output-"),
             "stats": request.names("loss_stats.json"),
             "marker": request.names("_SUCCESS"),

@@ -52,7 +52,7 @@ def filled(store) -> str:
     store.write(f"{bucket}/in/sub/c.jsonl.gz", COMPRESS[".gz"](lines(ENTRIES[6:9])))
     store.write(f"{bucket}/in/sub/deep/d.jsonl.zst", COMPRESS[".zst"](lines(ENTRIES[9:])))
     store.write(f"{bucket}/in/notes.txt", b"no manifest")
-    store.write(f"{bucket}/in/beam-temp-alm_output-1/x.jsonl", b"of a crashed run")
+    store.write(f"{bucket}/in/beam-temp-alm_beam-1/x.jsonl", b"of a crashed run")
     return bucket
 
 

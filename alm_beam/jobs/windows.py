@@ -30,7 +30,7 @@ from alm_beam.storage.run_folder import CUTS, ENTRIES, LOSS_STATS, REJECTS, WIND
 from alm_beam.storage.secrets import shown
 from alm_beam.transforms.index import IndexCuts
 from alm_beam.transforms.read import ReadManifests
-from alm_beam.transforms.recordings import MakeWindows
+from alm_beam.transforms.recordings import BuildWindows, FilterOverlaps, ParseRecording, SerialiseWindows
 from alm_beam.transforms.write import FinishRun, StageShards
 
 
@@ -96,7 +96,9 @@ def build(
     pipeline = pipeline_of(options)
     num_shards = config.num_shards
     lines = pipeline | "ReadFromText" >> ReadManifests.of(manifests, staged.options, config.repeat_factor)
-    made = lines | MakeWindows(config.windows, config.overlap, config.entry)
+    kept = lines | ParseRecording() | BuildWindows(config.windows) | FilterOverlaps(config.overlap)
+    made = kept | SerialiseWindows(config.entry)
+    stats = made.stats | CombineLosses()
     entries = made.entries | "WriteToText" >> StageShards(staged, ENTRIES, num_shards=num_shards)
     rejects = made.rejects | "WriteRejects" >> StageShards(staged, REJECTS)
     shards = {ENTRIES: (entries, max(num_shards, 1)), REJECTS: (rejects, 0)}
@@ -110,7 +112,7 @@ def build(
     }
     parameters |= {"input": [*map(shown, config.input)], "output": shown(config.output)}
     facts = {"parameters": parameters, "version": __version__}
-    made.stats | FinishRun(staged, shards, index, facts, config.max_reject_fraction)
+    stats | FinishRun(staged, shards, index, facts, config.max_reject_fraction)
     return pipeline
 
 

@@ -195,6 +195,21 @@ class ToCuts(beam.PTransform):
         return kept | beam.ParDo(_ToCuts(self._config)).with_output_types(bytes)
 
 
+class SerialiseWindows(beam.PTransform):
+    """Kept windows and rejects to lines of JSON. Outputs: `entries`, `cuts`, `rejects`, and `stats` of each entry."""
+
+    def __init__(self, config: EntryConfig = EntryConfig()):
+        """
+        Args:
+            config: what is written of a recording.
+        """
+        super().__init__()
+        self._config = config
+
+    def expand(self, kept: PCollection[Element]) -> Any:
+        return kept | beam.ParDo(_SerialiseAll(self._config)).with_outputs(_CUTS, _REJECTS, _STATS, main=_ENTRIES)
+
+
 class MadeWindows(NamedTuple):
     """What `MakeWindows` gives.
 
@@ -240,6 +255,5 @@ class MakeWindows(beam.PTransform):
     @no_annotations  # Beam knows no type of several outputs
     def expand(self, elements: PCollection[Entry]) -> MadeWindows:
         kept = elements | ParseRecording() | BuildWindows(self._windows) | FilterOverlaps(self._overlap)
-        serialise = beam.ParDo(_SerialiseAll(self._entry)).with_outputs(_CUTS, _REJECTS, _STATS, main=_ENTRIES)
-        made = kept | "Serialise" >> serialise
-        return MadeWindows(made[_ENTRIES], made[_CUTS], made[_REJECTS], made[_STATS] | CombineLosses())
+        made = kept | SerialiseWindows(self._entry)
+        return MadeWindows(made.entries, made.cuts, made.rejects, made.stats | CombineLosses())

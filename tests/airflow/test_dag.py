@@ -198,9 +198,9 @@ def test_the_command_for_flink(monkeypatch, tmp_path):
     taken = in_the_job(
         "import json, sys\n"
         "from alm_beam.cli.flags import job_config, windows_parser\n"
-        "from alm_beam.jobs.windows import _beam_options\n"
+        "from alm_beam.jobs.launch import parsed_options\n"
         "parser = windows_parser('x'); flags, others = parser.parse_known_args(json.load(sys.stdin))\n"
-        "job_config(parser, flags); options = _beam_options(parser, others).get_all_options(drop_default=True)\n"
+        "job_config(parser, flags); options = parsed_options(others)[0].get_all_options(drop_default=True)\n"
         "print(json.dumps({name: options[name] for name in ('flink_master', 'environment_type', 'parallelism')}))",
         command[3:],
     )

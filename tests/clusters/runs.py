@@ -61,4 +61,4 @@ def statistics(out: Path) -> dict[str, Any]:
 
 def temporary(out: Path) -> list[Path]:
     """What a run has written so far."""
-    return [*out.glob("beam-temp-*/*")]
+    return [*out.glob("beam-temp-*/shards-*/*")]

@@ -48,7 +48,9 @@ def long_run(folder: Path, *flags: str) -> Iterator[tuple[subprocess.Popen, list
     write_sample(str(folder / "in"), recordings=200, seed=5)
     process = started(f"--input={folder / 'in'}", f"--output={folder / 'out'}", LONG, *TWO_WORKERS, *flags)
     try:
-        while process.poll() is None and len(list((folder / "out").glob("beam-temp-alm_output-*/*"))) < 2:
+        while (
+            process.poll() is None and len(list((folder / "out").glob("beam-temp-alm_beam-*/shards-alm_output/*"))) < 2
+        ):
             time.sleep(0.01)
         children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text()
         workers = [int(pid) for pid in children.split()]
@@ -102,7 +104,7 @@ def test_what_fails_in_one_worker_fails_the_run_at_once(tmp_path):
     finally:
         process.kill()
     assert process.returncode == 1
-    assert f"is not complete: alm_beam.transforms.read.ManifestReadError: {bad}: " in errors.splitlines()[-1]
+    assert f"is not complete: {bad}: " in errors.splitlines()[-1]
 
 
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])

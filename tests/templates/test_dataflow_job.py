@@ -126,20 +126,13 @@ def test_it_is_a_batch_job_of_runner_v2(job):
     assert job["environment"]["version"]["job_type"] == "FNAPI_BATCH"
 
 
-def test_workers_have_the_plugin_by_a_name_that_can_be_imported(job):
-    plugins = job["environment"]["sdkPipelineOptions"]["options"]["beam_plugins"]
-    ours = {each for each in plugins if "Fsspec" in each}
-    assert ours
-    assert all(each.startswith("alm_beam.runners.filesystem.") for each in ours)
-
-
 def test_all_that_touches_a_window_is_one_stage_and_no_window_leaves_it(graph):
     (stage,) = (each for each in _stages(graph) if "ParseRecording/ParDo(_ParseRecording)" in each)
     parts = {name.partition("/")[0] for name in stage}
-    assert {"ReadFromText", "ParseRecording", "BuildWindows", "FilterOverlaps", "SerialiseEntry"} <= parts
+    assert {"ReadFromText", "ParseRecording", "BuildWindows", "FilterOverlaps", "SerialiseWindows"} <= parts
     leaving = {source for name, source in stage.items() if source}
     assert leaving == {
-        "WriteEntries/WriteBundles",  # the shard's name
+        "WriteToText/WriteBundles",  # the shard's name
         "WriteCuts/WriteBundles",
         "WriteRejects/WriteBundles",
         "CombineLosses/CombineGlobally(LossStatsFn)/CombinePerKey/Precombine",

@@ -10,10 +10,10 @@ import pytest
 from google.cloud.dataflow_v1beta3 import ParameterType, TemplateMetadata
 
 from alm_beam.cli.flags import job_config, windows_parser
+from alm_beam.cli.windows import main
 from alm_beam.core.config import PARAMETERS as FLAGS
 from alm_beam.core.parameters import Choice, Number, Switch
 from alm_beam.jobs import windows as job
-from alm_beam.runners.filesystem import StorageSetup
 from tests.templates.image import DOCKERFILE
 
 TEXT = DOCKERFILE.with_name("metadata.json").read_text(encoding="utf-8")
@@ -68,16 +68,15 @@ def accepts(monkeypatch) -> Iterator[Callable[[str, str], bool]]:
         flags = {"input": "gs://lake/in", "output": "gs://lake/out", name: value}
         argv = [f"--{flag}={given}" for flag, given in flags.items()]
         try:
-            job.run([*argv, "--runner=DataflowRunner", "--sdk_container_image=image"])
+            main([*argv, "--runner=DataflowRunner", "--sdk_container_image=image"])
         except AllChecksPassed:
             return True
         except SystemExit:
             return False
         raise AssertionError("the run went past the checks")
 
-    monkeypatch.setattr(job, "_checked_output", stop)
+    monkeypatch.setattr(job, "checked_folder", stop)
     yield accepted
-    StorageSetup({})
 
 
 def matches(name: str, value: str) -> bool:

@@ -204,10 +204,11 @@ def _rows_path(place: Located, meta: Meta, *, trusted: bool = False) -> str:
 
 def _cache_folder() -> Path:
     """A folder of this user's alone, as its files are believed."""
-    folder = Path(tempfile.gettempdir(), f"alm_beam_index_{os.getuid()}")
+    user = os.getuid() if hasattr(os, "getuid") else None  # on Windows each user has a temporary folder
+    folder = Path(tempfile.gettempdir(), f"alm_beam_index_{user}")
     folder.mkdir(mode=0o700, exist_ok=True)
     status = folder.lstat()
-    if folder.is_symlink() or status.st_uid != os.getuid() or status.st_mode & 0o022:
+    if user is not None and (folder.is_symlink() or status.st_uid != user or status.st_mode & 0o022):
         raise OSError(f"{folder}: others may write there; remove it, or set TMPDIR to another folder")
     return folder
 
@@ -229,6 +230,7 @@ def _fetch(place: Located, path: str, copy: Path, meta: Meta) -> None:
                 raise IndexFault(f"{where}: {_OTHER_BYTES}; {_AGAIN}")
             os.replace(target.name, copy)
         except BaseException:
+            target.close()
             os.unlink(target.name)
             raise
 
