@@ -3,7 +3,7 @@
 import json
 import re
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -58,7 +58,7 @@ class AllChecksPassed(Exception):
 
 
 @pytest.fixture
-def accepts(monkeypatch) -> Iterator[Callable[[str, str], bool]]:
+def accepts(monkeypatch) -> Callable[[str, str], bool]:
     """Whether a run on Dataflow takes the value of a flag, up to the first look at a store."""
 
     def stop(*_: Any) -> None:
@@ -76,7 +76,7 @@ def accepts(monkeypatch) -> Iterator[Callable[[str, str], bool]]:
         raise AssertionError("the run went past the checks")
 
     monkeypatch.setattr(job, "checked_folder", stop)
-    yield accepted
+    return accepted
 
 
 def matches(name: str, value: str) -> bool:
