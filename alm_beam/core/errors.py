@@ -2,12 +2,27 @@
 
 
 class RunError(RuntimeError):
-    """The job did not end well. The message is the cause, in one line."""
+    """The job did not end well. The message is the cause, in one line.
+
+    `alm_beam.run` raises it, or one of its subclasses, after the job has begun. Without `_SUCCESS` the output is not
+    complete.
+
+    >>> issubclass(RejectLimitError, RunError)
+    True
+    """
 
 
 class RejectLimitError(RunError):
-    """More entries were rejected than the run allows."""
+    """More entries were rejected than `max_reject_fraction` allows. The message says how many, why, and where they are.
+
+    >>> issubclass(RejectLimitError, RunError)
+    True
+    """
 
 
 class StatisticsError(RunError):
-    """The run is complete, but its statistics cannot be read back."""
+    """The run is complete, but its statistics cannot be read back.
+
+    >>> issubclass(StatisticsError, RunError)
+    True
+    """

@@ -42,7 +42,11 @@ Segment = dict[str, Any]
 
 
 class RejectReason(str, Enum):
-    """Why an entry of a manifest cannot be used. The values are the codes in `rejects-*.jsonl`."""
+    """Why an entry of a manifest cannot be used. The values are the codes in `rejects-*.jsonl`.
+
+    >>> RejectReason.NOT_JSON.value
+    'not_json'
+    """
 
     NOT_UTF8 = "not_utf8"
     CUT_OFF = "cut_off"
@@ -91,6 +95,10 @@ class ManifestLine(NamedTuple):
         file: path or URL of the manifest.
         offset: byte offset of the line in the manifest. In a compressed manifest, uncompressed bytes are counted.
         text: the line as read, without its newline.
+
+    >>> line = ManifestLine("meetings.jsonl", 512, b'{"audio_sample_rate": 16000, "segments": []}')
+    >>> parse_recording(line).line.offset
+    512
     """
 
     file: str
@@ -111,6 +119,10 @@ class Reject(Element):
     Attributes:
         line: the manifest line of the entry.
         fault: what is wrong with it.
+
+    >>> line = ManifestLine("meetings.jsonl", 512, b"[]")
+    >>> Reject(line, BadEntry(RejectReason.NOT_OBJECT, "expected a JSON object, found list"))
+    Reject('meetings.jsonl', offset 512, not_object: 'expected a JSON object, found list')
     """
 
     line: ManifestLine

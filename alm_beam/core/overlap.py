@@ -30,6 +30,15 @@ class KeptWindows(Element, Sequence[Window]):
         times: the distinct times that are kept, sorted.
         indices: indices of the kept windows in `candidates`, ascending. There are more of them than `times` if the
             greedy selection kept several windows of identical times.
+
+    >>> from alm_beam.core.config import WindowConfig
+    >>> from alm_beam.core.manifest import parse_recording
+    >>> from alm_beam.core.windows import build_windows
+    >>> turns = [{"start": 5.0 * n, "end": 5.0 * n + 4, "speaker": "ab"[n % 2]} for n in range(4)]
+    >>> recording = parse_recording({"audio_sample_rate": 16000, "segments": turns})
+    >>> kept = filter_overlaps(build_windows(recording, WindowConfig(target_window_duration=10, min_bandwidth=0)))
+    >>> len(kept), [window.start for window in kept]
+    (2, [0.0, 10.0])
     """
 
     candidates: CandidateWindows

@@ -26,6 +26,12 @@ class ConfigError(ValueError):
         parameter: name of the parameter, as on the command line without the dashes.
         value: what was given; HIDDEN where it may hold secrets, or where nothing was given.
         allowed: the values that are allowed, in words.
+
+    >>> from alm_beam.core.config import WindowConfig
+    >>> WindowConfig(tolerance=1)
+    Traceback (most recent call last):
+        ...
+    alm_beam.core.parameters.ConfigError: tolerance=1: must be a fraction, 0 <= tolerance < 1
     """
 
     def __init__(self, parameter: str, value: object, allowed: str):

@@ -62,6 +62,13 @@ class CandidateWindows(Element, Sequence[Window]):
             configuration has `candidates` = ALL.
         lost: candidates that failed on duration or on the number of segments, by start index.
         losses: segments that start no window, by reason.
+
+    >>> from alm_beam.core.manifest import parse_recording
+    >>> turns = [{"start": 5.0 * n, "end": 5.0 * n + 4, "speaker": "ab"[n % 2]} for n in range(4)]
+    >>> recording = parse_recording({"audio_sample_rate": 16000, "segments": turns})
+    >>> candidates = build_windows(recording, WindowConfig(target_window_duration=10, min_bandwidth=0))
+    >>> len(candidates), candidates[-1]
+    (3, Window(10.0-19.0 s, 2 segments, 2 speakers))
     """
 
     recording: Recording

@@ -202,7 +202,12 @@ def build_index(url: str, *, overwrite: bool = False, storage_options: Mapping[s
 
     Raises:
         IndexFault: there is an index, which is not to be overwritten; no shard; or one that cannot be indexed.
+        StorageOptionsError: the storage options are malformed.
         OSError: something could not be read or written.
+
+    >>> meta = build_index(windows, overwrite=True)  # a folder of cuts
+    >>> meta.rows, len(meta.shards)
+    (8, 1)
     """
     options = options_by_protocol(storage_options, [url])
     place = located(url, options)

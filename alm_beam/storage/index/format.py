@@ -50,7 +50,14 @@ COMPRESSED_SHARD_NAME = re.compile(r"cuts.*\.jsonl\.(gz|zst|zstd|bz2|xz|lz4)", r
 
 
 class IndexFault(ValueError):
-    """An index, or what it is an index of, is not what it should be. The message says which file, what, what to do."""
+    """An index, or what it is an index of, is not what it should be. The message says which file, what, what to do.
+
+    >>> from alm_beam.storage.index.open import open_index
+    >>> open_index("no_such_folder")  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+        ...
+    alm_beam.storage.index.format.IndexFault: ...no_such_folder/index/index.json: there is no index; make one: ...
+    """
 
 
 class Label(msgspec.Struct, frozen=True):

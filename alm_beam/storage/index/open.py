@@ -93,7 +93,12 @@ def open_index(url: str, *, samples: int = 16, storage_options: Mapping[str, Any
 
     Raises:
         IndexFault: there is no index, or something does not fit. The message names the file, what, and what to do.
+        StorageOptionsError: the storage options are malformed.
         OSError: something could not be read.
+
+    >>> index = open_index(windows)  # a folder of cuts with an index
+    >>> len(index), [label.label for label in index.labels], float(index.rows["duration"].sum()) == index.duration
+    (8, ['calls', 'meetings'], True)
     """
     options = options_by_protocol(storage_options, [url])
     place = located(url, options)
