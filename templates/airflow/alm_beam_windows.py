@@ -13,8 +13,9 @@ object of any of these:
 Params are the flags of `alm-beam windows`, by the same names, and what the runners need. `input` and `output` may hold
 strftime's directives, which stand for the start of the data interval; `output` must. A percent sign is `%%`.
 
-A retry, or another run of an interval, replaces what the earlier one left: `--overwrite` is always given. The job
-removes `_SUCCESS` first and writes it last, so a reader that looks for it never takes half of a result.
+A retry, or another run of an interval, replaces what the earlier one left: `--overwrite` is always given. An earlier
+result stays, whole, until the new one is; `_SUCCESS` is written last. So a reader that looks for it never takes half of a
+result.
 """
 
 from contextlib import suppress
