@@ -114,7 +114,7 @@ def test_a_run_is_complete_even_if_its_statistics_cannot_be_read_back(store, fil
 
     code, faults = run_behind(store, fault, f"{filled}/in", f"{filled}/out")
     assert (code, faults > 0) == (0, True)
-    assert f"statistics cannot be shown: {filled}/out/loss_stats.json: " in capfd.readouterr().out
+    assert f"statistics cannot be read: {filled}/out/loss_stats.json: " in capfd.readouterr().out
     assert store.names(f"{filled}/out") == COMPLETE
 
 

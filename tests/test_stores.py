@@ -122,7 +122,8 @@ def test_publishing_copies_each_shard_once_and_the_marker_comes_last(store, fill
         last = [each.path for each in writes if each.method == "PUT"][-1]
     else:
         copies = [each for each in writes if re.search(r"/rewriteTo/.*(alm_output|cuts)-", each.path)]
-        last = next(each.path for each in reversed(writes) if "/upload/" in each.path)
+        upload = next(each for each in reversed(writes) if "/upload/" in each.path)
+        last = upload.path + upload.body.decode()
     assert len(copies) == 6
     assert "_SUCCESS" in last
     assert len(between.requests) < 260, f"a small job makes few requests, not {len(between.requests)}"

@@ -45,7 +45,7 @@ def main(argv: Sequence[str], prog: str) -> int:
     try:
         is_sound = print_checks(
             flags.dirs,
-            weights=None if flags.weights is None else [*map(float, flags.weights.split(","))],
+            weights=_weights(flags.weights),
             repeat=flags.repeat,
             seed=flags.seed,
             world_size=flags.world_size,
@@ -60,3 +60,10 @@ def main(argv: Sequence[str], prog: str) -> int:
         print(f"{prog}: error: {redacted(str(error))}", file=sys.stderr)
         return 1
     return 0 if is_sound else 1
+
+
+def _weights(text: str | None) -> list[float] | None:
+    try:
+        return None if text is None else [float(each) for each in text.split(",")]
+    except ValueError:
+        raise ValueError(f"--weights={text}: must be numbers, separated by commas") from None

@@ -171,11 +171,11 @@ def found_manifests(inputs: Sequence[str], folder: RunFolder) -> list[Manifest]:
         raise
     except (ValueError, OSError) as error:
         raise InputError(",".join(map(shown, inputs)), f"cannot be read ({redacted(str(error))})") from None
-    if is_inside:
-        raise ConfigError("output", folder.url, "is inside an input folder or glob; a run would read what it writes")
     if folder.holds_any(manifests):
         why = "holds an input that is a file of an earlier run; the new run would replace it"
         raise ConfigError("output", folder.url, why)
+    if is_inside:
+        raise ConfigError("output", folder.url, "is inside an input folder or glob; a run would read what it writes")
     return manifests
 
 

@@ -14,8 +14,8 @@ Params are the flags of `alm-beam windows`, by the same names, and what the runn
 strftime's directives, which stand for the start of the data interval; `output` must. A percent sign is `%%`.
 
 A retry, or another run of an interval, replaces what the earlier one left: `--overwrite` is always given. An earlier
-result stays, whole, until the new one is; `_SUCCESS` is written last. So a reader that looks for it never takes half of a
-result.
+result stays until the new one is whole, and `_SUCCESS` is written last. So a reader that looks for it never takes half
+of a result.
 """
 
 from contextlib import suppress

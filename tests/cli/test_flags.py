@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from alm_beam.cli.flags import job_config, windows_parser
+from alm_beam.cli.windows import main as run
 from alm_beam.core.config import PARAMETERS
-from alm_beam.jobs.windows import run
 from tests.manifests import write
 
 

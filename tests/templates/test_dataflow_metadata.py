@@ -61,7 +61,7 @@ class AllChecksPassed(Exception):
 def accepts(monkeypatch) -> Callable[[str, str], bool]:
     """Whether a run on Dataflow takes the value of a flag, up to the first look at a store."""
 
-    def stop(*_: Any) -> None:
+    def stop(*_: Any, **__: Any) -> None:
         raise AllChecksPassed
 
     def accepted(name: str, value: str) -> bool:
