@@ -10,29 +10,46 @@ def main(argv: Sequence[str], prog: str) -> int:
     """Makes the checks, prints what each found, and gives the exit code."""
     parser = FlagParser(
         prog=prog,
-        description="Tries a loader of windows with a process for each rank and worker: nothing twice, nothing lost, "
-        "the same after a resumption. Exit code: 0 when all is well, 1 when a check failed, 2 when a flag is wrong.",
+        description="Runs a loader of windows with a process for each rank and worker. Checks that no window comes\n"
+        "twice or is missing, and that a loader that was stopped goes on exactly.",
+        epilog="Exit code: 0 when all is well, 1 when a check failed, 2 when a flag is wrong.",
     )
     parser.add_argument("dirs", metavar="DIR", nargs="+", help="folder of cuts with an index; a path or any fsspec URL")
-    parser.add_argument("--weights", metavar="W,W", help="of each DIR, comma-separated (default: read as one)")
-    parser.add_argument("--repeat", action="store_true", help="read DIRs again, so that the weights hold to the end")
-    parser.add_argument("--seed", type=int, default=0, metavar="S", help="of the order (default: %(default)s)")
-    parser.add_argument("--world_size", type=int, default=2, metavar="N", help="ranks (default: %(default)s)")
-    parser.add_argument("--num_workers", type=int, default=2, metavar="N", help="of each rank (default: %(default)s)")
+    parser.add_argument(
+        "--weights", metavar="W,W", help="a weight for each DIR, comma-separated (default: all are read as one)"
+    )
+    parser.add_argument(
+        "--repeat",
+        action="store_true",
+        help="read a DIR again when it is exhausted, so that the weights hold to the end",
+    )
+    parser.add_argument(
+        "--seed", type=int, default=0, metavar="S", help="of the order of the windows (default: %(default)s)"
+    )
+    parser.add_argument("--world_size", type=int, default=2, metavar="N", help="number of ranks (default: %(default)s)")
+    parser.add_argument(
+        "--num_workers", type=int, default=2, metavar="N", help="number of workers of each rank (default: %(default)s)"
+    )
     parser.add_argument(
         "--limit",
         type=int,
         default=100_000,
         metavar="N",
-        help="windows a process reads of a pass; 0: all (default: %(default)s)",
+        help="number of windows that a process reads at most in a pass; 0 reads all (default: %(default)s)",
     )
-    parser.add_argument("--text_field", default="text", metavar="NAME", help="of supervisions; empty: not looked at")
-    parser.add_argument("--state", metavar="FILE", help="a saved state, as JSON: does it fit?")
+    parser.add_argument(
+        "--text_field",
+        default="text",
+        metavar="NAME",
+        help="field of the supervisions that must hold a text; if empty, this is not checked (default: %(default)s)",
+    )
+    parser.add_argument("--state", metavar="FILE", help="check whether this saved state, a JSON file, fits")
     parser.add_argument(
         "--loader",
         metavar="MODULE:FUNCTION",
         default="alm_beam.loader:WindowLoader",
-        help="what makes the loader, called as WindowLoader is; its iterators have a `token` (default: %(default)s)",
+        help="the function that makes the loader; it takes the arguments of WindowLoader, and its iterators have a "
+        "`token` (default: %(default)s)",
     )
     parser.add_storage_options()
     flags = parser.parse_known_flags(argv)

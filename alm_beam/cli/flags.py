@@ -17,8 +17,9 @@ _EPILOG = """\
 Any flag of Apache Beam may follow: --runner (without it the job runs here, on all cores if the input is large enough),
 --direct_num_workers=1 (to keep to one process), --temp_location, ...
 
-Exit code: 0 when the run is complete and --output holds _SUCCESS, or goes on unwatched (--template_location on
-Dataflow, --no_wait_until_finish); 1 when it failed; 2 when a flag is wrong: then nothing was read or written.
+Exit code: 0 when the run is complete and --output holds _SUCCESS, or when the run goes on without this command
+(--template_location on Dataflow, --no_wait_until_finish); 1 when the run failed; 2 when a flag is wrong: then nothing
+was read or written.
 """
 
 
@@ -58,7 +59,7 @@ class FlagParser(argparse.ArgumentParser):
 
     def add_storage_options(self) -> None:
         """Adds `--storage_options`, for a command that has no configuration of its own."""
-        help_text = "fsspec's options for the URLs, as of alm-beam windows; never shown"
+        help_text = "fsspec's options for the URLs, as for alm-beam windows; never shown"
         self.add_argument("--storage_options", metavar="JSON", default="{}", help=help_text)
 
     def storage_options(self, flags: argparse.Namespace, urls: Sequence[str]) -> "StorageOptions":

@@ -10,11 +10,13 @@ def main(argv: Sequence[str], prog: str) -> int:
     """Makes or checks the index, prints what is in it, and gives the exit code."""
     parser = FlagParser(
         prog=prog,
-        description="Makes the index of the cuts*.jsonl in a folder. (`alm-beam windows` makes that of its own cuts.)",
+        description="Makes or checks the index of the cuts*.jsonl in a folder. (`alm-beam windows` indexes its own.)",
     )
-    parser.add_argument("dir", metavar="DIR", help="a path or any fsspec URL")
-    parser.add_argument("--overwrite", action="store_true", help="make it again where there is one")
-    parser.add_argument("--check", action="store_true", help="make none: read everything that it lists, and compare")
+    parser.add_argument("dir", metavar="DIR", help="folder of cuts, a path or any fsspec URL")
+    parser.add_argument("--overwrite", action="store_true", help="replace the index if there is one")
+    parser.add_argument(
+        "--check", action="store_true", help="make no index; read all that the index lists, and compare"
+    )
     parser.add_storage_options()
     flags = parser.parse_known_flags(argv)
 

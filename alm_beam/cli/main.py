@@ -17,9 +17,9 @@ A first trial:
 """
 
 _COMMANDS = {
-    "windows": "manifests in, training windows out: the main job",
-    "index": "make the index of existing cuts, for training; or check one",
-    "check-loader": "try a loader of windows, with a process for each rank and worker",
+    "windows": "make training windows from manifests: the main job",
+    "index": "make or check the index of existing cuts, for training",
+    "check-loader": "check that the loader reads every window once and resumes exactly",
     "sample": "write made-up manifests, for trials and scale tests",
 }
 """The commands, each in the module of its name."""

@@ -10,9 +10,19 @@ from alm_beam.cli.output import printed
 def main(argv: Sequence[str], prog: str) -> int:
     """Writes the manifests, prints their paths, and gives the exit code."""
     parser = FlagParser(prog=prog, description="Writes made-up manifests, for trials and scale tests.")
-    parser.add_argument("out", metavar="OUT", help="manifest (.jsonl, .json; .gz, .zst, .bz2 may follow), or a folder")
-    parser.add_argument("--recordings", type=_count, default=5, metavar="N", help="how many (default: %(default)s)")
-    parser.add_argument("--seed", type=int, default=0, metavar="S", help="the same one gives the same manifests")
+    parser.add_argument(
+        "out", metavar="OUT", help="manifest (.jsonl or .json, also with .gz, .zst or .bz2) or folder to write"
+    )
+    parser.add_argument(
+        "--recordings", type=_count, default=5, metavar="N", help="number of recordings (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--seed",
+        type=int,
+        default=0,
+        metavar="S",
+        help="of the random numbers; the same seed gives the same manifests (default: %(default)s)",
+    )
     parser.add_argument("--hostile", action="store_true", help="add valid but unusual entries")
     flags = parser.parse_known_flags(argv)
 

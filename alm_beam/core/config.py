@@ -1,4 +1,4 @@
-"""The configurations of a run. Whatever holds one of these objects holds valid values.
+"""The configurations of a run. An object of these classes always holds valid values.
 
 What a parameter means, its unit and its range stand in its field; see `alm_beam.core.parameters`.
 """
@@ -40,10 +40,10 @@ __all__ = [
 ]
 
 LONGEST, ALL = "longest", "all"
-"""Which windows of a start are candidates."""
+"""Which windows are candidates, for each segment that may start one."""
 
 GREEDY, MOST_AUDIO = "greedy", "most_audio"
-"""How the windows that stay are chosen."""
+"""How the kept windows are chosen."""
 
 _PERCENT = 100.0
 
@@ -67,7 +67,7 @@ class WindowConfig:
     )
     tolerance: float = number(
         0.1,
-        "share of the target duration by which a window may be shorter or longer, both ends included",
+        "a window may be shorter or longer than the target duration by up to this share of it, both ends included",
         label="Tolerance",
         unit="fraction",
         at_least=0,
@@ -88,19 +88,19 @@ class WindowConfig:
     )
     max_speakers: int = whole(
         5,
-        "largest number of distinct speakers in a window, at least `min_speakers`",
+        "largest number of distinct speakers in a window; it may not be below `min_speakers`",
         label="Maximum number of speakers",
         at_least=1,
     )
     truncation: bool = switch(
         True,
-        "shorten a segment that crosses the maximum duration, so that it ends with a word",
+        "shorten a segment that would make its window longer than the maximum, so that it ends with a word",
         label="Shorten segments at the maximum duration",
     )
     candidates: str = choice(
         LONGEST,
-        f"which windows from each start are candidates: `{LONGEST}`, the longest one; `{ALL}`, every one that obeys "
-        "the rules",
+        f"which of the windows that start at one segment are candidates: `{LONGEST}`, the longest one; `{ALL}`, every "
+        "one that obeys the rules",
         label="Candidates",
         options=(LONGEST, ALL),
     )
@@ -139,7 +139,7 @@ class OverlapConfig:
 
     overlap_percentage: float = number(
         50,
-        "of two windows that share this percentage of the shorter one, or more, one is dropped",
+        "one of two windows is dropped if they overlap by this percentage of the shorter one, or more",
         label="Overlap at which one of two windows is dropped",
         at_least=0,
         at_most=100,
@@ -147,7 +147,7 @@ class OverlapConfig:
     )
     target_duration: float | None = number(
         None,
-        "of two windows that overlap too much, the one whose duration is nearer to this is kept",
+        "if two windows overlap too much, the one whose duration is nearer to this is kept",
         label="Preferred duration of overlapping windows",
         unit="seconds",
         above=0,
@@ -155,14 +155,14 @@ class OverlapConfig:
     )
     selection: str = choice(
         GREEDY,
-        f"how the windows to keep are chosen: `{GREEDY}` decides one pair after the other; `{MOST_AUDIO}` keeps those "
-        "that last longest together",
-        label="How the windows to keep are chosen",
+        f"how the kept windows are chosen: `{GREEDY}` decides one overlapping pair after the other; `{MOST_AUDIO}` "
+        "keeps the windows that have the most seconds in total",
+        label="How the kept windows are chosen",
         options=(GREEDY, MOST_AUDIO),
     )
     compare_selection: bool = switch(
         False,
-        f"state in the statistics of a `{GREEDY}` run what `{MOST_AUDIO}` would have kept; the job then takes longer",
+        f"state in the statistics of a `{GREEDY}` run what `{MOST_AUDIO}` would have kept; the run then takes longer",
         label="Compare the ways to choose",
     )
 
@@ -196,19 +196,19 @@ class EntryConfig:
     """
 
     drop_fields: frozenset[str] = names(
-        "words", "fields left out of the segments of windows, separated by commas", label="Segment fields left out"
+        "words", "segment fields to leave out of the output, separated by commas", label="Segment fields left out"
     )
     drop_fields_top_level: frozenset[str] = names(
-        "words,segments", "fields left out of the entry, separated by commas", label="Entry fields left out"
+        "words,segments", "entry fields to leave out of the output, separated by commas", label="Entry fields left out"
     )
     candidate_windows: bool = switch(
         True,
-        "write the candidate windows too (`windows`, and `lost_win_full_data` in `stats`): most of an entry's bytes",
+        "write the candidate windows, too (`windows`, and `lost_win_full_data` in `stats`); they are most of the bytes",
         label="Write the candidate windows, too",
     )
     cuts: bool = switch(
         True,
-        "write the kept windows as Lhotse cuts too, one a line, with an index for training",
+        "write the kept windows as Lhotse cuts, too, one per line, with an index for training",
         label="Write cuts and their index, too",
     )
 
@@ -233,9 +233,9 @@ class JobConfig:
     input: tuple[str, ...] = field(
         metadata=about(
             Paths(
-                help="manifest, folder (searched recursively for .jsonl and .json, also with .gz .zst .bz2) or glob, a "
-                "path or any fsspec URL; give several by commas or by repeating the flag; one that is named twice is "
-                "read twice",
+                help="a manifest, a folder (searched recursively for .jsonl and .json, also with .gz, .zst or .bz2) "
+                "or a glob, as a path or any fsspec URL; separate several by commas, or repeat the flag; a file that "
+                "is named twice is read twice",
                 label="Manifests",
                 metavar="PATH",
                 is_required=True,
@@ -263,15 +263,19 @@ class JobConfig:
     )
     num_shards: int = whole(
         0,
-        "number of output shards; with any but 0 a local runner holds the whole output in memory",
+        "number of output shards; if it is not 0, a local runner holds the whole output in memory",
         label="Number of output shards",
         at_least=0,
         zero="the runner decides",
     )
-    overwrite: bool = switch(False, "replace a finished run in the output folder", label="Replace a finished run")
+    overwrite: bool = switch(
+        False,
+        "replace a finished run in the output folder; without this, such a folder is refused",
+        label="Replace a finished run",
+    )
     max_reject_fraction: float = number(
         0.01,
-        "fail the run when a greater share of the entries cannot be used",
+        "fail the run if more than this share of the entries cannot be used",
         label="Greatest share of rejects",
         unit="fraction",
         at_least=0,
@@ -288,10 +292,10 @@ class JobConfig:
 
     @classmethod
     def of(cls, parameters: Mapping[str, Any]) -> "JobConfig":
-        """The configuration that parameters state by the names of their flags; what they leave out has its default.
+        """Makes a configuration from values by the names of their flags. A value that is not given has its default.
 
         Values are Python's or a configuration file's: a set of names may be a list or comma-separated text, and so may
-        `input`. A `target_duration` of None is `target_window_duration`.
+        `input`. If `target_duration` is None, it is `target_window_duration`.
 
         >>> JobConfig.of({"input": ["a.jsonl", "b.jsonl"], "output": "out", "drop_fields": "words,text"}).input
         ('a.jsonl', 'b.jsonl')

@@ -63,13 +63,13 @@ FLAGS = {
     # Made by templates/generate.py from alm_beam/core/config.py; change them there.
     "num_shards": _whole(
         0,
-        "Number of output shards; with any but 0 a local runner holds the whole output in memory. A whole "
+        "Number of output shards; if it is not 0, a local runner holds the whole output in memory. A whole "
         "number from 0 (the runner decides) to 1000000000.",
         minimum=0,
     ),
     "max_reject_fraction": _number(
         0.01,
-        "Fail the run when a greater share of the entries cannot be used. A fraction from 0 to 1.",
+        "Fail the run if more than this share of the entries cannot be used. A fraction from 0 to 1.",
         minimum=0,
         maximum=1,
     ),
@@ -86,8 +86,8 @@ FLAGS = {
     ),
     "tolerance": _number(
         0.1,
-        "Share of the target duration by which a window may be shorter or longer, both ends included. A "
-        "fraction, 0 <= tolerance < 1.",
+        "A window may be shorter or longer than the target duration by up to this share of it, both ends "
+        "included. A fraction, 0 <= tolerance < 1.",
         minimum=0,
         exclusiveMaximum=1,
     ),
@@ -108,56 +108,57 @@ FLAGS = {
     ),
     "max_speakers": _whole(
         5,
-        "Largest number of distinct speakers in a window, at least `min_speakers`. A whole number from 1 "
-        "to 1000000000.",
+        "Largest number of distinct speakers in a window; it may not be below `min_speakers`. A whole "
+        "number from 1 to 1000000000.",
         minimum=1,
     ),
     "truncation": Param(
         True,
-        "Shorten a segment that crosses the maximum duration, so that it ends with a word.",
+        "Shorten a segment that would make its window longer than the maximum, so that it ends with a word.",
         type="boolean",
     ),
     "candidates": _text(
         "longest",
-        "Which windows from each start are candidates: `longest`, the longest one; `all`, every one that "
-        "obeys the rules.",
+        "Which of the windows that start at one segment are candidates: `longest`, the longest one; `all`, "
+        "every one that obeys the rules.",
         enum=["longest", "all"],
     ),
     "overlap_percentage": _number(
         50,
-        "Of two windows that share this percentage of the shorter one, or more, one is dropped. A number "
-        "from 0 to 100.",
+        "One of two windows is dropped if they overlap by this percentage of the shorter one, or more. A "
+        "number from 0 to 100.",
         minimum=0,
         maximum=100,
     ),
     "target_duration": _number(
         None,
-        "Of two windows that overlap too much, the one whose duration is nearer to this is kept. A number "
-        "of seconds above 0, at most 1000000000. Without a value: target_window_duration.",
+        "If two windows overlap too much, the one whose duration is nearer to this is kept. A number of "
+        "seconds above 0, at most 1000000000. Without a value: target_window_duration.",
         type=["null", "number"],
         exclusiveMinimum=0,
     ),
     "selection": _text(
         "greedy",
-        "How the windows to keep are chosen: `greedy` decides one pair after the other; `most_audio` keeps "
-        "those that last longest together.",
+        "How the kept windows are chosen: `greedy` decides one overlapping pair after the other; "
+        "`most_audio` keeps the windows that have the most seconds in total.",
         enum=["greedy", "most_audio"],
     ),
     "compare_selection": Param(
         False,
-        "State in the statistics of a `greedy` run what `most_audio` would have kept; the job then takes longer.",
+        "State in the statistics of a `greedy` run what `most_audio` would have kept; the run then takes longer.",
         type="boolean",
     ),
-    "drop_fields": _text("words", "Fields left out of the segments of windows, separated by commas."),
-    "drop_fields_top_level": _text("words,segments", "Fields left out of the entry, separated by commas."),
+    "drop_fields": _text("words", "Segment fields to leave out of the output, separated by commas."),
+    "drop_fields_top_level": _text("words,segments", "Entry fields to leave out of the output, separated by commas."),
     "candidate_windows": Param(
         True,
-        "Write the candidate windows too (`windows`, and `lost_win_full_data` in `stats`): most of an entry's bytes.",
+        "Write the candidate windows, too (`windows`, and `lost_win_full_data` in `stats`); they are most "
+        "of the bytes.",
         type="boolean",
     ),
     "cuts": Param(
         True,
-        "Write the kept windows as Lhotse cuts too, one a line, with an index for training.",
+        "Write the kept windows as Lhotse cuts, too, one per line, with an index for training.",
         type="boolean",
     ),
     # End of what templates/generate.py makes.

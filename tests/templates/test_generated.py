@@ -106,5 +106,5 @@ def test_the_page_has_a_row_for_each_parameter(generate):
     rows = [line for line in generate.page().splitlines() if line.startswith("| `--")]
     assert [row.split("`")[1].removeprefix("--") for row in rows] == [*PARAMETERS]
     assert {row.count("|") for row in rows} == {4}
-    assert "| `--tolerance` | `0.1` | Share of the target duration by which a window" in rows[8]
+    assert "| `--tolerance` | `0.1` | A window may be shorter or longer than the target" in rows[8]
     assert rows[8].endswith("A fraction, 0 <= tolerance < 1. |")
