@@ -23,7 +23,7 @@ def main(argv: Sequence[str], prog: str) -> int:
         metavar="S",
         help="of the random numbers; the same seed gives the same manifests (default: %(default)s)",
     )
-    parser.add_argument("--hostile", action="store_true", help="add valid but unusual entries")
+    parser.add_argument("--hostile", action="store_true", help="make valid but unusual entries")
     flags = parser.parse_known_flags(argv)
 
     def paths() -> str:
