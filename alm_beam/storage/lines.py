@@ -60,10 +60,9 @@ def read_manifests(*inputs: str, storage_options: Mapping[str, Any] | None = Non
     (5, 0, True)
     """
     options = options_by_protocol(storage_options, inputs)
-    for manifest in find_manifests(inputs, options):
-        for line in lines_in(ReadRange((manifest,)), options):
-            if not is_blank(line):
-                yield line
+    manifests = find_manifests(inputs, options)  # now, so that a mistyped input is an error where it is named
+    lines = (line for manifest in manifests for line in lines_in(ReadRange((manifest,)), options))
+    return (line for line in lines if not is_blank(line))
 
 
 def ranges_of(
@@ -133,6 +132,8 @@ def _opened(manifest: Manifest, options: StorageOptions) -> Iterator[IO[bytes]]:
         if has_changed(_info_of_opened(raw), manifest):
             raise OSError("it has changed since the run began")
         yield decompressed(manifest.path, raw)
+        if has_changed(_info_of_opened(raw), manifest):  # a local one that was written anew may have ended early
+            raise OSError("it has changed since the run began")
 
 
 def _info_of_opened(file: Any) -> Mapping[str, Any]:

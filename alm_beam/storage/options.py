@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from typing import Any
 
 import fsspec
@@ -24,9 +25,7 @@ def options_by_protocol(given: Mapping[str, Any] | None, urls: Collection[str]) 
         urls: the paths and URLs that are read and written.
 
     Raises:
-        StorageOptionsError: it is something else.
-        ValueError: a URL is of no protocol that fsspec knows.
-        ImportError: a package that a protocol needs is not installed.
+        StorageOptionsError: it is something else. A URL of an unknown protocol is left to whoever opens it.
 
     >>> options_by_protocol({"requester_pays": True}, ["s3://lake/manifests", "/tmp/windows"])
     {'s3': {'requester_pays': True}}
@@ -42,7 +41,7 @@ def options_by_protocol(given: Mapping[str, Any] | None, urls: Collection[str]) 
     bare = sorted(given.keys() & set(known))
     if bare:
         raise StorageOptionsError(f"gives {bare[0]} no object of options; {_BY_PROTOCOL}")
-    protocols = {names[0] for names in map(protocols_of, urls) if "file" not in names}
+    protocols = {names[0] for names in map(_known_protocols, urls) if names and "file" not in names}
     if any(isinstance(value, dict) and _is_no_option(name, protocols) for name, value in given.items()):
         raise StorageOptionsError(
             f"has an object under a name that is neither an option nor a protocol; {_BY_PROTOCOL}"
@@ -51,6 +50,12 @@ def options_by_protocol(given: Mapping[str, Any] | None, urls: Collection[str]) 
         which = " and ".join(sorted(protocols))
         raise StorageOptionsError(f"does not say which of {which} it means; {_BY_PROTOCOL}")
     return dict.fromkeys(protocols, given)
+
+
+def _known_protocols(url: str) -> tuple[str, ...]:
+    with suppress(ValueError, ImportError):
+        return protocols_of(url)
+    return ()
 
 
 def _is_no_option(name: str, protocols: Collection[str]) -> bool:

@@ -1,12 +1,14 @@
 """Each line is read once, whole, with its place, however the file is split."""
 
+import os
+
 import apache_beam as beam
 import pytest
 from apache_beam.testing.util import assert_that, equal_to
 
 from alm_beam.runners.local import LocalRunner
-from alm_beam.storage.discovery import Manifest
-from alm_beam.storage.lines import ManifestReadError, ReadRange, has_changed, lines_in, ranges_of
+from alm_beam.storage.discovery import InputError, Manifest
+from alm_beam.storage.lines import ManifestReadError, ReadRange, has_changed, lines_in, ranges_of, read_manifests
 from alm_beam.transforms.read import ReadManifests
 from tests import manifests
 from tests.storage.test_compression import COMPRESS
@@ -118,3 +120,24 @@ def test_a_compressed_file_that_is_cut_off_or_corrupt_is_an_error_that_names_it(
 def test_a_file_that_vanishes_is_an_error_that_names_it(tmp_path):
     with pytest.raises(ManifestReadError, match=r"gone\.jsonl"):
         read_in_ranges([Manifest(str(tmp_path / "gone.jsonl"), 5)], 100)
+
+
+@pytest.mark.parametrize("change", [lambda path: os.truncate(path, 100), lambda path: path.open("ab").write(b"{}\n")])
+def test_a_file_that_is_written_while_it_is_read_is_an_error_that_names_it(tmp_path, change):
+    path = tmp_path / "m.jsonl"
+    manifests.write(path, b'{"a": 1}\n' * 400_000)
+    lines = read_manifests(str(path))
+    next(lines)
+    change(path)
+    with pytest.raises(ManifestReadError, match=r"m\.jsonl: cannot be read \(it has changed since the run began\)"):
+        list(lines)
+
+
+def test_a_mistyped_input_is_an_error_at_once(tmp_path):
+    with pytest.raises(InputError, match="no such file or folder"):
+        read_manifests(str(tmp_path / "nosuch.jsonl"))
+
+
+def test_an_unknown_protocol_is_a_fault_of_the_input_also_where_options_are_given():
+    with pytest.raises(InputError, match="Protocol not known"):
+        read_manifests("nosuch://lake/m.jsonl", storage_options={"key": 1})
