@@ -32,7 +32,7 @@ from alm_beam.storage.index.format import IndexFault
 from alm_beam.storage.lines import ManifestReadError
 from alm_beam.storage.options import StorageOptionsError, options_by_protocol
 from alm_beam.storage.paths import located
-from alm_beam.storage.run_folder import SUCCESS, ReplacedError, RunFolder, StagedRun
+from alm_beam.storage.run_folder import SUCCESS, ReplacedError, RunFolder, StagedRun, why_unfit
 from alm_beam.storage.secrets import redacted, shown
 
 show_messages = dataflow.show_messages
@@ -146,12 +146,9 @@ def checked_folder(folder: RunFolder, *, overwrite: bool) -> RunFolder:
         raise
     except (ValueError, ImportError, OSError) as error:
         raise refused(f"cannot be used ({redacted(str(error))})") from None
-    if set("*?[]") & set(path):
-        raise refused("must be a folder without any of * ? [ ] in its path")
-    if "//" in path.partition("://")[2]:
-        raise refused("has a slash too many: two of them stand together")
-    if shown(path) != path:
-        raise refused("holds a user or a query string; give what it says by --storage_options")
+    why = why_unfit(path)
+    if why:
+        raise refused(why)
     if os.path.isfile(path):
         raise refused("is a file; it must be a folder")
     return RunFolder(path, folder.outputs, folder.options)

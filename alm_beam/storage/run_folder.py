@@ -6,6 +6,7 @@ them, and writes `_SUCCESS` last. A runner may try each step again.
 """
 
 import re
+import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from itertools import chain
 from typing import NamedTuple
 
 import orjson
+from fsspec import AbstractFileSystem
 
 from alm_beam.core.errors import RunError
 from alm_beam.storage.connections import StorageOptions
@@ -31,6 +33,7 @@ from alm_beam.storage.paths import (
     modified,
     move,
 )
+from alm_beam.storage.secrets import shown
 
 SUCCESS = "_SUCCESS"
 FAILED_RUN = "failed_run"
@@ -69,6 +72,11 @@ class Outputs:
     files: tuple[str, ...]
     folders: Mapping[str, tuple[str, ...]]
 
+    @property
+    def names(self) -> list[str]:
+        """What runs that must not publish at the same time have in common."""
+        return [*(each.name for each in self.sharded), *self.files, *self.folders]
+
     @cached_property
     def pattern(self) -> re.Pattern[str]:
         """What the names of shards and files match."""
@@ -79,6 +87,17 @@ class Outputs:
         """A path of each kind that a run writes, from its folder."""
         shards = [each.file_name(0, 1) for each in self.sharded]
         return [*shards, *self.files, *(f"{folder}/{name}" for folder, names in self.folders.items() for name in names)]
+
+
+def why_unfit(path: str) -> str | None:
+    """Why a path or URL cannot be that of a run's folder; None where it can."""
+    if set("*?[]") & set(path):
+        return "must be a folder without any of * ? [ ] in its path"  # fsspec would take them for a glob, in `rm` too
+    if "//" in path.partition("://")[2]:
+        return "has a slash too many: two of them stand together"
+    if shown(path) != path:
+        return "holds a user or a query string; give what it says by --storage_options"
+    return None
 
 
 ENTRIES, CUTS, REJECTS = Sharded("alm_output"), Sharded("cuts"), Sharded("rejects")
@@ -135,9 +154,10 @@ class RunFolder:
             if not is_finished:
                 self._remove_outputs(place)
             self._remove(place, [name for name in _listed(place) if name.startswith(_TEMPORARY) or name == FAILED_RUN])
-            probe = f"{folder}/{_TEMPORARY}probe"
+            probe = f"{folder}/{_TEMPORARY}probe-{uuid.uuid4().hex}"  # its own: two runs may begin at the same time
             fs.pipe_file(probe, b"")
-            fs.rm_file(probe)
+            with suppress(FileNotFoundError):  # the other run has removed it
+                fs.rm_file(probe)
             if not is_finished:
                 self._remove(place, [SUCCESS])  # of a run that went on meanwhile: its files are gone
 
@@ -224,14 +244,16 @@ class StagedRun:
             OSError: something could not be moved.
         """
         fs, root, _ = place = self._place
-        plan = orjson.dumps([list(group.items()) for group in groups])
+        plan = orjson.dumps({"outputs": self.folder.outputs.names, "moves": [list(group.items()) for group in groups]})
         with errors_that_name(self.folder.url):
             staged = {path.removeprefix(f"{root}/") for path, _ in files_below(fs, root, None)}
             if self._plan() != plan:
                 if not staged.issuperset(chain.from_iterable(groups)):
                     raise self._replaced()
                 self._claim()
-                if not beside:
+                if beside:
+                    self.folder._remove(self.folder._place, [FAILED_RUN])  # of an earlier try
+                else:
                     self.folder._remove_outputs(self.folder._place)
                 fs.pipe_file(f"{root}/{_PLAN}", plan)
             target = self.folder._place.path
@@ -261,15 +283,25 @@ class StagedRun:
             self.discard()
 
     def discard(self) -> None:
-        """Removes the temporary folder."""
+        """Removes the temporary folder, the plan last: with it, a step that was ended here may be tried again."""
         fs, root, _ = self._place
         with errors_that_name(self.folder.url), suppress(FileNotFoundError):
+            others = [path for path, _ in files_below(fs, root, None) if path != f"{root}/{_PLAN}"]
+            if others:
+                fs.rm(others)
             fs.rm(root, recursive=True)
+
+    def holds_any(self, output: Sharded, names: Iterable[str]) -> bool:
+        """Whether any of an output's shards is still in the temporary folder."""
+        url = self.shards_url(output)
+        with errors_that_name(url):
+            return not _listed(located(url, self.options)).keys().isdisjoint(names)
 
     def was_completed(self) -> bool:
         """Whether an earlier try has ended, or a run that replaced this one: then nothing is left to do."""
         with errors_that_name(self.folder.url):
-            return self.folder.finished_at() not in (None, self.replaces) and not _listed(self._place)
+            fs, root, _ = self._place
+            return self.folder.finished_at() not in (None, self.replaces) and not any(files_below(fs, root, None))
 
     @property
     def _place(self) -> Located:
@@ -277,22 +309,32 @@ class StagedRun:
 
     def _plan(self) -> bytes | None:
         fs, root, _ = self._place
-        try:
-            return bytes(fs.cat_file(f"{root}/{_PLAN}"))
-        except FileNotFoundError:
-            return None
+        return _content(fs, f"{root}/{_PLAN}")
 
     def _claim(self) -> None:
-        """Begins a plan. While one run publishes, no other may: of two at least one sees the other's plan."""
+        """Begins a plan. While one run publishes, no other of the same outputs may.
+
+        Of two, at least one sees the other's plan.
+        """
         fs, root, _ = self._place
         make_folder(fs, root)
-        fs.pipe_file(f"{root}/{_PLAN}", b"")
+        fs.pipe_file(f"{root}/{_PLAN}", orjson.dumps({"outputs": self.folder.outputs.names}))
         parent = self.folder._place
         for name in _listed(parent):
             other = f"{parent.path}/{name}"
-            if name.startswith(_TEMPORARY) and other != root and info_of(fs, f"{other}/{_PLAN}") is not None:
+            if name.startswith(_TEMPORARY) and other != root and self._is_rival(_content(fs, f"{other}/{_PLAN}")):
                 fs.rm_file(f"{root}/{_PLAN}")
-                raise ReplacedError(f"another run publishes to {self.folder.url}, as {parent.url(other)} says")
+                where = parent.url(other)
+                raise ReplacedError(
+                    f"another run publishes to {self.folder.url}, as {where} says; if it was killed, remove that folder"
+                )
+
+    def _is_rival(self, plan: bytes | None) -> bool:
+        """Whether it is the plan of a run with outputs that this one has, too; one that is not whole may be."""
+        try:
+            return plan is not None and not {*orjson.loads(plan)["outputs"]}.isdisjoint(self.folder.outputs.names)
+        except orjson.JSONDecodeError:
+            return True
 
     def _check_own(self) -> None:
         if self._plan() is None:
@@ -300,6 +342,13 @@ class StagedRun:
 
     def _replaced(self) -> ReplacedError:
         return ReplacedError(f"another run has begun to write to {self.folder.url}")
+
+
+def _content(fs: AbstractFileSystem, path: str) -> bytes | None:
+    try:
+        return bytes(fs.cat_file(path))
+    except (FileNotFoundError, NotADirectoryError):
+        return None
 
 
 def _listed(place: Located) -> dict[str, str]:

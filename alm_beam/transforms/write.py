@@ -1,5 +1,6 @@
 """What a run leaves in its folder: shards are staged beside it, and everything is published at the end, together."""
 
+import os
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
@@ -13,6 +14,7 @@ from apache_beam.transforms.window import GlobalWindows
 from apache_beam.utils.windowed_value import WindowedValue
 from fsspec.spec import AbstractBufferedFile
 
+from alm_beam.core.config import ConfigError
 from alm_beam.core.errors import RejectLimitError
 from alm_beam.core.losses import LossStats
 from alm_beam.storage.index.format import FOLDER, META, ROWS
@@ -27,7 +29,9 @@ from alm_beam.storage.run_folder import (
     RunFolder,
     Sharded,
     StagedRun,
+    why_unfit,
 )
+from alm_beam.storage.secrets import shown
 
 _SHARD_BYTES = 1 << 30
 """A store takes a shard of this size in few parts, and copies it by one request."""
@@ -123,7 +127,11 @@ class _ShardFile:
                 if is_local(place.fs)
                 else place.fs.open(place.path, "wb", block_size=BLOCK_BYTES)
             )
+        try:
             sink.open(self._file)
+        except BaseException:
+            self.abandon()
+            raise
 
     def write(self, element: Any) -> int:
         """Adds an element, and gives the size of the shard so far, bytes."""
@@ -230,6 +238,15 @@ class WriteShards(beam.PTransform):
 
     It does what Beam's `WriteToText` does, for any sink and any fsspec URL: shards are written to a temporary folder
     and get their names at the end. Shards of that name from an earlier run go then, as does a `_SUCCESS` in the folder.
+    While the pipeline runs, a shard that cannot be written raises OSError, and ReplacedError is raised where another
+    pipeline publishes shards of that name to the folder at the same time.
+
+    >>> import os, tempfile
+    >>> output = tempfile.mkdtemp()
+    >>> with beam.Pipeline() as pipeline:
+    ...     _ = pipeline | beam.Create([b"one", b"two"]) | WriteShards(output, "numbers", suffix=".txt", num_shards=2)
+    >>> sorted(os.listdir(output))
+    ['numbers-00000-of-00002.txt', 'numbers-00001-of-00002.txt']
     """
 
     def __init__(
@@ -249,16 +266,27 @@ class WriteShards(beam.PTransform):
             name: what the shards' names begin with.
             sink: makes what writes a shard: lines of bytes, unless another one is given.
             suffix: what the shards' names end with.
-            num_shards: how many; 0 leaves it to the runner. Any other number makes a local runner hold all elements.
+            num_shards: how many, at least 0, which leaves it to the runner. Any other number makes a local runner hold
+                all elements.
             skip_if_empty: write no shard when there is no element; otherwise there is one, empty.
             storage_options: fsspec's, as for `alm_beam.run`.
 
         Raises:
             StorageOptionsError: the storage options are malformed.
+            ConfigError: the folder, the names or the number cannot be used.
         """
         super().__init__()
+        url = output if "://" in output else os.path.abspath(output)  # a worker may have another working directory
+        why = why_unfit(url)
+        if why:
+            raise ConfigError("output", shown(url), why)
+        for parameter, part in (("name", name), ("suffix", suffix)):
+            if set("/*?[]") & set(part):
+                raise ConfigError(parameter, part, "must be a part of a file's name without any of / * ? [ ]")
+        if num_shards < 0:
+            raise ConfigError("num_shards", num_shards, "must be at least 0")
         self._output = Sharded(name, suffix)
-        folder = RunFolder(output, Outputs((self._output,), (), {}), options_by_protocol(storage_options, [output]))
+        folder = RunFolder(url, Outputs((self._output,), (), {}), options_by_protocol(storage_options, [url]))
         self._run = StagedRun(folder, folder.temporary_url(uuid.uuid4().hex))
         self._stage = StageShards(self._run, self._output, sink=sink, num_shards=num_shards)
         self._min_count = max(num_shards, 0 if skip_if_empty else 1)
@@ -276,11 +304,13 @@ class _PublishShards(beam.DoFn):
         self._min_count = min_count
 
     def process(self, _: bytes, names: Iterable[str]) -> Iterator[str]:
+        names = [*names]
         numbered = numbered_shards(self._run, self._output, names, self._min_count)
         try:
             self._run.publish(_moves(self._output, numbered))
         except ReplacedError:
-            if not self._run.folder.holds(numbered.values()):  # else an earlier try has ended
+            is_moved = names and not self._run.holds_any(self._output, names)  # an earlier try may have ended
+            if not (is_moved and self._run.folder.holds(numbered.values())):
                 raise
         self._run.discard()
         yield from (f"{self._run.folder.url.rstrip('/')}/{name}" for name in numbered.values())
@@ -309,7 +339,7 @@ class _FinishRun(beam.DoFn):
         }
         index = {f"{FOLDER}/{name}": f"{FOLDER}/{name}" for name in (ROWS, META) if has_index}
         is_refused = stats.reject_fraction > self._max_reject_fraction
-        if is_refused and run.replaces is not None:
+        if is_refused and run.folder.finished_at() is not None:  # also of a run that ended since this one began
             failed = {path: f"{FAILED_RUN}/{name}" for path, name in {**shards[REJECTS], **statistics}.items()}
             run.publish(failed, beside=True)
             raise self._limit_error(stats, f"{run.folder.url}/{FAILED_RUN}")

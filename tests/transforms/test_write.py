@@ -15,6 +15,7 @@ import pytest
 from apache_beam.testing.util import assert_that, equal_to
 from fsspec.implementations.local import LocalFileSystem
 
+from alm_beam.core.config import ConfigError
 from alm_beam.core.errors import RejectLimitError
 from alm_beam.core.losses import LossStats
 from alm_beam.runners.local import LocalRunner
@@ -277,3 +278,108 @@ def test_a_step_that_published_may_be_done_again(tmp_path):
     paths = [*step.process(b"", names)]
     assert [*step.process(b"", names)] == paths
     assert sorted(contents(tmp_path)) == sorted(Path(path).name for path in paths)
+
+
+@pytest.mark.parametrize("name", ["x", "y"])
+def test_shards_of_an_earlier_run_do_not_pass_for_those_that_could_not_be_published(tmp_path, name):
+    """A pipeline that was killed while it published left its plan; its shards would have had names like ours."""
+    with beam.Pipeline(runner=LocalRunner()) as pipeline:
+        pipeline | beam.Create([b"old"]) | WriteShards(str(tmp_path), "x")
+    killed = WriteShards(str(tmp_path), "x")._run
+    write_shards(killed, b"of the killed one")
+    killed._claim()
+    write = WriteShards(str(tmp_path), name)
+    with contextlib.ExitStack() as expected:
+        if name == "x":
+            expected.enter_context(pytest.raises(Exception, match=f"as {killed.url} says; if it was killed, remove"))
+        with beam.Pipeline(runner=LocalRunner()) as pipeline:
+            pipeline | beam.Create([b"new"]) | write
+    found = {path.name: path.read_bytes() for path in tmp_path.glob("*.jsonl")}
+    written = {"y-00000-of-00001.jsonl": b"new\n"} if name == "y" else {}
+    assert found == {"x-00000-of-00001.jsonl": b"old\n", **written}
+
+
+@pytest.mark.parametrize("plan", [b"", b'{"outputs": ["cu', b'{"outputs": ["cuts"]}'])
+def test_a_plan_that_is_half_written_or_for_one_of_our_outputs_is_another_runs(tmp_path, plan):
+    one, two = (RunFolder(str(tmp_path)).stage(name) for name in ("1", "2"))
+    Path(one.url).mkdir()
+    (Path(one.url) / "plan.json").write_bytes(plan)
+    with pytest.raises(ReplacedError, match="another run publishes to"):
+        finish(two, write_shards(two, b"two"))
+    assert not (tmp_path / "_SUCCESS").exists()
+
+
+@pytest.mark.parametrize(
+    ("output", "name", "more", "message"),
+    [
+        ("memory://out[1]", "x", {}, r"output=memory://out\[1\]: must be a folder without any of"),
+        ("memory://user:secret@out/y", "x", {}, "output=memory://out/y: holds a user or a query string"),
+        ("memory://out//y", "x", {}, "two of them stand together"),
+        ("out", "sub/x", {}, "name=sub/x: must be a part of a file's name"),
+        ("out", "x*", {}, "name=x"),
+        ("out", "x", {"suffix": ".a/b"}, "suffix=.a/b"),
+        ("out", "x", {"num_shards": -1}, "num_shards=-1: must be at least 0"),
+    ],
+)
+def test_what_would_hit_the_files_of_others_is_refused(output, name, more, message):
+    with pytest.raises(ConfigError, match=message) as refused:
+        WriteShards(output, name, **more)
+    assert "secret" not in str(refused.value)
+
+
+def test_a_relative_folder_is_the_one_where_the_pipeline_was_built(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write = WriteShards("out", "x")
+    monkeypatch.chdir("/")
+    with beam.Pipeline(runner=LocalRunner()) as pipeline:
+        pipeline | beam.Create([b"one"]) | write
+    assert contents(tmp_path) == {"out/x-00000-of-00001.jsonl": b"one\n"}
+
+
+def test_a_sink_that_cannot_begin_leaves_no_open_file(tmp_path):
+    opened = []
+
+    class Refusing(LineSink):
+        def open(self, file) -> None:
+            opened.append(file)
+            raise ValueError("no")
+
+    with pytest.raises(ValueError, match="no"):
+        _ShardFile(staged(tmp_path), ENTRIES, Refusing())
+    assert opened[0].closed
+
+
+def test_above_the_reject_limit_a_run_that_ended_meanwhile_stays_too(tmp_path):
+    run = RunFolder(str(tmp_path)).stage("late")
+    before = finished(tmp_path)
+    with pytest.raises(RejectLimitError, match="failed_run"):
+        finish(run, write_shards(run, b"one"), stats=LossStats(rejected=Counter(not_json=1)), limit=0.1)
+    run.discard()
+    assert before.items() <= contents(tmp_path).items()
+
+
+def test_the_rejects_of_a_failed_run_are_not_those_of_two_tries(tmp_path):
+    finished(tmp_path)
+    run, stats = staged(tmp_path), LossStats(rejected=Counter(not_json=1))
+    for lines in ((b"bad", b"worse"), (b"bad worse",)):
+        shards = write_shards(run, *lines, output=REJECTS)
+        with pytest.raises(RejectLimitError):
+            finish(run, write_shards(run, b"one"), stats=stats, limit=0.1, rejects=shards)
+    assert [path.name for path in (tmp_path / "failed_run").glob("rejects-*")] == ["rejects-00000-of-00001.jsonl"]
+
+
+def test_a_runner_may_end_while_the_temporary_folder_is_removed(tmp_path, monkeypatch):
+    run = staged(tmp_path)
+    names = write_shards(run, b"one")
+
+    def rmtree(path, *_: object, **__: object) -> None:
+        (Path(path) / "plan.json").unlink(missing_ok=True)  # in any order, as the disk has them
+        raise KilledError
+
+    monkeypatch.setattr("shutil.rmtree", rmtree)
+    left = write_shards(run, b"of a worker that was ended")
+    with pytest.raises(OSError, match="KilledError"):
+        finish(run, names)
+    monkeypatch.undo()
+    assert not any(Path(run.shards_url(ENTRIES)).glob(left[0])), "what is not whole any more is the plan alone"
+    assert run.was_completed() or finish(run, names)
