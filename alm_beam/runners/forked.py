@@ -85,6 +85,9 @@ class _Fork:
         receiver, self._sender = os.pipe()
         self._exit_code: int | None = None
         self._lock = threading.Lock()
+        for stream in (sys.stdout, sys.stderr):
+            if stream is not None:
+                stream.flush()  # or the fork would write once more what waits there
         self.pid = os.fork()
         if self.pid == 0:
             for fork in (*others, self):
@@ -121,7 +124,12 @@ class _Fork:
         """Its exit code, negative for a signal; None while it lives."""
         with self._lock:
             if self._exit_code is None:
-                pid, status = os.waitpid(self.pid, how_to_wait)
+                try:
+                    pid, status = os.waitpid(self.pid, how_to_wait)
+                except (
+                    ChildProcessError
+                ):  # it has ended, and this process ignores SIGCHLD or waits for all its children
+                    pid, status = self.pid, 0
                 self._exit_code = os.waitstatus_to_exitcode(status) if pid else None
             return self._exit_code
 

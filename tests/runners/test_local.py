@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import textwrap
 import threading
 import time
 from collections.abc import Iterator
@@ -159,3 +160,46 @@ def test_a_plain_command_uses_all_cores_and_flags_overrule_that(tmp_path, flags,
     process = started(f"--input={tmp_path / 'in'}", f"--output={tmp_path / 'out'}", repeat, *flags)
     printed, errors = process.communicate(timeout=600)
     assert (process.returncode, printed.splitlines()[-1]) == (0, forks), errors
+
+
+def run_python(code: str, *arguments: str) -> list[str]:
+    """The lines that the code prints in a process of its own."""
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code), *arguments],
+        capture_output=True,
+        text=True,
+        timeout=600,
+        env={name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"},
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    return done.stdout.splitlines()
+
+
+def test_a_caller_may_leave_no_children_to_wait_for(tmp_path):
+    write_sample(str(tmp_path / "in"), recordings=20, seed=5)
+    code = """
+        import signal, sys
+        import alm_beam
+        from apache_beam.options.pipeline_options import PipelineOptions
+        signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+        config = alm_beam.JobConfig.of({"input": sys.argv[1], "output": sys.argv[2]})
+        flags = ["--direct_running_mode=multi_processing", "--direct_num_workers=2"]
+        print(alm_beam.run(config, PipelineOptions(flags)).recordings)
+    """
+    assert run_python(code, str(tmp_path / "in"), str(tmp_path / "out")) == ["20"]
+
+
+def test_a_fork_does_not_print_again_what_waits_in_the_callers_buffer():
+    code = """
+        import logging, sys
+        from alm_beam.runners import forked
+        forked.sdk_worker_main.main = lambda _: logging.root.error("the work")
+        logging.root.addHandler(logging.StreamHandler(sys.stdout))
+        print("once")
+        fork = forked._Fork([])
+        fork.start({})
+        while fork.death() is None and fork._exit_code is None:
+            pass
+        fork.end()
+    """
+    assert run_python(code) == ["once", "the work"]
