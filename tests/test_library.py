@@ -80,9 +80,24 @@ def test_run_raises_what_is_wrong(tmp_path):
         run(b"{\n")
     with pytest.raises(alm_beam.ManifestReadError, match=r"m\.jsonl\.gz: the compressed data is cut off"):
         run(lines(), input=str(write(tmp_path / "m.jsonl.gz", b"no gzip")))
+    with pytest.raises(alm_beam.RunError, match="file/out: "):
+        run(lines(), output=str(write(tmp_path / "file", b"") / "out"))
     run(lines())
     with pytest.raises(alm_beam.ConfigError, match="holds a finished run"):
         run(lines())
+
+
+def test_run_raises_what_beam_refuses_and_prints_nothing(tmp_path, capfd):
+    from apache_beam.options.pipeline_options import PipelineOptions
+
+    config = alm_beam.JobConfig.of({"input": str(write(tmp_path / "in.jsonl")), "output": str(tmp_path / "out")})
+    for flag, message in (
+        ("--direct_running_mode=nosuch", "argument --direct_running_mode: invalid choice: 'nosuch'"),
+        ("--runner=nosuch", "Unexpected pipeline runner: nosuch"),
+    ):
+        with pytest.raises(alm_beam.OptionsError, match=f"Beam refuses its flags: {message}"):
+            alm_beam.run(config, PipelineOptions([flag]))
+    assert "".join(capfd.readouterr()) == ""
 
 
 def test_transforms_take_dicts_bytes_text_and_lines(tmp_path):

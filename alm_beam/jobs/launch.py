@@ -1,11 +1,12 @@
 """What all jobs share: Beam's options, what is checked before anything is written, waiting, and what went wrong."""
 
 import copy
+import io
 import logging
 import os
 import re
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from contextlib import redirect_stderr, suppress
 from typing import Any
 
 import apache_beam as beam
@@ -64,8 +65,19 @@ def parsed_options(flags: Sequence[str]) -> tuple[PipelineOptions, list[str], li
 
 
 def own_options(options: PipelineOptions | None) -> PipelineOptions:
-    """A copy of the caller's options for one run. In its workers, no log shows what authorises a request."""
+    """A copy of the caller's options for one run. In its workers, no log shows what authorises a request.
+
+    Raises:
+        OptionsError: Beam refuses a value, or Dataflow's workers would not have this package.
+    """
     own = PipelineOptions([]) if options is None else copy.deepcopy(options)
+    said = io.StringIO()
+    try:
+        with redirect_stderr(said):
+            own.get_all_options()
+    except SystemExit:  # Beam's parser prints its usage and would end the caller's process
+        why = said.getvalue().strip().rpartition(" error: ")[2]
+        raise OptionsError(f"Beam refuses its flags: {redacted(why)}") from None
     worker = own.view_as(WorkerOptions)
     given: Mapping[str, Any] = worker.sdk_harness_log_level_overrides or {}
     worker.sdk_harness_log_level_overrides = {**dict.fromkeys(LOGS_REQUESTS, "INFO"), **given}
@@ -86,7 +98,7 @@ def pipeline_of(options: PipelineOptions) -> beam.Pipeline:
     try:
         return beam.Pipeline(runner=LocalRunner() if is_local(options) else None, options=options)
     except (ValueError, ImportError) as error:
-        raise OptionsError(f"Beam refuses its flags: {error}") from None
+        raise OptionsError(f"Beam refuses its flags: {redacted(str(error))}") from None
 
 
 def use_cores(options: PipelineOptions, input_bytes: int, urls: Sequence[str]) -> None:

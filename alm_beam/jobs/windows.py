@@ -1,7 +1,8 @@
 """The main job: manifests in, training windows out."""
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import apache_beam as beam
 import orjson
@@ -9,7 +10,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 
 from alm_beam import __version__
 from alm_beam.core.config import JobConfig
-from alm_beam.core.errors import StatisticsError
+from alm_beam.core.errors import RunError, StatisticsError
 from alm_beam.core.losses import LossStats
 from alm_beam.jobs.launch import (
     check_graph,
@@ -57,7 +58,8 @@ def run(config: JobConfig, options: PipelineOptions | None = None) -> LossStats 
         ReplacedError: another run has begun to write to the same folder.
         ManifestReadError: a manifest could not be read to its end.
         StatisticsError: the run is complete, but its statistics cannot be read back.
-        RunError, OSError: the run failed otherwise; the message names the cause.
+        RunError: the run failed otherwise; the message names the cause. (RejectLimitError, ReplacedError and
+            StatisticsError are kinds of it.)
 
     >>> import tempfile
     >>> import alm_beam.sample
@@ -73,12 +75,14 @@ def run(config: JobConfig, options: PipelineOptions | None = None) -> LossStats 
     folder = checked_folder(folder, overwrite=config.overwrite)
     manifests = found_manifests(config.input, folder)
     use_cores(options, sum(manifest.size for manifest in manifests) * config.repeat_factor, urls)
-    staged = folder.stage(uuid.uuid4().hex)
+    with _failures_told():
+        staged = folder.stage(uuid.uuid4().hex)
     pipeline = build(config, manifests, staged, options)
     check_graph(pipeline, options, config.input, len(manifests))
     check_job_server(options)
     try:
-        folder.prepare()
+        with _failures_told():
+            folder.prepare()
         return None if launch(pipeline, options, staged) is None else _read_stats(folder)
     finally:
         close_connections()
@@ -115,6 +119,15 @@ def build(
     facts = {"parameters": parameters, "version": __version__}
     stats | FinishRun(staged, shards, index, facts, config.max_reject_fraction)
     return pipeline
+
+
+@contextmanager
+def _failures_told() -> Iterator[None]:
+    """Makes an error of a filesystem one of the run."""
+    try:
+        yield
+    except OSError as error:
+        raise RunError(str(error)) from None
 
 
 def _read_stats(folder: RunFolder) -> LossStats:

@@ -53,6 +53,8 @@ class _Loop(NamedTuple):
 _filesystems: dict[tuple[int, str, str], fsspec.AbstractFileSystem] = {}
 _in_use: weakref.WeakSet[fsspec.AbstractFileSystem] = weakref.WeakSet()
 _loops: list[_Loop] = []
+_lock = threading.RLock()
+"""Guards the three: a runner has several threads in one process."""
 
 
 def connect(url: str, options: StorageOptions = NO_OPTIONS) -> tuple[fsspec.AbstractFileSystem, str]:
@@ -69,13 +71,14 @@ def connect(url: str, options: StorageOptions = NO_OPTIONS) -> tuple[fsspec.Abst
     kind = _filesystem_class(protocol)
     given = {**kind._get_kwargs_from_urls(url), **_options_of(kind, protocol, options)}
     key = (os.getpid(), protocol, repr(sorted(given.items())))
-    if key not in _filesystems:
-        secrets.hide(_texts(protocol, given))
-        loop = {"loop": _running_loop()} if kind.async_impl else {}
-        _filesystems[key] = kind(**given, **_timeouts(protocol, kind, given), **loop, skip_instance_cache=True)
-        if loop:
-            _in_use.add(_filesystems[key])
-    return _filesystems[key], kind._strip_protocol(url)
+    with _lock:
+        if key not in _filesystems:
+            secrets.hide(_texts(protocol, given))
+            loop = {"loop": _running_loop()} if kind.async_impl else {}
+            _filesystems[key] = kind(**given, **_timeouts(protocol, kind, given), **loop, skip_instance_cache=True)
+            if loop:
+                _in_use.add(_filesystems[key])
+        return _filesystems[key], kind._strip_protocol(url)
 
 
 def protocols_of(url: str) -> tuple[str, ...]:
@@ -98,14 +101,15 @@ def close_connections() -> None:
 
     As long as somebody holds one of the filesystems, as a reader of windows does, the thread stays.
     """
-    _filesystems.clear()
-    if not _loops or _loops[0].pid != os.getpid():
-        _loops.clear()
-        return
-    gc.collect()  # which closes the session of each filesystem that nobody holds
-    if any(fs.loop is _loops[0].loop for fs in _in_use):
-        return
-    loop, thread, _ = _loops.pop()
+    with _lock:
+        _filesystems.clear()
+        if not _loops or _loops[0].pid != os.getpid():
+            _loops.clear()
+            return
+        gc.collect()  # which closes the session of each filesystem that nobody holds
+        if any(fs.loop is _loops[0].loop for fs in _in_use):
+            return
+        loop, thread, _ = _loops.pop()
     asyncio.run_coroutine_threadsafe(_finish(), loop).result()
     loop.call_soon_threadsafe(loop.stop)
     thread.join()
@@ -147,6 +151,15 @@ def _running_loop() -> asyncio.AbstractEventLoop:
         thread.start()
         _loops[:] = [_Loop(loop, thread, os.getpid())]
     return _loops[0].loop
+
+
+def _unlock() -> None:
+    global _lock
+    _lock = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_unlock)  # another thread, which a fork has not, may have held it
 
 
 async def _finish() -> None:
