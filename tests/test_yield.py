@@ -35,8 +35,8 @@ def test_the_page_states_what_its_commands_give(command, tmp_path, monkeypatch, 
     audio = stats["audio_dur"]
     for text, name in (
         (f"in any candidate {stats['candidates']:,}", "candidate_dur"),
-        (f"in any window that stays {stats['filtered_windows']}", "covered_dur"),
-        (f"windows that stay, overlaps included {stats['filtered_windows']}", "filtered_dur"),
+        (f"in any kept window {stats['filtered_windows']}", "covered_dur"),
+        (f"kept windows, overlaps included {stats['filtered_windows']}", "filtered_dur"),
         ("--selection=most_audio would keep", "most_audio_dur"),
     ):
         if name in stats:

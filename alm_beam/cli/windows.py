@@ -33,6 +33,9 @@ def main(argv: Sequence[str] | None = None, prog: str = "build_windows.py") -> i
         from alm_beam.jobs import launch
         from alm_beam.jobs.windows import run
         from alm_beam.report.summary import render_summary
+    except ImportError as error:
+        print(f"{prog}: error: this command needs Apache Beam: pip install alm-beam ({error})", file=sys.stderr)
+        return 1
     finally:
         logging.disable(logging.NOTSET)
     options, unknown, known = launch.parsed_options(others)

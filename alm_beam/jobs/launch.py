@@ -149,6 +149,8 @@ def checked_folder(folder: RunFolder, *, overwrite: bool) -> RunFolder:
     def refused(why: str) -> ConfigError:
         return ConfigError("output", shown(url), why)
 
+    if why := why_unfit(url):
+        raise refused(why)
     try:
         if folder.finished_at() is not None and not overwrite:
             raise refused("holds a finished run; name another folder, or give --overwrite")
@@ -158,8 +160,7 @@ def checked_folder(folder: RunFolder, *, overwrite: bool) -> RunFolder:
         raise
     except (ValueError, ImportError, OSError) as error:
         raise refused(f"cannot be used ({redacted(str(error))})") from None
-    why = why_unfit(path)
-    if why:
+    if why := why_unfit(path):
         raise refused(why)
     if os.path.isfile(path):
         raise refused("is a file; it must be a folder")

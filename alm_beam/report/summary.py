@@ -62,8 +62,8 @@ def _yield_rows(stats: LossStats, overlap: OverlapConfig) -> list[tuple[str, ...
         (f"  {text}", f"{count:,}", _hours(seconds), _share(seconds, stats.audio_seconds))
         for text, count, seconds in (
             ("in any candidate", stats.candidate_windows, stats.candidate_covered_seconds),
-            ("in any window that stays", stats.kept_windows, stats.kept_covered_seconds),
-            ("windows that stay, overlaps included", stats.kept_windows, stats.kept_seconds),
+            ("in any kept window", stats.kept_windows, stats.kept_covered_seconds),
+            ("kept windows, overlaps included", stats.kept_windows, stats.kept_seconds),
         )
     ]
     if overlap.selection == GREEDY:

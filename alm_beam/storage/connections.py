@@ -67,6 +67,7 @@ def connect(url: str, options: StorageOptions = NO_OPTIONS) -> tuple[fsspec.Abst
         ImportError: a package that it needs is not installed.
     """
     secrets.hide(_texts("", fsspec.config.conf))
+    secrets.hide(secrets.credentials_in(url))
     protocol = split_protocol(url)[0] or "file"
     kind = _filesystem_class(protocol)
     given = {**kind._get_kwargs_from_urls(url), **_options_of(kind, protocol, options)}
@@ -117,12 +118,13 @@ def close_connections() -> None:
 
 
 def _filesystem_class(protocol: str) -> type[fsspec.AbstractFileSystem]:
+    kind = fsspec.get_filesystem_class(protocol)
     if protocol in ("gs", "gcs") and _GRPC_SWITCH not in os.environ:
         # Its newer class asks by gRPC, for up to a minute, what kind each bucket is. Not every server answers.
         from gcsfs.core import GCSFileSystem as Plain
 
         return Plain  # type: ignore[no-any-return]
-    return fsspec.get_filesystem_class(protocol)  # type: ignore[no-any-return]
+    return kind  # type: ignore[no-any-return]
 
 
 def _options_of(kind: type[fsspec.AbstractFileSystem], protocol: str, options: StorageOptions) -> dict[str, Any]:

@@ -55,6 +55,22 @@ def shown(url: str) -> str:
     return name if "=" in query else url
 
 
+def credentials_in(url: str) -> list[str]:
+    """What `shown` leaves out of a URL, for messages of filesystems that state a part of it.
+
+    >>> credentials_in("s3://me:password@lake/in?token=abcdef")
+    ['me:password@', 'password', '?token=abcdef', 'abcdef']
+    """
+    named = shown(url)
+    if named == url:
+        return []
+    user = _USER_IN_URL.search(url)
+    found = [f"{user.group(2)}@", user.group(2).partition(":")[2]] if user else []
+    rest = url.partition("://")[2].removeprefix(found[0] if found else "")
+    query = rest.removeprefix(named.partition("://")[2])
+    return [*found, query, *(value.partition("=")[2] for value in query[1:].split("&"))] if query else found
+
+
 def redacted(text: str) -> str:
     """A message without the secrets that are known, and with its URLs as `shown` shows them.
 

@@ -135,6 +135,7 @@ def test_all_that_touches_a_window_is_one_stage_and_no_window_leaves_it(graph):
         "WriteToText/WriteBundles",  # the shard's name
         "WriteCuts/WriteBundles",
         "WriteRejects/WriteBundles",
+        "IndexCuts/Reshuffle/ReshufflePerKey/Map(reify_metadata_default_window)",  # the same name of a shard
         "CombineLosses/CombineGlobally(LossStatsFn)/CombinePerKey/Precombine",
     }
 
