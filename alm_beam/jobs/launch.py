@@ -48,7 +48,13 @@ _ERRORS: dict[str, type[Exception]] = {
 
 
 class OptionsError(ValueError):
-    """Beam's options do not fit the job."""
+    """Beam's options do not fit the job.
+
+    >>> own_options(PipelineOptions(["--direct_running_mode=fast"]))
+    Traceback (most recent call last):
+        ...
+    alm_beam.jobs.launch.OptionsError: Beam refuses its flags: argument --direct_running_mode: invalid choice: ...
+    """
 
 
 def parsed_options(flags: Sequence[str]) -> tuple[PipelineOptions, list[str], list[str]]:

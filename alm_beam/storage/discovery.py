@@ -53,7 +53,13 @@ class Manifest(NamedTuple):
 
 
 class InputError(ConfigError):
-    """An input names no manifest, or one that cannot be read; `value` is the input, `allowed` what is wrong with it."""
+    """An input names no manifest, or one that cannot be read; `value` is the input, `allowed` what is wrong with it.
+
+    >>> find_manifests(["nosuch.jsonl"])
+    Traceback (most recent call last):
+        ...
+    alm_beam.storage.discovery.InputError: input=nosuch.jsonl: no such file or folder
+    """
 
     def __init__(self, pattern: str, why: str):
         super().__init__("input", pattern, why)

@@ -23,7 +23,15 @@ _OPEN_BYTES = 1 << 16
 
 
 class ManifestReadError(OSError):
-    """A manifest could not be read to its end."""
+    """A manifest could not be read to its end: the message names it and the cause.
+
+    >>> import pathlib
+    >>> _ = pathlib.Path("cut_off.jsonl.gz").write_bytes(b"no gzip")
+    >>> next(read_manifests("cut_off.jsonl.gz"))
+    Traceback (most recent call last):
+        ...
+    alm_beam.storage.lines.ManifestReadError: ...cut_off.jsonl.gz: the compressed data is cut off or corrupt (...)
+    """
 
 
 class ReadRange(NamedTuple):

@@ -14,7 +14,13 @@ _BY_PROTOCOL = 'write {"<protocol>": {"<option>": value}}'
 
 
 class StorageOptionsError(ValueError):
-    """The text does not state options. The message does not repeat it: it may hold secrets."""
+    """Storage options are malformed. The message does not repeat them: they may hold secrets.
+
+    >>> options_by_protocol({"s3": {"key": "a"}, "secret": "b"}, ["s3://lake/manifests"])
+    Traceback (most recent call last):
+        ...
+    alm_beam.storage.options.StorageOptionsError: mixes options and protocols; ...
+    """
 
 
 def options_by_protocol(given: Mapping[str, Any] | None, urls: Collection[str]) -> StorageOptions:

@@ -44,7 +44,15 @@ _PLAN = "plan.json"
 
 
 class ReplacedError(RunError):
-    """Another run has begun to write to the folder since this one did."""
+    """Another run writes to the same folder, so this one cannot end. Start it again when the other has ended.
+
+    >>> import tempfile
+    >>> run = RunFolder(tempfile.mkdtemp()).stage("1")
+    >>> run.mark_complete()  # another run has removed what this one staged
+    Traceback (most recent call last):
+        ...
+    alm_beam.storage.run_folder.ReplacedError: another run has begun to write to ...
+    """
 
 
 class Sharded(NamedTuple):

@@ -132,7 +132,18 @@ class ParseRecording(beam.PTransform):
 
 
 class BuildWindows(beam.PTransform):
-    """Recordings to their candidate windows, a `CandidateWindows` for each."""
+    """Recordings to their candidate windows, a `CandidateWindows` for each.
+
+    A recording that cannot be used goes on as a `Reject`; what is not a recording goes on as it is.
+
+    >>> entry = {"audio_sample_rate": 16000, "segments": [
+    ...     {"start": 5.0 * n, "end": 5.0 * n + 4, "speaker": "ab"[n % 2]} for n in range(4)]}
+    >>> windows = WindowConfig(target_window_duration=10, min_bandwidth=0)
+    >>> with beam.Pipeline() as pipeline:
+    ...     candidates = pipeline | beam.Create([entry]) | ParseRecording() | BuildWindows(windows)
+    ...     _ = candidates | beam.Map(len) | beam.Map(print)
+    3
+    """
 
     def __init__(self, config: WindowConfig = WindowConfig()):
         """
@@ -147,7 +158,16 @@ class BuildWindows(beam.PTransform):
 
 
 class FilterOverlaps(beam.PTransform):
-    """Candidate windows to those that are kept, a `KeptWindows` for each recording."""
+    """Candidate windows to those that are kept, a `KeptWindows` for each recording. A `Reject` goes on as it is.
+
+    >>> entry = {"audio_sample_rate": 16000, "segments": [
+    ...     {"start": 5.0 * n, "end": 5.0 * n + 4, "speaker": "ab"[n % 2]} for n in range(4)]}
+    >>> windows = WindowConfig(target_window_duration=10, min_bandwidth=0)
+    >>> with beam.Pipeline() as pipeline:
+    ...     candidates = pipeline | beam.Create([entry]) | ParseRecording() | BuildWindows(windows)
+    ...     _ = candidates | FilterOverlaps() | beam.Map(len) | beam.Map(print)
+    2
+    """
 
     def __init__(self, config: OverlapConfig = OverlapConfig()):
         """
@@ -165,7 +185,18 @@ class FilterOverlaps(beam.PTransform):
 class ToEntries(beam.PTransform):
     """Kept windows to output entries, a line of JSON (bytes, without a newline) for each recording.
 
-    An entry that is nested too deep to be written raises BadEntry; `MakeWindows` makes it a reject.
+    Rejects are left out. An entry that is nested too deep to be written raises BadEntry while the pipeline runs;
+    `MakeWindows` makes it a reject.
+
+    >>> import json
+    >>> entry = {"audio_sample_rate": 16000, "segments": [
+    ...     {"start": 5.0 * n, "end": 5.0 * n + 4, "speaker": "ab"[n % 2]} for n in range(4)]}
+    >>> windows = WindowConfig(target_window_duration=10, min_bandwidth=0)
+    >>> with beam.Pipeline() as pipeline:
+    ...     candidates = pipeline | beam.Create([entry]) | ParseRecording() | BuildWindows(windows)
+    ...     lines = candidates | FilterOverlaps() | ToEntries()
+    ...     _ = lines | beam.Map(json.loads) | beam.Map(lambda written: print(written["filtered_dur_list"]))
+    [10.0, 9.0]
     """
 
     def __init__(self, config: EntryConfig = EntryConfig()):
@@ -181,7 +212,22 @@ class ToEntries(beam.PTransform):
 
 
 class ToCuts(beam.PTransform):
-    """Kept windows to Lhotse cuts, a line of JSON (bytes, without a newline) for each window."""
+    """Kept windows to Lhotse cuts, a line of JSON (bytes, without a newline) for each window.
+
+    Rejects are left out. A recording that is nested too deep to be written raises BadEntry while the pipeline runs;
+    `MakeWindows` makes it a reject.
+
+    >>> import json
+    >>> entry = {"audio_sample_rate": 16000, "segments": [
+    ...     {"start": 5.0 * n, "end": 5.0 * n + 4, "speaker": "ab"[n % 2]} for n in range(4)]}
+    >>> windows = WindowConfig(target_window_duration=10, min_bandwidth=0)
+    >>> with beam.Pipeline() as pipeline:
+    ...     candidates = pipeline | beam.Create([entry]) | ParseRecording() | BuildWindows(windows)
+    ...     lines = candidates | FilterOverlaps() | ToCuts()
+    ...     _ = lines | beam.Map(json.loads) | beam.Map(lambda cut: print(cut["duration"]))
+    10.0
+    9.0
+    """
 
     def __init__(self, config: EntryConfig = EntryConfig()):
         """
@@ -218,6 +264,12 @@ class MadeWindows(NamedTuple):
         cuts: Lhotse cuts, a line of JSON for each kept window.
         rejects: a line of JSON for each entry that could not be used.
         stats: the statistics of all entries, one `LossStats`.
+
+    >>> import json
+    >>> with beam.Pipeline() as pipeline:
+    ...     made = pipeline | beam.Create([b"{"]) | MakeWindows()
+    ...     _ = made.rejects | beam.Map(lambda line: print(json.loads(line)["reason"]))
+    cut_off
     """
 
     entries: PCollection[bytes]

@@ -38,7 +38,23 @@ _SHARD_BYTES = 1 << 30
 
 
 class ShardSink(Protocol):
-    """How elements become the bytes of a shard. Beam's `fileio.FileSink` has the same methods."""
+    """How elements become the bytes of a shard. Beam's `fileio.FileSink` has the same methods.
+
+    What a method raises fails the bundle; the shard is then thrown away.
+
+    >>> class LengthSink:
+    ...     def open(self, file):
+    ...         self._file = file
+    ...     def write(self, element):
+    ...         self._file.write(b"%d\\n" % len(element))
+    ...     def flush(self):
+    ...         pass
+    >>> import io
+    >>> file, sink = io.BytesIO(), LengthSink()
+    >>> sink.open(file); sink.write(b"four"); sink.flush()
+    >>> file.getvalue()
+    b'4\\n'
+    """
 
     def open(self, file: IO[bytes]) -> None:
         """Begins a shard."""
@@ -51,7 +67,14 @@ class ShardSink(Protocol):
 
 
 class LineSink:
-    """Elements as lines: bytes, each followed by a newline."""
+    """Elements as lines: bytes, each followed by a newline. An element that is not bytes raises TypeError.
+
+    >>> import io
+    >>> file, sink = io.BytesIO(), LineSink()
+    >>> sink.open(file); sink.write(b"one"); sink.write(b"two"); sink.flush()
+    >>> file.getvalue()
+    b'one\\ntwo\\n'
+    """
 
     def open(self, file: IO[bytes]) -> None:
         self._file = file
