@@ -84,8 +84,8 @@ class FlagParser(argparse.ArgumentParser):
     def refuse_unknown(self, unknown: Sequence[str], known: Iterable[str]) -> None:
         """Ends the process if there is an argument that is neither ours nor among `known`, and names the nearest.
 
-        Of the argument it shows the flag alone: what was given to a flag that is misspelt, or lacks a shell quote, may
-        be a secret.
+        The message shows the argument's flag alone: what was given to a flag that is misspelt, or lacks a shell quote,
+        may be a secret.
         """
         if unknown:
             flag = re.match(r"-[-\w]*", unknown[0])

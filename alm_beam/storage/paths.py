@@ -55,7 +55,7 @@ def located(url: str, options: StorageOptions = NO_OPTIONS) -> Located:
         return Located(fs, os.path.abspath(path), "")
     path, given = path.rstrip("/"), url.rstrip("/")
     if not path or ":///" in given:
-        raise ValueError("there is no bucket or folder behind ://")
+        raise ValueError("there is no bucket or folder after ://")
     whole = given if given.endswith(path) else fs.unstrip_protocol(path)
     return Located(fs, path, whole.removesuffix(path))
 

@@ -322,7 +322,7 @@ class StagedRun:
     def _claim(self) -> None:
         """Begins a plan. While one run publishes, no other of the same outputs may.
 
-        Of two, at least one sees the other's plan.
+        Each writes its plan before it looks for others. So when two begin at once, at least one sees the other's plan.
         """
         fs, root, _ = self._place
         make_folder(fs, root)

@@ -243,7 +243,7 @@ def numbered_shards(run: StagedRun, output: Sharded, names: Iterable[str], count
     """
     found = sorted(names)
     for number in range(len(found), count):
-        name = f"zz-empty-{number:05d}{output.suffix}"  # the same in a second try, and behind all others
+        name = f"zz-empty-{number:05d}{output.suffix}"  # the same in a second try, and sorted after all others
         place = located(f"{run.shards_url(output)}/{name}", run.options)
         with errors_that_name(place.url(place.path)):
             make_folder(place.fs, place.path.rpartition("/")[0])
