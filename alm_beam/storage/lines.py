@@ -105,14 +105,15 @@ def lines_in(read: ReadRange, options: StorageOptions = NO_OPTIONS) -> Iterator[
     """
     for manifest in read.manifests:
         name = shown(manifest.path)
+        label = name if name.isprintable() else ascii(name)  # the last line of a worker's message is what is told
         try:
             with _opened(manifest, options) as file:
                 for offset, text in _lines(file, read.start, read.stop):
                     yield ManifestLine(name, offset, text)
         except DecompressionError as error:
-            raise ManifestReadError(f"{name}: the compressed data is cut off or corrupt ({error})") from error
+            raise ManifestReadError(f"{label}: the compressed data is cut off or corrupt ({error})") from error
         except Exception as error:  # filesystems raise all kinds, and some messages hold what no log may show
-            raise ManifestReadError(f"{name}: cannot be read ({reason(error)})") from None
+            raise ManifestReadError(f"{label}: cannot be read ({reason(error)})") from None
 
 
 def has_changed(info: Mapping[str, Any], manifest: Manifest) -> bool:

@@ -262,7 +262,8 @@ class WriteShards(beam.PTransform):
     It does what Beam's `WriteToText` does, for any sink and any fsspec URL: shards are written to a temporary folder
     and get their names at the end. Shards of that name from an earlier run go then, as does a `_SUCCESS` in the folder.
     While the pipeline runs, a shard that cannot be written raises OSError, and ReplacedError is raised where another
-    pipeline publishes shards of that name to the folder at the same time.
+    pipeline publishes shards of that name to the folder at the same time. What a failed pipeline has written stays in
+    the folder's `beam-temp-alm_beam-*`, which nothing reads and you may remove.
 
     >>> import os, tempfile
     >>> output = tempfile.mkdtemp()

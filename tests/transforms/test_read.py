@@ -141,3 +141,10 @@ def test_a_mistyped_input_is_an_error_at_once(tmp_path):
 def test_an_unknown_protocol_is_a_fault_of_the_input_also_where_options_are_given():
     with pytest.raises(InputError, match="Protocol not known"):
         read_manifests("nosuch://lake/m.jsonl", storage_options={"key": 1})
+
+
+def test_a_message_is_one_line_whatever_the_name_of_the_file(tmp_path):
+    found = manifest(tmp_path / "two\nlines.jsonl.gz", b"no gzip")
+    with pytest.raises(ManifestReadError, match=r"two\\nlines\.jsonl\.gz': the compressed data is cut off") as error:
+        read_in_ranges([found], 1)
+    assert "\n" not in str(error.value)
