@@ -2,6 +2,12 @@
 
 DataLoader tells each worker its number. StatefulDataLoader saves and loads the state of every worker. The class is made
 when it is first imported, because nothing else here needs torch.
+
+>>> from torch.utils.data import DataLoader
+>>> from alm_beam import WindowDataset
+>>> dataset = WindowDataset(windows, seed=1)  # a folder of cuts with an index
+>>> [len(batch) for batch in DataLoader(dataset, batch_size=4, collate_fn=list)]
+[4, 4]
 """
 
 from typing import TYPE_CHECKING, Any

@@ -23,7 +23,7 @@ MODULES = [
 @pytest.mark.parametrize("name", MODULES)
 def test_examples(name, tmp_path, monkeypatch, doctest_namespace):
     source = Path(importlib.util.find_spec(name).origin).read_text(encoding="utf-8")
-    if re.search(r"^(from|import) torch\b", source, re.MULTILINE):
+    if re.search(r"^(>>> )?(from|import) torch\b", source, re.MULTILINE):
         pytest.importorskip("torch")
     monkeypatch.chdir(tmp_path)
     flags = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
