@@ -361,15 +361,15 @@ class _FinishRun(beam.DoFn):
             output: _moves(output, numbered_shards(run, output, written, self._outputs[output]))
             for output, written in names.items()
         }
-        index = {f"{FOLDER}/{name}": f"{FOLDER}/{name}" for name in (ROWS, META) if has_index}
         is_refused = stats.reject_fraction > self._max_reject_fraction
         if is_refused and run.folder.finished_at() is not None:  # also of a run that ended since this one began
             failed = {path: f"{FAILED_RUN}/{name}" for path, name in {**shards[REJECTS], **statistics}.items()}
             run.publish(failed, beside=True)
             raise self._limit_error(stats, f"{run.folder.url}/{FAILED_RUN}")
-        rows = {path: name for path, name in index.items() if not path.endswith(META)}
-        last = {path: name for path, name in index.items() if path.endswith(META)}  # newer than all that it lists
-        run.publish({path: name for moves in shards.values() for path, name in moves.items()}, rows, last, statistics)
+        every_shard = {path: name for moves in shards.values() for path, name in moves.items()}
+        # One after the other, as index.json has to be newer than all that it lists.
+        index = [{f"{FOLDER}/{name}": f"{FOLDER}/{name}"} for name in (ROWS, META) if has_index]
+        run.publish(every_shard, *index, statistics)
         if is_refused:
             raise self._limit_error(stats, run.folder.url)
 
