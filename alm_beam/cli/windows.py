@@ -85,5 +85,5 @@ def _state_of(config: JobConfig) -> str:
     with suppress(OSError, ValueError, ImportError):
         options = options_by_protocol(config.storage_options, [*config.input, config.output])
         if RunFolder(config.output, WINDOWS, options).finished_at() is not None:
-            return f"the run failed, and the earlier run in {output} stays"
-    return f"the run failed, {output} is not complete"
+            return f"the run failed; the earlier run in {output} stays"
+    return f"the run failed; {output} is not complete"

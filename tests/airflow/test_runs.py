@@ -64,7 +64,7 @@ def test_bad_entries_fail_the_task_and_its_log_says_why(tmp_path):
     fill(tmp_path, b"{}\n" * 3)
     run = dags_test(tmp_path)
     assert run.returncode != 0
-    assert re.search(r"alm-beam windows: error: the run failed, .* is not complete: .*3 of 3 entries were", run.stdout)
+    assert re.search(r"alm-beam windows: error: the run failed; .* is not complete: .*3 of 3 entries were", run.stdout)
     assert "Apache Beam process failed with return code 1" in run.stdout
     left = {path.name for path in out_of(tmp_path).iterdir()}
     assert "rejects-00000-of-00001.jsonl" in left
