@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     from alm_beam.core.errors import RejectLimitError as RejectLimitError
     from alm_beam.core.errors import RunError as RunError
     from alm_beam.core.errors import StatisticsError as StatisticsError
+    from alm_beam.core.faults import BadEntry as BadEntry
+    from alm_beam.core.faults import RejectReason as RejectReason
     from alm_beam.core.loss_stats import loss_stats as loss_stats
     from alm_beam.core.losses import LossStats as LossStats
-    from alm_beam.core.manifest import BadEntry as BadEntry
     from alm_beam.core.manifest import ManifestLine as ManifestLine
     from alm_beam.core.manifest import Recording as Recording
     from alm_beam.core.manifest import Reject as Reject
-    from alm_beam.core.manifest import RejectReason as RejectReason
     from alm_beam.core.manifest import parse_recording as parse_recording
     from alm_beam.core.overlap import KeptWindows as KeptWindows
     from alm_beam.core.overlap import filter_overlaps as filter_overlaps
@@ -67,7 +67,8 @@ _NAMES = {
     "core.errors": ("RejectLimitError", "RunError", "StatisticsError"),
     "core.loss_stats": ("loss_stats",),
     "core.losses": ("LossStats",),
-    "core.manifest": ("BadEntry", "ManifestLine", "Recording", "Reject", "RejectReason", "parse_recording"),
+    "core.faults": ("BadEntry", "RejectReason"),
+    "core.manifest": ("ManifestLine", "Recording", "Reject", "parse_recording"),
     "core.overlap": ("KeptWindows", "filter_overlaps"),
     "core.window": ("Window",),
     "core.windows": ("CandidateWindows", "build_windows"),

@@ -19,7 +19,8 @@ from msgspec import UNSET, UnsetType
 from xxhash import xxh3_64_hexdigest
 
 from alm_beam.core.config import EntryConfig
-from alm_beam.core.manifest import NUMBER, Recording, Segment, too_deep, unwritable, whole_segments
+from alm_beam.core.faults import NUMBER, Segment, too_deep, unwritable
+from alm_beam.core.manifest import Recording, whole_segments
 from alm_beam.core.overlap import KeptWindows
 from alm_beam.core.truncation import truncated
 from alm_beam.core.window_columns import Times, WindowColumns

@@ -15,8 +15,9 @@ from typing import Any, TypeAlias
 import orjson
 
 from alm_beam.core.config import GREEDY, LONGEST, EntryConfig
+from alm_beam.core.faults import Segment, unwritable
 from alm_beam.core.losses import left_to_right_sum
-from alm_beam.core.manifest import Recording, Segment, unwritable, whole_segments
+from alm_beam.core.manifest import Recording, whole_segments
 from alm_beam.core.overlap import KeptWindows
 from alm_beam.core.truncation import Truncation, truncated
 from alm_beam.core.window_columns import LostCandidate, WindowColumns

@@ -1,18 +1,17 @@
 """One entry of a manifest: the recording that it describes, or what is wrong with it."""
 
-import json
 import math
 import reprlib
-from collections.abc import Callable
 from dataclasses import dataclass
-from enum import Enum
 from itertools import repeat
-from operator import contains, itemgetter, sub
+from operator import contains
 from typing import Any, NamedTuple
 
 import orjson
 
+from alm_beam.core.faults import BadEntry, RejectReason, Segment, described, is_recursion, json_fault, too_deep
 from alm_beam.core.losses import left_to_right_sum
+from alm_beam.core.segment_checks import checked_bandwidths, checked_sample_rate, checked_speakers, checked_times
 from alm_beam.core.words import lift_words
 
 NO_SPEAKER = "no-speaker"
@@ -20,16 +19,9 @@ NO_SPEAKER = "no-speaker"
 
 REJECTED_LINE_CHARS = 2000
 
-NUMBER = frozenset({int, float})
-"""The types of a JSON number; a boolean is not one."""
 
 _BOM = b"\xef\xbb\xbf"
-_SPEAKER = {str, int, type(None)}
 
-_START = itemgetter("start")
-_END = itemgetter("end")
-_METRICS = itemgetter("metrics")
-_BANDWIDTH = itemgetter("bandwidth")
 
 _MAX_SECONDS = 1e300
 
@@ -37,55 +29,6 @@ _MAX_PLAIN_SECONDS = 1e9
 
 _short = reprlib.Repr()
 _short.maxstring = 80
-
-Segment = dict[str, Any]
-
-
-class RejectReason(str, Enum):
-    """Why an entry of a manifest cannot be used. The values are the codes in `rejects-*.jsonl`.
-
-    >>> RejectReason.NOT_JSON.value
-    'not_json'
-    """
-
-    NOT_UTF8 = "not_utf8"
-    CUT_OFF = "cut_off"
-    NOT_JSON = "not_json"
-    TOO_DEEP = "too_deep"
-    NOT_OBJECT = "not_object"
-    SEGMENTS_MISSING = "segments_missing"
-    SEGMENTS_NOT_LIST = "segments_not_list"
-    SEGMENT_NOT_OBJECT = "segment_not_object"
-    TIME_MISSING = "time_missing"
-    TIME_NOT_NUMBER = "time_not_number"
-    TIME_NOT_FINITE = "time_not_finite"
-    END_BEFORE_START = "end_before_start"
-    SAMPLE_RATE_MISSING = "sample_rate_missing"
-    SAMPLE_RATE_NOT_NUMBER = "sample_rate_not_number"
-    METRICS_NOT_OBJECT = "metrics_not_object"
-    BANDWIDTH_NOT_NUMBER = "bandwidth_not_number"
-    SPEAKER_NOT_LABEL = "speaker_not_label"
-    WORDS_MALFORMED = "words_malformed"
-
-
-class BadEntry(ValueError):
-    """An entry of a manifest that cannot be used.
-
-    Attributes:
-        reason: the code.
-        detail: what was found, where in the entry, and what was expected.
-
-    >>> try:
-    ...     parse_recording({"audio_sample_rate": 16000, "segments": [{"start": 2.0, "end": 1.0}]})
-    ... except BadEntry as fault:
-    ...     print(fault.reason.value, "|", fault.detail)
-    end_before_start | segments[0]: end 1.0 is before start 2.0
-    """
-
-    def __init__(self, reason: RejectReason, detail: str):
-        super().__init__(f"{reason.value}: {detail}")
-        self.reason = reason
-        self.detail = detail
 
 
 class ManifestLine(NamedTuple):
@@ -220,7 +163,7 @@ def parse_recording(entry: ManifestLine | dict[str, Any] | bytes | str) -> Recor
     >>> parse_recording('{"segments": []}')
     Traceback (most recent call last):
     ...
-    alm_beam.core.manifest.BadEntry: sample_rate_missing: the entry has no audio_sample_rate (Hz)
+    alm_beam.core.faults.BadEntry: sample_rate_missing: the entry has no audio_sample_rate (Hz)
     """
     line = entry if isinstance(entry, ManifestLine) else manifest_line(entry)
     return _parsed_line(line)
@@ -264,7 +207,7 @@ def _serialised(entry: dict[str, Any]) -> bytes:
     try:
         return orjson.dumps(entry, option=orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_PASSTHROUGH_DATACLASS)
     except TypeError as error:
-        if _is_recursion(error):
+        if is_recursion(error):
             raise too_deep() from None
         raise BadEntry(RejectReason.NOT_JSON, f"the entry cannot be written as JSON: {error}") from None
 
@@ -308,12 +251,12 @@ def _parsed_line(line: ManifestLine) -> Recording:
     segments = entry["segments"]
     if type(segments) is not list:
         raise BadEntry(RejectReason.SEGMENTS_NOT_LIST, f"segments: expected a list, found {described(segments)}")
-    sample_rate = _checked_sample_rate(entry)
-    starts, ends, durations = _checked_times(segments)
+    sample_rate = checked_sample_rate(entry)
+    starts, ends, durations = checked_times(segments)
     total = left_to_right_sum(durations)
     if total > _MAX_SECONDS:
         raise BadEntry(RejectReason.TIME_NOT_FINITE, "the segments' durations are too large to sum")
-    speakers, bandwidths = _checked_speakers(segments), _checked_bandwidths(segments)
+    speakers, bandwidths = checked_speakers(segments), checked_bandwidths(segments)
     if words is None:
         has_words = True in map(contains, segments, repeat("words"))
         words = list(map(_taken_words, segments)) if has_words else [b""] * len(segments)
@@ -389,161 +332,4 @@ def _parsed_json(text: bytes) -> Any:
     try:
         return orjson.loads(text)
     except orjson.JSONDecodeError as error:
-        raise _json_fault(text, error) from None
-
-
-def _json_fault(text: bytes, error: orjson.JSONDecodeError) -> BadEntry:
-    try:
-        text.decode("utf-8")
-    except UnicodeDecodeError as fault:
-        if fault.end == len(text) and fault.reason == "unexpected end of data":
-            return BadEntry(RejectReason.CUT_OFF, f"the line ends at byte {len(text)}, within a character")
-        return BadEntry(RejectReason.NOT_UTF8, f"byte {fault.start} of the line: {fault.reason}")
-    if "end of data" in error.msg:
-        return BadEntry(RejectReason.CUT_OFF, f"the line ends at byte {len(text)}, before its JSON does")
-    if "depth" in error.msg:
-        return too_deep()
-    return _non_finite_fault(text) or BadEntry(
-        RejectReason.NOT_JSON, f"character {error.pos} of the line: {error.msg}; expected one JSON object per line"
-    )
-
-
-def too_deep() -> BadEntry:
-    """The fault of an entry that orjson can read (up to 1024 levels) but cannot write (up to 254)."""
-    return BadEntry(RejectReason.TOO_DEEP, "objects and lists are nested more than 254 deep")
-
-
-def unwritable(error: TypeError) -> BadEntry:
-    """The fault of an entry that orjson refused to write because it is nested too deep.
-
-    Raises:
-        TypeError: the given error has another cause, which is a bug.
-    """
-    if _is_recursion(error):
-        return too_deep()
-    raise error
-
-
-def _is_recursion(error: TypeError) -> bool:
-    return "ecursion" in str(error)
-
-
-def _non_finite_fault(text: bytes) -> BadEntry | None:
-    """The fault of a line that would be JSON if JSON had NaN and Infinity; None if something else is wrong."""
-    constants: list[str] = []
-
-    def met(name: str) -> float:
-        constants.append(name)
-        return float(name)
-
-    try:
-        entry = json.loads(text, parse_constant=met)
-    except (ValueError, RecursionError):
-        return None
-    segments = entry.get("segments") if type(entry) is dict else None
-    for index, segment in enumerate(segments if type(segments) is list else []):
-        for name in ("start", "end"):
-            value = segment.get(name) if type(segment) is dict else None
-            if type(value) is float and not math.isfinite(value):
-                return BadEntry(RejectReason.TIME_NOT_FINITE, f"segments[{index}].{name}: {value} is not a time")
-    return BadEntry(RejectReason.NOT_JSON, f"JSON has no {constants[0]}; write null") if constants else None
-
-
-def described(value: object) -> str:
-    """The value's JSON type, and the value if it is short, for messages."""
-    if value is None:
-        return "null"
-    kind = {dict: "object", list: "list", str: "string", bool: "boolean"}.get(type(value), "number")
-    shown = json.dumps(value)[:40] if type(value) in (str, bool, int, float) else ""
-    return f"{kind} {shown}".strip()
-
-
-def _checked_sample_rate(entry: dict[str, Any]) -> float:
-    rate = entry.get("audio_sample_rate")
-    if rate is None:
-        raise BadEntry(RejectReason.SAMPLE_RATE_MISSING, "the entry has no audio_sample_rate (Hz)")
-    if type(rate) not in NUMBER:
-        detail = f"audio_sample_rate: expected a number of Hz, found {described(rate)}"
-        raise BadEntry(RejectReason.SAMPLE_RATE_NOT_NUMBER, detail)
-    return rate  # type: ignore[no-any-return]
-
-
-# The checks below look at whole columns, which is fast. Only when a column is refused do they look for the segment at
-# fault. A segment that is not an object has no fields, so reading the first column finds that too.
-
-
-def _checked_times(segments: list[Segment]) -> tuple[list[float], list[float], list[float]]:
-    try:
-        starts = list(map(_START, segments))
-        ends = list(map(_END, segments))
-        durations = list(map(sub, ends, starts))
-    except (KeyError, TypeError):
-        raise _first_fault(segments, _time_fault) from None
-    if not (NUMBER.issuperset(map(type, starts)) and NUMBER.issuperset(map(type, ends))):
-        raise _first_fault(segments, _time_fault)
-    if durations and min(durations) < 0:
-        raise _first_fault(segments, _time_fault)
-    return starts, ends, durations
-
-
-def _checked_speakers(segments: list[Segment]) -> list[str | int | None]:
-    speakers: list[str | int | None] = [segment.get("speaker") for segment in segments]
-    if not _SPEAKER.issuperset(map(type, speakers)):
-        raise _first_fault(segments, _speaker_fault)
-    return [None if speaker == "" else speaker for speaker in speakers] if "" in speakers else speakers
-
-
-def _checked_bandwidths(segments: list[Segment]) -> list[float]:
-    try:
-        bandwidths: list[float] = list(map(_BANDWIDTH, map(_METRICS, segments)))
-        if NUMBER.issuperset(map(type, bandwidths)):
-            return bandwidths
-    except (KeyError, TypeError):
-        pass
-    return list(map(_bandwidth, range(len(segments)), segments))
-
-
-def _bandwidth(index: int, segment: Segment) -> float:
-    at, metrics = f"segments[{index}].metrics", segment.get("metrics")
-    if metrics is None:
-        return 0
-    if type(metrics) is not dict:
-        found = described(metrics)
-        raise BadEntry(RejectReason.METRICS_NOT_OBJECT, f"{at}: expected an object, found {found}")
-    bandwidth = metrics.get("bandwidth")
-    if bandwidth is None:
-        return 0
-    if type(bandwidth) not in NUMBER:
-        found = described(bandwidth)
-        raise BadEntry(RejectReason.BANDWIDTH_NOT_NUMBER, f"{at}.bandwidth: expected a number of Hz, found {found}")
-    return bandwidth  # type: ignore[no-any-return]
-
-
-def _first_fault(segments: list[Segment], fault_of: Callable[[str, Any], BadEntry | None]) -> BadEntry:
-    for index, segment in enumerate(segments):
-        fault = fault_of(f"segments[{index}]", segment)
-        if fault is not None:
-            return fault
-    raise AssertionError("a column was refused, yet each of its segments was accepted")
-
-
-def _time_fault(at: str, segment: Any) -> BadEntry | None:
-    if type(segment) is not dict:
-        return BadEntry(RejectReason.SEGMENT_NOT_OBJECT, f"{at}: expected an object, found {described(segment)}")
-    for name in ("start", "end"):
-        if segment.get(name) is None:
-            return BadEntry(RejectReason.TIME_MISSING, f"{at} has no {name} (seconds)")
-        if type(segment[name]) not in NUMBER:
-            found = described(segment[name])
-            return BadEntry(RejectReason.TIME_NOT_NUMBER, f"{at}.{name}: expected a number of seconds, found {found}")
-    if segment["end"] < segment["start"]:
-        detail = f"{at}: end {segment['end']} is before start {segment['start']}"
-        return BadEntry(RejectReason.END_BEFORE_START, detail)
-    return None
-
-
-def _speaker_fault(at: str, segment: Segment) -> BadEntry | None:
-    if type(segment.get("speaker")) in _SPEAKER:
-        return None
-    found = described(segment["speaker"])
-    return BadEntry(RejectReason.SPEAKER_NOT_LABEL, f"{at}.speaker: expected a string or an integer, found {found}")
+        raise json_fault(text, error) from None

@@ -7,16 +7,8 @@ from typing import Any
 
 import msgspec
 
-from alm_beam.core.manifest import (
-    NUMBER,
-    BadEntry,
-    Recording,
-    RejectReason,
-    Segment,
-    described,
-    parsed_words,
-    too_deep,
-)
+from alm_beam.core.faults import NUMBER, BadEntry, RejectReason, Segment, described, too_deep
+from alm_beam.core.manifest import Recording, parsed_words
 
 _WORD = attrgetter("word")
 

@@ -4,7 +4,8 @@ from dataclasses import dataclass, field
 
 import orjson
 
-from alm_beam.core.manifest import Recording, Segment, parsed_words, short_seconds, unwritable
+from alm_beam.core.faults import Segment, unwritable
+from alm_beam.core.manifest import Recording, parsed_words, short_seconds
 from alm_beam.core.truncation import Truncation, truncated
 from alm_beam.core.window_columns import speaker_durations_of
 

@@ -29,11 +29,12 @@ from alm_beam.storage.discovery import Manifest
 from alm_beam.storage.paths import errors_that_name, located
 from alm_beam.storage.run_folder import CUTS, ENTRIES, LOSS_STATS, REJECTS, WINDOWS, RunFolder, StagedRun
 from alm_beam.storage.secrets import shown
+from alm_beam.transforms.finish import FinishRun
 from alm_beam.transforms.index import IndexCuts
 from alm_beam.transforms.losses import CombineLosses
 from alm_beam.transforms.read import ReadManifests
 from alm_beam.transforms.recordings import BuildWindows, FilterOverlaps, ParseRecording, SerialiseWindows
-from alm_beam.transforms.write import FinishRun, StageShards
+from alm_beam.transforms.write import StageShards
 
 
 def run(config: JobConfig, options: PipelineOptions | None = None) -> LossStats | None:

@@ -15,10 +15,10 @@ import alm_beam.transforms.coders  # noqa: F401 (registers the coders of element
 from alm_beam.core.config import EntryConfig, OverlapConfig, WindowConfig
 from alm_beam.core.cuts import serialise_cuts
 from alm_beam.core.entries import serialise_entry
+from alm_beam.core.faults import BadEntry
 from alm_beam.core.loss_stats import loss_stats
 from alm_beam.core.losses import LossStats
 from alm_beam.core.manifest import (
-    BadEntry,
     Element,
     ManifestLine,
     Recording,

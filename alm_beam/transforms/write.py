@@ -1,4 +1,4 @@
-"""What a run leaves in its folder: shards are staged beside it, and everything is published at the end, together."""
+"""Elements to shards: staged in a temporary folder of the output, and published when all of them are there."""
 
 import os
 import uuid
@@ -7,7 +7,6 @@ from contextlib import suppress
 from typing import IO, Any, Protocol
 
 import apache_beam as beam
-import orjson
 from apache_beam import PCollection
 from apache_beam.pvalue import AsIter
 from apache_beam.transforms.window import GlobalWindows
@@ -15,15 +14,9 @@ from apache_beam.utils.windowed_value import WindowedValue
 from fsspec.spec import AbstractBufferedFile
 
 from alm_beam.core.config import ConfigError
-from alm_beam.core.errors import RejectLimitError
-from alm_beam.core.losses import LossStats
-from alm_beam.storage.index.format import FOLDER, META, ROWS
 from alm_beam.storage.options import options_by_protocol
 from alm_beam.storage.paths import BLOCK_BYTES, errors_that_name, is_local, located, make_folder
 from alm_beam.storage.run_folder import (
-    FAILED_RUN,
-    LOSS_STATS,
-    REJECTS,
     Outputs,
     ReplacedError,
     RunFolder,
@@ -252,7 +245,8 @@ def numbered_shards(run: StagedRun, output: Sharded, names: Iterable[str], count
     return {name: output.file_name(number, len(found)) for number, name in enumerate(found)}
 
 
-def _moves(output: Sharded, numbered: Mapping[str, str]) -> dict[str, str]:
+def staged_moves(output: Sharded, numbered: Mapping[str, str]) -> dict[str, str]:
+    """The moves by which numbered shards are published, as `StagedRun.publish` takes them."""
     return {f"shards-{output.name}/{name}": final for name, final in numbered.items()}
 
 
@@ -331,92 +325,10 @@ class _PublishShards(beam.DoFn):
         names = [*names]
         numbered = numbered_shards(self._run, self._output, names, self._min_count)
         try:
-            self._run.publish(_moves(self._output, numbered))
+            self._run.publish(staged_moves(self._output, numbered))
         except ReplacedError:
             is_moved = names and not self._run.holds_any(self._output, names)  # an earlier try may have ended
             if not (is_moved and self._run.folder.holds(numbered.values())):
                 raise
         self._run.discard()
         yield from (f"{self._run.folder.url.rstrip('/')}/{name}" for name in numbered.values())
-
-
-class _FinishRun(beam.DoFn):
-    def __init__(self, run: StagedRun, outputs: dict[Sharded, int], facts: dict[str, Any], max_reject_fraction: float):
-        self._run = run
-        self._outputs = outputs
-        self._facts = facts
-        self._max_reject_fraction = max_reject_fraction
-
-    def process(self, stats: LossStats, fingerprints: Iterable[str], *names: Iterable[str]) -> Iterator[LossStats]:
-        if not self._run.was_completed():
-            self._publish(stats, bool([*fingerprints]), dict(zip(self._outputs, names)))
-            self._run.mark_complete()
-        yield stats
-
-    def _publish(self, stats: LossStats, has_index: bool, names: dict[Sharded, Iterable[str]]) -> None:
-        run = self._run
-        statistics = {LOSS_STATS: LOSS_STATS}
-        _write_json(run, LOSS_STATS, {**stats.to_dict(), **self._facts})
-        shards = {
-            output: _moves(output, numbered_shards(run, output, written, self._outputs[output]))
-            for output, written in names.items()
-        }
-        is_refused = stats.reject_fraction > self._max_reject_fraction
-        if is_refused and run.folder.finished_at() is not None:  # also of a run that ended since this one began
-            failed = {path: f"{FAILED_RUN}/{name}" for path, name in {**shards[REJECTS], **statistics}.items()}
-            run.publish(failed, beside=True)
-            raise self._limit_error(stats, f"{run.folder.url}/{FAILED_RUN}")
-        every_shard = {path: name for moves in shards.values() for path, name in moves.items()}
-        # One after the other, as index.json has to be newer than all that it lists.
-        index = [{f"{FOLDER}/{name}": f"{FOLDER}/{name}"} for name in (ROWS, META) if has_index]
-        run.publish(every_shard, *index, statistics)
-        if is_refused:
-            raise self._limit_error(stats, run.folder.url)
-
-    def _limit_error(self, stats: LossStats, folder: str) -> RejectLimitError:
-        rejects = stats.rejected.total()
-        reasons = ", ".join(f"{reason}: {count}" for reason, count in stats.rejected.most_common(3))
-        return RejectLimitError(
-            f"{rejects} of {rejects + stats.recordings} entries were rejected ({stats.reject_fraction:.2%}), more than "
-            f"--max_reject_fraction={self._max_reject_fraction} allows. Mostly {reasons}. See "
-            f"{folder}/{REJECTS.name}-*"
-        )
-
-
-def _write_json(run: StagedRun, name: str, content: dict[str, Any]) -> None:
-    place = located(f"{run.url}/{name}", run.options)
-    with errors_that_name(f"{run.folder.url}/{name}"):
-        make_folder(place.fs, place.path.rpartition("/")[0])
-        place.fs.pipe_file(place.path, orjson.dumps(content, option=orjson.OPT_INDENT_2) + b"\n")
-
-
-class FinishRun(beam.PTransform):
-    """Publishes a run when all of it is staged, and then, if few enough entries were rejected, writes `_SUCCESS`.
-
-    As a part of the graph it holds also where the process that launched the run does not wait for it.
-    """
-
-    def __init__(
-        self,
-        run: StagedRun,
-        shards: Mapping[Sharded, tuple[PCollection[str], int]],
-        index: PCollection[str] | None,
-        facts: dict[str, Any],
-        max_reject_fraction: float,
-    ):
-        """
-        Args:
-            run: the run.
-            shards: for each output the names that `StageShards` gave, and the least number of shards.
-            index: the fingerprint that `IndexCuts` gave; None where no index is made.
-            facts: what `loss_stats.json` states beside the statistics.
-            max_reject_fraction: the run fails above it.
-        """
-        super().__init__()
-        counts = {output: count for output, (_, count) in shards.items()}
-        self._do_fn = _FinishRun(run, counts, facts, max_reject_fraction)
-        self._index = () if index is None else AsIter(index)
-        self._names = [AsIter(names) for names, _ in shards.values()]
-
-    def expand(self, stats: PCollection[LossStats]) -> PCollection[LossStats]:
-        return stats | beam.ParDo(self._do_fn, self._index, *self._names)

@@ -6,7 +6,7 @@ import pytest
 
 from alm_beam.core.config import EntryConfig, OverlapConfig, WindowConfig
 from alm_beam.core.entries import serialise_entry
-from alm_beam.core.manifest import BadEntry
+from alm_beam.core.faults import BadEntry
 from alm_beam.core.overlap import filter_overlaps
 from alm_beam.core.windows import build_windows
 from tests.core.test_rules import recording_of

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from alm_beam.core.config import ALL, LONGEST, MOST_AUDIO, EntryConfig, OverlapConfig, WindowConfig
 from alm_beam.core.cuts import serialise_cuts, to_cuts
 from alm_beam.core.entries import serialise_entry, to_entry
+from alm_beam.core.faults import BadEntry, RejectReason
 from alm_beam.core.loss_stats import covered_seconds, loss_stats
-from alm_beam.core.manifest import BadEntry, ManifestLine, Reject, RejectReason, parse_recording
+from alm_beam.core.manifest import ManifestLine, Reject, parse_recording
 from alm_beam.core.overlap import KeptWindows, filter_overlaps
 from alm_beam.core.window import Window
 from alm_beam.core.windows import CandidateWindows, build_windows

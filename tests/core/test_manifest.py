@@ -5,15 +5,8 @@ import orjson
 import pytest
 
 from alm_beam.core.config import WindowConfig
-from alm_beam.core.manifest import (
-    BadEntry,
-    ManifestLine,
-    Reject,
-    RejectReason,
-    is_blank,
-    parse_recording,
-    serialise_reject,
-)
+from alm_beam.core.faults import BadEntry, RejectReason
+from alm_beam.core.manifest import ManifestLine, Reject, is_blank, parse_recording, serialise_reject
 from alm_beam.core.windows import build_windows
 
 SEGMENT = '{"start": 0, "end": 1.5, "speaker": "a", "metrics": {"bandwidth": 8000}}'

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from alm_beam.core.config import EntryConfig
-from alm_beam.core.manifest import BadEntry, ManifestLine, parse_recording, whole_segments
+from alm_beam.core.faults import BadEntry
+from alm_beam.core.manifest import ManifestLine, parse_recording, whole_segments
 from alm_beam.core.words import lift_words
 from tests.core.test_rules import output_of
 from tests.core.test_windows import TEN, segment

@@ -20,7 +20,8 @@ from alm_beam.core.errors import RejectLimitError
 from alm_beam.core.losses import LossStats
 from alm_beam.runners.local import LocalRunner
 from alm_beam.storage.run_folder import CUTS, ENTRIES, REJECTS, ReplacedError, RunFolder, StagedRun
-from alm_beam.transforms.write import LineSink, StageShards, WriteShards, _FinishRun, _ShardFile
+from alm_beam.transforms.finish import _FinishRun
+from alm_beam.transforms.write import LineSink, StageShards, WriteShards, _ShardFile
 
 COUNTS = {ENTRIES: 1, REJECTS: 0, CUTS: 1}
 

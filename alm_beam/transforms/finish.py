@@ -1,0 +1,98 @@
+"""The end of a run: everything that it staged is published together, and `_SUCCESS` comes last."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import apache_beam as beam
+import orjson
+from apache_beam import PCollection
+from apache_beam.pvalue import AsIter
+
+from alm_beam.core.errors import RejectLimitError
+from alm_beam.core.losses import LossStats
+from alm_beam.storage.index.format import FOLDER, META, ROWS
+from alm_beam.storage.paths import errors_that_name, located, make_folder
+from alm_beam.storage.run_folder import FAILED_RUN, LOSS_STATS, REJECTS, Sharded, StagedRun
+from alm_beam.transforms.write import numbered_shards, staged_moves
+
+
+class _FinishRun(beam.DoFn):
+    def __init__(self, run: StagedRun, outputs: dict[Sharded, int], facts: dict[str, Any], max_reject_fraction: float):
+        self._run = run
+        self._outputs = outputs
+        self._facts = facts
+        self._max_reject_fraction = max_reject_fraction
+
+    def process(self, stats: LossStats, fingerprints: Iterable[str], *names: Iterable[str]) -> Iterator[LossStats]:
+        if not self._run.was_completed():
+            self._publish(stats, bool([*fingerprints]), dict(zip(self._outputs, names)))
+            self._run.mark_complete()
+        yield stats
+
+    def _publish(self, stats: LossStats, has_index: bool, names: dict[Sharded, Iterable[str]]) -> None:
+        run = self._run
+        statistics = {LOSS_STATS: LOSS_STATS}
+        _write_json(run, LOSS_STATS, {**stats.to_dict(), **self._facts})
+        shards = {
+            output: staged_moves(output, numbered_shards(run, output, written, self._outputs[output]))
+            for output, written in names.items()
+        }
+        is_refused = stats.reject_fraction > self._max_reject_fraction
+        if is_refused and run.folder.finished_at() is not None:  # also of a run that ended since this one began
+            failed = {path: f"{FAILED_RUN}/{name}" for path, name in {**shards[REJECTS], **statistics}.items()}
+            run.publish(failed, beside=True)
+            raise self._limit_error(stats, f"{run.folder.url}/{FAILED_RUN}")
+        every_shard = {path: name for moves in shards.values() for path, name in moves.items()}
+        # One after the other, as index.json has to be newer than all that it lists.
+        index = [{f"{FOLDER}/{name}": f"{FOLDER}/{name}"} for name in (ROWS, META) if has_index]
+        run.publish(every_shard, *index, statistics)
+        if is_refused:
+            raise self._limit_error(stats, run.folder.url)
+
+    def _limit_error(self, stats: LossStats, folder: str) -> RejectLimitError:
+        rejects = stats.rejected.total()
+        reasons = ", ".join(f"{reason}: {count}" for reason, count in stats.rejected.most_common(3))
+        return RejectLimitError(
+            f"{rejects} of {rejects + stats.recordings} entries were rejected ({stats.reject_fraction:.2%}), more than "
+            f"--max_reject_fraction={self._max_reject_fraction} allows. Mostly {reasons}. See "
+            f"{folder}/{REJECTS.name}-*"
+        )
+
+
+def _write_json(run: StagedRun, name: str, content: dict[str, Any]) -> None:
+    place = located(f"{run.url}/{name}", run.options)
+    with errors_that_name(f"{run.folder.url}/{name}"):
+        make_folder(place.fs, place.path.rpartition("/")[0])
+        place.fs.pipe_file(place.path, orjson.dumps(content, option=orjson.OPT_INDENT_2) + b"\n")
+
+
+class FinishRun(beam.PTransform):
+    """Publishes a run when all of it is staged, and then, if few enough entries were rejected, writes `_SUCCESS`.
+
+    As a part of the graph it holds also where the process that launched the run does not wait for it.
+    """
+
+    def __init__(
+        self,
+        run: StagedRun,
+        shards: Mapping[Sharded, tuple[PCollection[str], int]],
+        index: PCollection[str] | None,
+        facts: dict[str, Any],
+        max_reject_fraction: float,
+    ):
+        """
+        Args:
+            run: the run.
+            shards: for each output the names that `StageShards` gave, and the least number of shards.
+            index: the fingerprint that `IndexCuts` gave; None where no index is made.
+            facts: what `loss_stats.json` states beside the statistics.
+            max_reject_fraction: the run fails above it.
+        """
+        super().__init__()
+        counts = {output: count for output, (_, count) in shards.items()}
+        self._do_fn = _FinishRun(run, counts, facts, max_reject_fraction)
+        self._index = () if index is None else AsIter(index)
+        self._names = [AsIter(names) for names, _ in shards.values()]
+
+    def expand(self, stats: PCollection[LossStats]) -> PCollection[LossStats]:
+        return stats | beam.ParDo(self._do_fn, self._index, *self._names)
