@@ -1,7 +1,7 @@
 """The checks of an entry's sample rate and of its segments, as columns.
 
-They look at whole columns, which is fast, and look for the segment at fault only when a column is refused. A segment that
-is no object has no fields, so reading the first column finds that too.
+They look at whole columns, which is fast, and look for the segment at fault only when a column is refused. A segment
+that is no object has no fields, so reading the first column finds that too.
 """
 
 from collections.abc import Callable
