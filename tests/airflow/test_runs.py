@@ -87,7 +87,7 @@ def test_a_retry_after_a_kill_gives_the_whole_result(tmp_path):
         # The first time that this runs the job, it kills it in the middle.
         if [ "$1" = -c ] || [ -e {tmp_path}/left ]; then exec {JOB_PYTHON} "$@"; fi
         {JOB_PYTHON} "$@" & job=$!
-        until ls {out}/beam-temp-alm_output-*/* >/dev/null 2>&1; do sleep 0.01; done
+        until ls {out}/beam-temp-alm_beam-*/shards-alm_output/* >/dev/null 2>&1; do sleep 0.01; done
         kill -9 $job; wait $job
         ls {out} > {tmp_path}/left
         exit 137
@@ -111,7 +111,7 @@ def test_a_task_that_is_stopped_stops_its_job(tmp_path):
     environment = os.environ | settings(tmp_path)
     with subprocess.Popen(command(**conf), env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as task:
         deadline = time.monotonic() + 600
-        while len(list(out.glob("beam-temp-alm_output-*/*"))) < 2:
+        while len(list(out.glob("beam-temp-alm_beam-*/shards-alm_output/*"))) < 2:
             assert task.poll() is None
             assert time.monotonic() < deadline
             time.sleep(0.05)
