@@ -131,6 +131,7 @@ _NUMBER_PATTERNS = {
     "from 0 to less than 1": r"^(0|0?\.[0-9]+)$",
     "whole from 0": "^[0-9]{1,9}$",
     "whole from 1": "^[1-9][0-9]{0,8}$",
+    "whole from 1000": "^[1-9][0-9]{3,11}$",
 }
 """POSIX regular expressions of the texts of numbers, by range."""
 

@@ -97,6 +97,11 @@ class WindowConfig:
         "shorten a segment that would make its window longer than the maximum, so that it ends with a word",
         label="Shorten segments at the maximum duration",
     )
+    drop_empty_truncations: bool = switch(
+        False,
+        "end a window before a segment of which truncation would leave no word, instead of with it",
+        label="End windows before segments that would be empty",
+    )
     candidates: str = choice(
         LONGEST,
         f"which of the windows that start at one segment are candidates: `{LONGEST}`, the longest one; `{ALL}`, every "
@@ -210,6 +215,14 @@ class EntryConfig:
         True,
         "write the kept windows as Lhotse cuts, too, one per line, with an index for training",
         label="Write cuts and their index, too",
+    )
+    max_line_bytes: int = whole(
+        1 << 30,
+        "longest line that is read or written, in bytes (uncompressed); what is longer is rejected",
+        label="Longest line",
+        at_least=1000,
+        at_most=10**12,
+        metavar="BYTES",
     )
 
     def __post_init__(self) -> None:

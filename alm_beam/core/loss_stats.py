@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterable
 
 from alm_beam.core.config import MOST_AUDIO
+from alm_beam.core.findings import findings_of
 from alm_beam.core.losses import LossStats, left_to_right_sum
 from alm_beam.core.most_audio import most_audio_positions
 from alm_beam.core.overlap import KeptWindows, target_duration_of
@@ -42,6 +43,7 @@ def loss_stats(kept: KeptWindows) -> LossStats:
         kept_covered_seconds=covered_seconds(kept.times),
         most_audio_seconds=_most_audio_seconds(kept),
         losses=kept.candidates.losses,
+        findings=findings_of(kept),
     )
 
 

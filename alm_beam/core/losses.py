@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from enum import IntEnum
+from enum import Enum, IntEnum
 from operator import add
 from typing import Any
 
@@ -21,6 +21,19 @@ class LossReason(IntEnum):
     WINDOW = 3
     NO_SPEAKER = 4
     NEXT_BANDWIDTH = 5
+
+
+class Finding(str, Enum):
+    """What a run met that its user may want to look at. The values are the names of the counts in `loss_stats.json`."""
+
+    UNORDERED_RECORDING = "unordered_recordings"
+    SHORT_RECORDING = "short_recordings"
+    MILLISECONDS = "millisecond_recordings"
+    NO_BANDWIDTH = "segments_without_bandwidth"
+    EMPTY_TRUNCATION = "empty_truncations"
+    WINDOW_BEHIND_AUDIO = "windows_behind_audio"
+    LARGE_FIELDS = "entries_with_large_fields"
+    REPEATED_WINDOW = "repeated_windows"
 
 
 _NAMES = ("bw", "sr", "spk", "win", "no_spkr", "next_seg_bm")
@@ -123,6 +136,7 @@ class LossStats:
         most_audio_seconds: what `kept_seconds` would be with the selection `most_audio`; None if that was not asked
             for.
         losses: segments that start no candidate window.
+        findings: how often each `Finding` was met, by its value; without those that were not.
 
     >>> total = LossStats(recordings=3, kept_windows=5) + LossStats.of_reject("not_json")
     >>> total.recordings, total.kept_windows, total.reject_fraction
@@ -141,6 +155,7 @@ class LossStats:
     kept_covered_seconds: float = 0.0
     most_audio_seconds: float | None = None
     losses: Losses = field(default_factory=Losses)
+    findings: Counter[str] = field(default_factory=Counter)
 
     @classmethod
     def of_reject(cls, reason: str) -> "LossStats":
@@ -167,6 +182,7 @@ class LossStats:
         if other.most_audio_seconds is not None:
             self.most_audio_seconds = (self.most_audio_seconds or 0.0) + other.most_audio_seconds
         self.losses += other.losses
+        self.findings.update(other.findings)
         return self
 
     def __add__(self, other: "LossStats") -> "LossStats":
@@ -187,6 +203,7 @@ class LossStats:
             "truncation_events": self.losses.truncations,
             **self.losses.to_dict(),
             **self.durations(),
+            **{finding.value: self.findings[finding.value] for finding in Finding},
         }
 
     def durations(self) -> dict[str, float]:
@@ -218,4 +235,5 @@ class LossStats:
             named.get("covered_dur", 0.0),
             named.get("most_audio_dur"),
             Losses.from_dict(named, named.get("truncation_events", 0)),
+            Counter({finding.value: named[finding.value] for finding in Finding if named.get(finding.value)}),
         )

@@ -334,9 +334,13 @@ def number(
     )
 
 
-def whole(default: int, text: str, *, label: str, at_least: int, zero: str = "") -> Any:
+def whole(
+    default: int, text: str, *, label: str, at_least: int, at_most: int = MOST, zero: str = "", metavar: str = "N"
+) -> Any:
     """A field that holds a whole number. `zero` says what 0 means where it means something else than a count."""
-    return _field(Whole(help=text, label=label, metavar="N", default=default, at_least=at_least, zero=zero))
+    return _field(
+        Whole(help=text, label=label, metavar=metavar, default=default, at_least=at_least, at_most=at_most, zero=zero)
+    )
 
 
 def switch(default: bool, text: str, *, label: str) -> Any:

@@ -117,6 +117,11 @@ FLAGS = {
         "Shorten a segment that would make its window longer than the maximum, so that it ends with a word.",
         type="boolean",
     ),
+    "drop_empty_truncations": Param(
+        False,
+        "End a window before a segment of which truncation would leave no word, instead of with it.",
+        type="boolean",
+    ),
     "candidates": _text(
         "longest",
         "Which of the windows that start at one segment are candidates: `longest`, the longest one; `all`, "
@@ -160,6 +165,13 @@ FLAGS = {
         True,
         "Write the kept windows as Lhotse cuts, too, one per line, with an index for training.",
         type="boolean",
+    ),
+    "max_line_bytes": _whole(
+        1073741824,
+        "Longest line that is read or written, in bytes (uncompressed); what is longer is rejected. A "
+        "whole number from 1000 to 1000000000000.",
+        minimum=1000,
+        maximum=1000000000000,
     ),
     # End of what templates/generate.py makes.
 }

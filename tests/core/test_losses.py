@@ -4,7 +4,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alm_beam.core.losses import Losses, LossReason, LossStats, left_to_right_sum
+from alm_beam.core.losses import Finding, Losses, LossReason, LossStats, left_to_right_sum
 
 counts = st.integers(0, 10**9)
 seconds = st.floats(0, 1e9)
@@ -30,6 +30,7 @@ stats = st.builds(
     kept_covered_seconds=seconds,
     most_audio_seconds=st.none() | seconds,
     losses=losses,
+    findings=st.dictionaries(st.sampled_from([each.value for each in Finding]), st.integers(1, 99)).map(Counter),
 )
 
 

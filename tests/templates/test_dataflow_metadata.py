@@ -42,6 +42,7 @@ VALUES: dict[str, tuple[list[str], list[str]]] = {
     "min_speakers": (["1", "5"], AT_LEAST_ONE[1]),
     "max_speakers": (["2", "100"], AT_LEAST_ONE[1]),
     "truncation": SWITCH,
+    "drop_empty_truncations": SWITCH,
     "candidates": (["longest", "all"], ["", "longer", "longest,all"]),
     "selection": (["greedy", "most_audio"], ["", "best"]),
     "compare_selection": SWITCH,
@@ -49,6 +50,7 @@ VALUES: dict[str, tuple[list[str], list[str]]] = {
     "target_duration": SECONDS,
     "candidate_windows": SWITCH,
     "cuts": SWITCH,
+    "max_line_bytes": (["1000", "1073741824", "900000000000"], ["0", "999", "1.5", "1GiB", ""]),
 }
 TAKES_ANYTHING = {"drop_fields": ["", "words", "words, text"], "drop_fields_top_level": ["", "words,segments"]}
 
