@@ -58,7 +58,7 @@ def main(argv: Sequence[str] | None = None, prog: str = "build_windows.py") -> i
     if stats is None:
         print_text(launch.goes_on_where(options, config.output))
     else:
-        print_text(render_summary(stats, config.overlap, shown(config.output)))
+        print_text(render_summary(stats, config))
     return 0
 
 

@@ -1,7 +1,9 @@
 """The summary of a run, as text for a terminal."""
 
-from alm_beam.core.config import GREEDY, OverlapConfig
+from alm_beam.core.config import GREEDY, JobConfig, OverlapConfig
 from alm_beam.core.losses import LossReason, LossStats
+from alm_beam.report.notes import notes
+from alm_beam.storage.secrets import shown
 
 _LOSSES = (
     (LossReason.BANDWIDTH, "low bandwidth"),
@@ -13,13 +15,12 @@ _LOSSES = (
 )
 
 
-def render_summary(stats: LossStats, overlap: OverlapConfig, output: str) -> str:
-    """Lines that tell what a run read, kept and lost, and where it is.
+def render_summary(stats: LossStats, config: JobConfig) -> str:
+    """Lines that tell what a run read, kept and lost, what was met, and where the run is.
 
     Args:
         stats: the run's statistics.
-        overlap: how the windows were chosen that stayed.
-        output: the run's folder.
+        config: what the run was told.
     """
     losses = stats.losses
     rows = [
@@ -38,7 +39,7 @@ def render_summary(stats: LossStats, overlap: OverlapConfig, output: str) -> str
             f"{stats.kept_seconds:,.1f} s kept",
         ),
         ("truncated segments", f"{losses.truncations:,}"),
-        *_yield_rows(stats, overlap),
+        *_yield_rows(stats, config.overlap),
         ("segments that start no window", "", "of segments", "of duration"),
         *(
             (
@@ -52,7 +53,13 @@ def render_summary(stats: LossStats, overlap: OverlapConfig, output: str) -> str
         ("rejected entries", f"{stats.rejected.total():,}", _share(stats.reject_fraction, 1)),
         *((f"  {reason}", f"{count:,}") for reason, count in stats.rejected.most_common()),
     ]
-    return "\n".join([*map(_row, rows), f"output: {output}"])
+    return "\n".join(
+        [
+            *map(_row, rows),
+            *(f"note: {note}" for note in notes(stats, config.windows)),
+            f"output: {shown(config.output)}",
+        ]
+    )
 
 
 def _yield_rows(stats: LossStats, overlap: OverlapConfig) -> list[tuple[str, ...]]:

@@ -1,0 +1,88 @@
+"""What a user should know of a run besides its figures: why there is no window, and what was met in the input."""
+
+from collections.abc import Iterator
+
+from alm_beam.core.config import WindowConfig
+from alm_beam.core.losses import Finding, LossReason, LossStats
+
+_MET = {
+    Finding.UNORDERED_RECORDING: "{} had segments out of the order of time; windows follow the order of the manifest, "
+    "so sort the segments by start|recording",
+    Finding.EMPTY_TRUNCATION: "{} of which truncation left no word ended windows, as segments of no length; "
+    "--drop_empty_truncations ends such windows before them|segment",
+    Finding.WINDOW_BEHIND_AUDIO: "{} gave no cut: they begin behind the duration that the entry states|window",
+    Finding.LARGE_FIELDS: "{} had fields that are too large to be repeated in each cut; they are in alm_output "
+    "alone|entry",
+    Finding.REPEATED_WINDOW: "{} came more than once; does an input hold the same recordings twice?|window",
+}
+"""The note for each finding, and what it counts."""
+
+
+def notes(stats: LossStats, windows: WindowConfig) -> list[str]:
+    """A line for each thing that a user should know.
+
+    Args:
+        stats: the run's statistics.
+        windows: the rules of the run.
+
+    >>> from collections import Counter
+    >>> notes(LossStats(recordings=2, kept_windows=5, findings=Counter(repeated_windows=1)), WindowConfig())
+    ['1 window came more than once; does an input hold the same recordings twice?']
+    """
+    found = [] if stats.kept_windows else [_why_no_window(stats, windows)]
+    return [*found, *_met(stats)]
+
+
+def _met(stats: LossStats) -> Iterator[str]:
+    for finding, text in _MET.items():
+        count = stats.findings[finding.value]
+        if count:
+            note, _, noun = text.partition("|")
+            plural = f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s"
+            yield note.format(f"{count:,} {noun if count == 1 else plural}")
+
+
+def _why_no_window(stats: LossStats, windows: WindowConfig) -> str:
+    """The cause that comes first in the making of windows, of those that concern at least half of the input."""
+    losses, met, rules = stats.losses, stats.findings, windows
+
+    def is_most(segments: int) -> bool:
+        return 2 * segments >= losses.segments
+
+    def is_of_most(finding: Finding) -> bool:
+        return 2 * met[finding.value] >= stats.recordings
+
+    if not stats.recordings:
+        cause = "every entry was rejected" if stats.rejected else "the input has no entry"
+    elif not losses.segments:
+        cause = "the recordings have no segments"
+    elif is_most(losses.lost[LossReason.SAMPLE_RATE]):
+        cause = f"the sample rate is below --min_sample_rate={rules.min_sample_rate:g}; it has to be in Hz"
+    elif is_of_most(Finding.MILLISECONDS):
+        cause = "times look like milliseconds; start and end have to be in seconds"
+    elif rules.min_bandwidth > 0 and is_most(met[Finding.NO_BANDWIDTH.value]):
+        cause = "segments have no metrics.bandwidth, which counts as 0 Hz; try --min_bandwidth=0"
+    elif is_most(losses.lost[LossReason.BANDWIDTH]):
+        cause = (
+            f"segments have less than --min_bandwidth={rules.min_bandwidth:g}; lower it, and see whether "
+            "metrics.bandwidth is in Hz"
+        )
+    elif is_of_most(Finding.UNORDERED_RECORDING):
+        cause = "segments are not in the order of time; sort those of each recording by start"
+    elif is_of_most(Finding.SHORT_RECORDING):
+        cause = (
+            f"recordings are shorter than the shortest window ({rules.min_duration:g} s); try a lower "
+            "--target_window_duration"
+        )
+    elif is_most(losses.lost[LossReason.SPEAKERS]):
+        cause = f"windows have fewer speakers than --min_speakers={rules.min_speakers}; try --min_speakers=1"
+    elif is_most(losses.lost[LossReason.NO_SPEAKER]):
+        cause = "candidates stop at segments labelled no-speaker, or without a speaker; leave out or label those"
+    elif is_most(losses.lost[LossReason.NEXT_BANDWIDTH]):
+        cause = f"candidates stop at segments of less than --min_bandwidth={rules.min_bandwidth:g}; lower it"
+    else:
+        cause = (
+            f"no run of segments lasts {rules.min_duration:g} to {rules.max_duration:g} s; try a higher --tolerance or "
+            "another --target_window_duration"
+        )
+    return f"no windows: {cause}"

@@ -1,0 +1,122 @@
+"""What the summary tells of a run beside its figures."""
+
+from collections import Counter
+
+import pytest
+
+from alm_beam.cli.windows import main
+from alm_beam.core.config import WindowConfig
+from alm_beam.core.loss_stats import loss_stats
+from alm_beam.core.losses import Finding, LossStats
+from alm_beam.core.manifest import parse_recording
+from alm_beam.core.overlap import filter_overlaps
+from alm_beam.core.windows import build_windows
+from alm_beam.report.notes import notes
+from tests.manifests import write
+
+GOOD = {"metrics": {"bandwidth": 8000}}
+
+
+def turns(count: int = 60, seconds: float = 5.0, unit: float = 1.0, **fields: object) -> list[dict]:
+    """Segments of two speakers, without pauses."""
+    return [
+        {"start": n * seconds * unit, "end": (n + 1) * seconds * unit, "speaker": "ab"[n % 2], **GOOD, **fields}
+        for n in range(count)
+    ]
+
+
+def entry(segments: list[dict], rate: float = 16000) -> dict:
+    return {"audio_filepath": "a.wav", "audio_sample_rate": rate, "segments": segments}
+
+
+def stats_of(*entries: dict, config: WindowConfig = WindowConfig()) -> LossStats:
+    total = LossStats()
+    for each in entries:
+        total += loss_stats(filter_overlaps(build_windows(parse_recording(each), config)))
+    return total
+
+
+def test_a_run_with_windows_has_no_note():
+    stats = stats_of(entry(turns()))
+    assert stats.kept_windows
+    assert notes(stats, WindowConfig()) == []
+
+
+CAUSES = {
+    "no recordings": ([], "the input has no entry"),
+    "no segments": ([entry([])], "the recordings have no segments"),
+    "sample rate in kHz": ([entry(turns(), rate=16)], "the sample rate is below --min_sample_rate=16000"),
+    "milliseconds": ([entry(turns(unit=1000))], "times look like milliseconds"),
+    "half in milliseconds": (
+        [entry(turns(unit=1000)), entry(turns(10))],
+        "times look like milliseconds",
+    ),
+    "no metrics": ([entry(turns(metrics=None))], "try --min_bandwidth=0"),
+    "bandwidth in kHz": ([entry(turns(metrics={"bandwidth": 8}))], "less than --min_bandwidth=8000"),
+    "by speaker": ([entry(sorted(turns(20), key=lambda each: -each["start"]))], "not in the order of time"),
+    "short": ([entry(turns(10))], "shorter than the shortest window (108 s)"),
+    "one speaker": ([entry(turns(speaker="a"))], "try --min_speakers=1"),
+    "no speaker": (
+        [entry([{**each, "speaker": ["a", "no-speaker"][n % 2]} for n, each in enumerate(turns())])],
+        "stop at segments labelled no-speaker",
+    ),
+    "low bandwidth between": (
+        [entry([{**each, "metrics": {"bandwidth": 4000 if n % 5 == 4 else 8000}} for n, each in enumerate(turns())])],
+        "stop at segments of less than --min_bandwidth=8000",
+    ),
+    "long segments": ([entry(turns(5, seconds=140))], "no run of segments lasts 108 to 132 s"),
+}
+
+
+@pytest.mark.parametrize(("entries", "cause"), CAUSES.values(), ids=CAUSES)
+def test_a_run_without_windows_says_why(entries, cause):
+    stats = stats_of(*entries)
+    assert not stats.kept_windows
+    assert [note for note in notes(stats, WindowConfig()) if cause in note and note.startswith("no windows: ")]
+
+
+def test_what_most_of_the_input_has_is_the_cause_not_what_a_little_of_it_has():
+    stats = stats_of(entry(turns(10)), entry(turns(10)), entry(turns(10, metrics=None)))
+    assert "shorter than" in notes(stats, WindowConfig())[0]
+
+
+def test_missing_bandwidth_is_no_cause_where_none_is_asked_for():
+    config = WindowConfig(min_bandwidth=0)
+    stats = stats_of(entry(turns(10, metrics=None)), config=config)
+    assert "shorter than" in notes(stats, config)[0]
+
+
+def test_only_rejects():
+    assert notes(LossStats.of_reject("not_json"), WindowConfig()) == ["no windows: every entry was rejected"]
+
+
+FOUND = {
+    Finding.UNORDERED_RECORDING: "had segments out of the order of time",
+    Finding.EMPTY_TRUNCATION: "--drop_empty_truncations",
+    Finding.WINDOW_BEHIND_AUDIO: "gave no cut",
+    Finding.LARGE_FIELDS: "too large to be repeated in each cut",
+    Finding.REPEATED_WINDOW: "came more than once",
+}
+
+
+@pytest.mark.parametrize(("finding", "text"), FOUND.items(), ids=str)
+def test_what_was_met_is_told_with_its_number(finding, text):
+    stats = LossStats(recordings=2000, kept_windows=1, findings=Counter({finding.value: 1234}))
+    [note] = notes(stats, WindowConfig())
+    assert note.startswith("1,234 ")
+    assert text in note
+    stats.findings[finding.value] = 1
+    assert notes(stats, WindowConfig())[0].startswith("1 ")
+
+
+def test_segments_out_of_order_are_counted_by_recording():
+    swapped = turns()
+    swapped[3], swapped[9] = swapped[9], swapped[3]
+    stats = stats_of(entry(turns()), entry(swapped), entry([]))
+    assert stats.findings == Counter(unordered_recordings=1, short_recordings=1)
+
+
+def test_the_summary_of_a_run_shows_the_notes(tmp_path, capsys):
+    manifest = write(tmp_path / "in.jsonl", b'{"audio_sample_rate": 16000, "segments": []}\n')
+    assert main([f"--input={manifest}", f"--output={tmp_path / 'out'}"]) == 0
+    assert "\nnote: no windows: the recordings have no segments\n" in capsys.readouterr().out
