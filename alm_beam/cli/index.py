@@ -1,47 +1,73 @@
 """`alm-beam index`: the index of existing cuts."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from alm_beam.cli.flags import FlagParser
 from alm_beam.cli.output import printed
 
+if TYPE_CHECKING:
+    from alm_beam.storage.index.meta import Meta
+    from alm_beam.storage.index.unusable import UnusableLines
+
 
 def main(argv: Sequence[str], prog: str) -> int:
-    """Makes or checks the index, prints what is in it, and gives the exit code."""
+    """Makes or checks the index, prints what is in it, and gives the exit code.
+
+    Raises:
+        SystemExit: with code 2 when a flag is wrong, or there is an index and no `--overwrite`; nothing was written.
+    """
     parser = FlagParser(
         prog=prog,
         description="Makes or checks the index of the cuts*.jsonl in a folder. (`alm-beam windows` indexes its own.)",
+        epilog="Exit code: 0 when the index is complete, or sound; 1 when it could not be made, or is not sound; 2\n"
+        "when a flag is wrong, or there is an index and no --overwrite: then nothing was written.",
     )
     parser.add_argument("dir", metavar="DIR", help="folder of cuts, a path or any fsspec URL")
     parser.add_argument("--overwrite", action="store_true", help="replace the index if there is one")
     parser.add_argument(
         "--check", action="store_true", help="make no index; read all that the index lists, and compare"
     )
+    parser.add_argument(
+        "--skip_unusable",
+        action="store_true",
+        help="leave out lines that cannot be indexed (MixedCut, NaN, blank, ...), and tell which",
+    )
     parser.add_storage_options()
     flags = parser.parse_known_flags(argv)
+    for name in ("overwrite", "skip_unusable"):
+        if flags.check and getattr(flags, name):
+            parser.error(f"--check makes no index, so --{name} means nothing beside it; give one of them")
 
     def summary() -> str:
-        from alm_beam.storage.index.build import build_index
+        from alm_beam.storage.index.build import make_index
+        from alm_beam.storage.index.format import IndexExistsError
         from alm_beam.storage.index.open import open_index
         from alm_beam.storage.index.verify import verify_index
-        from alm_beam.storage.secrets import shown
 
         options = parser.storage_options(flags, [flags.dir])
-        if not flags.check:
-            build_index(flags.dir, overwrite=flags.overwrite, storage_options=options)
-        index = open_index(flags.dir, storage_options=options)
         if flags.check:
-            verify_index(index)
-        state = f"{'sound' if flags.check else 'indexed'}: {shown(flags.dir)}, fingerprint {index.fingerprint}"
-        return "\n".join(
-            (
-                f"{len(index):,} windows, {index.duration / 3600:,.2f} hours, in {len(index.shards):,} shards",
-                *(
-                    f"{label.rows:>12,} {label.duration / 3600:>12,.2f} hours  {label.label or '(no source)'}"
-                    for label in index.labels
-                ),
-                state,
-            )
-        )
+            index = open_index(flags.dir, storage_options=options)
+            return _summary("sound", flags.dir, index.meta, index.repeated_windows, verify_index(index))
+        try:
+            made = make_index(flags.dir, overwrite=flags.overwrite, skip_unusable=flags.skip_unusable, options=options)
+        except IndexExistsError as error:
+            parser.error(str(error))
+        return _summary("indexed", flags.dir, made.meta, made.meta.repeated_windows or 0, made.skipped)
 
     return printed(prog, summary)
+
+
+def _summary(state: str, folder: str, meta: "Meta", repeated: int, skipped: "UnusableLines") -> str:
+    from alm_beam.core.text import visible
+    from alm_beam.storage.secrets import shown
+
+    lines = [f"{meta.rows:,} windows, {meta.duration / 3600:,.2f} hours, in {len(meta.shards):,} shards"]
+    for label in meta.labels:
+        name = visible(label.label) or "(no source)"
+        lines.append(f"{label.rows:>12,} {label.duration / 3600:>12,.2f} hours  {name}")
+    if repeated:
+        lines.append(f"{repeated:,} repeated windows: their lines are the same as those of other windows")
+    if skipped.total:
+        lines += [f"left out {skipped.summary()}:", *skipped.lines()]
+    return "\n".join([*lines, f"{state}: {visible(shown(folder))}, fingerprint {meta.fingerprint}"])

@@ -1,5 +1,6 @@
 """The end of a run: everything that it staged is published together, and `_SUCCESS` comes last."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -9,7 +10,7 @@ from apache_beam import PCollection
 from apache_beam.pvalue import AsIter
 
 from alm_beam.core.errors import RejectLimitError
-from alm_beam.core.losses import LossStats
+from alm_beam.core.losses import Finding, LossStats
 from alm_beam.storage.index.format import FOLDER, META, ROWS
 from alm_beam.storage.paths import errors_that_name, located, make_folder
 from alm_beam.storage.run_folder import FAILED_RUN, LOSS_STATS, REJECTS, Sharded, StagedRun
@@ -23,9 +24,11 @@ class _FinishRun(beam.DoFn):
         self._facts = facts
         self._max_reject_fraction = max_reject_fraction
 
-    def process(self, stats: LossStats, fingerprints: Iterable[str], *names: Iterable[str]) -> Iterator[LossStats]:
+    def process(self, stats: LossStats, repeated: Iterable[int], *names: Iterable[str]) -> Iterator[LossStats]:
+        indexes = [*repeated]  # one, or none
+        stats = stats + LossStats(findings=+Counter({Finding.REPEATED_WINDOW.value: sum(indexes)}))
         if not self._run.was_completed():
-            self._publish(stats, bool([*fingerprints]), dict(zip(self._outputs, names)))
+            self._publish(stats, bool(indexes), dict(zip(self._outputs, names)))
             self._run.mark_complete()
         yield stats
 
@@ -69,14 +72,15 @@ def _write_json(run: StagedRun, name: str, content: dict[str, Any]) -> None:
 class FinishRun(beam.PTransform):
     """Publishes a run when all of it is staged, and then, if few enough entries were rejected, writes `_SUCCESS`.
 
-    As a part of the graph it holds also where the process that launched the run does not wait for it.
+    It gives the statistics, and in them how many windows the run has made twice. As a part of the graph it holds also
+    where the process that launched the run does not wait for it.
     """
 
     def __init__(
         self,
         run: StagedRun,
         shards: Mapping[Sharded, tuple[PCollection[str], int]],
-        index: PCollection[str] | None,
+        index: PCollection[int] | None,
         facts: dict[str, Any],
         max_reject_fraction: float,
     ):
@@ -84,7 +88,7 @@ class FinishRun(beam.PTransform):
         Args:
             run: the run.
             shards: for each output the names that `StageShards` gave, and the least number of shards.
-            index: the fingerprint that `IndexCuts` gave; None where no index is made.
+            index: how many windows are repeated, as `IndexCuts` gave it; None where no index is made.
             facts: what `loss_stats.json` states beside the statistics.
             max_reject_fraction: the run fails above it.
         """

@@ -6,8 +6,9 @@ import apache_beam as beam
 from apache_beam import PCollection
 from apache_beam.pvalue import AsIter
 
-from alm_beam.storage.index import build
+from alm_beam.storage.index.build import merge_parts
 from alm_beam.storage.index.format import FOLDER
+from alm_beam.storage.index.scan import scan_shard
 from alm_beam.storage.run_folder import CUTS, StagedRun
 from alm_beam.transforms.write import numbered_shards
 
@@ -17,7 +18,7 @@ class _ScanShard(beam.DoFn):
         self._run = run
 
     def process(self, name: str) -> Iterator[str]:
-        build.scan_shard(self._run.shards_url(CUTS), name, _parts(self._run), self._run.options)
+        _scan(self._run, name)
         yield name
 
 
@@ -26,16 +27,16 @@ class _MergeParts(beam.DoFn):
         self._run = run
         self._min_count = min_count
 
-    def process(self, _: bytes, scanned: Iterable[str]) -> Iterator[str]:
+    def process(self, _: bytes, scanned: Iterable[str]) -> Iterator[int]:
         run, names = self._run, {*scanned}
         numbered = numbered_shards(run, CUTS, names, self._min_count)
         for empty in numbered.keys() - names:
-            build.scan_shard(run.shards_url(CUTS), empty, _parts(run), run.options)
-        yield build.merge_parts(_parts(run), numbered, f"{run.url}/{FOLDER}", run.options).fingerprint
+            _scan(run, empty)
+        yield merge_parts(_parts(run), numbered, f"{run.url}/{FOLDER}", run.options).repeated_windows or 0
 
 
 class IndexCuts(beam.PTransform):
-    """The names of the staged shards of cuts to the fingerprint of their index, when that is staged, too.
+    """The names of the staged shards of cuts to the number of their repeated windows, when their index is staged, too.
 
     Shards are scanned in parallel. Rows go through files and not through the runner: those of a shard may be 100 MB.
     """
@@ -50,10 +51,15 @@ class IndexCuts(beam.PTransform):
         self._scan = _ScanShard(run)
         self._merge = _MergeParts(run, min_count)
 
-    def expand(self, shards: PCollection[str]) -> PCollection[str]:
+    def expand(self, shards: PCollection[str]) -> PCollection[int]:
         scanned = shards | beam.Reshuffle() | "ScanShard" >> beam.ParDo(self._scan)
         merge = beam.ParDo(self._merge, AsIter(scanned))
         return shards.pipeline | beam.Impulse() | "MergeParts" >> merge
+
+
+def _scan(run: StagedRun, name: str) -> None:
+    """Scans a shard, of which every line has to be a cut: the run itself has written them."""
+    scan_shard(run.shards_url(CUTS), name, _parts(run), run.options).unusable.refuse()
 
 
 def _parts(run: StagedRun) -> str:

@@ -2,30 +2,30 @@
 
 import os
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import numpy as np
+import numpy.typing as npt
 
 from alm_beam.storage.connections import StorageOptions
+from alm_beam.storage.index.fingerprint import repeats
 from alm_beam.storage.index.format import (
     COMPRESSED_SHARD_NAME,
     FOLDER,
+    MAX_SECONDS,
     META,
     ROW,
     ROWS,
     SHARD_NAME,
-    VERSION,
     Digest,
     IndexFault,
-    Label,
-    Meta,
     Rows,
-    Shard,
     key_of,
 )
+from alm_beam.storage.index.meta import AGAIN, Label, Meta, Shard, decoded_meta
 from alm_beam.storage.options import options_by_protocol
 from alm_beam.storage.paths import BLOCK_BYTES, Located, errors_that_name, files_below, is_local, located, modified
 from alm_beam.storage.secrets import shown
@@ -35,11 +35,13 @@ __all__ = ["ROW", "Index", "IndexFault", "Label", "Shard", "open_index"]
 WHOLE_CHECK_BYTES = 256 << 20
 """A rows.bin of up to so many bytes (5,600,000 windows) is read whole when it is opened; a larger one in samples."""
 
+_ROWS_AT_A_TIME = 1 << 16
+
 _CANDIDATES = 1 << 16
 """Rows among which one of each shard is looked for."""
 
+_NO_LINE = "a row is of no line of any shard, or not in its place"
 _OTHER_BYTES = "its bytes are not those that were written (rows_digest in index.json is another)"
-_AGAIN = "make the index again: alm-beam index DIR --overwrite"
 
 
 class Index:
@@ -52,7 +54,7 @@ class Index:
         fingerprint: of the windows in their order, the same however they were sharded.
         duration: seconds, of all windows.
         labels: the sources, sorted; each is a range of the rows.
-        shards: the files, sorted by name; `rows["shard"]` counts them.
+        shards: the files; `rows["shard"]` counts them.
         meta: what index.json holds.
         options: fsspec's, by which the cuts are reached.
     """
@@ -71,6 +73,21 @@ class Index:
         self.rows: Rows = np.memmap(path, ROW, "r") if meta.rows else np.empty(0, ROW)
         self.rows.flags.writeable = False
         self.meta = meta
+
+    @cached_property
+    def repeated_windows(self) -> int:
+        """How many rows are the same window as the row before; without them every window is there once.
+
+        An index of version 2 does not state it, and all of its rows are read.
+        """
+        if self.meta.repeated_windows is not None:
+            return self.meta.repeated_windows
+        return sum(repeats(rows, before) for rows, before in self._blocks())
+
+    def _blocks(self) -> Iterator[tuple[Rows, Rows]]:
+        """The rows, so many at a time, and the row before, or none."""
+        for at in range(0, len(self), _ROWS_AT_A_TIME):
+            yield self.rows[at : at + _ROWS_AT_A_TIME], self.rows[max(at - 1, 0) : at]
 
     def __len__(self) -> int:
         return self.meta.rows
@@ -105,7 +122,7 @@ def open_index(url: str, *, samples: int = 16, storage_options: Mapping[str, Any
     meta = _read_meta(place)
     _check_shards(place, meta)
     index = Index(url, meta, _rows_path(place, meta), options)
-    _check_ranges(place, index)
+    _check_rows(place, index)
     _check_lines(place, index, _sampled(index.rows, len(index.shards), samples))
     return index
 
@@ -133,24 +150,20 @@ def _read_meta(place: Located) -> Meta:
             content: bytes = place.fs.cat_file(_file(place, META))
     except FileNotFoundError:
         raise IndexFault(f"{where}: there is no index; make one: alm-beam index DIR") from None
-    try:
-        version = msgspec.json.decode(content, type=dict[str, Any]).get("version")
-        if version != VERSION:
-            raise IndexFault(f"{where}: is of version {version!r}, this alm_beam reads {VERSION}; {_AGAIN}")
-        meta = msgspec.json.decode(content, type=Meta)
-    except msgspec.MsgspecError as error:
-        raise IndexFault(
-            f"{where}: is no index.json, or half of one ({error}; {len(content)} bytes); {_AGAIN}"
-        ) from None
-    first = 0
-    for label in meta.labels:
-        if label.first != first or label.rows < 1:
-            raise IndexFault(f"{where}: the rows of label {label.label!r} do not follow those before; {_AGAIN}")
-        first += label.rows
-    names = [label.label for label in meta.labels]
-    if not first == meta.rows == sum(shard.rows for shard in meta.shards) or names != sorted(set(names)):
-        raise IndexFault(f"{where}: labels, shards and rows contradict each other; {_AGAIN}")
-    return meta
+    return decoded_meta(content, where)
+
+
+def check_files(place: Located, meta: Meta) -> None:
+    """Compares the files of an index that was made with what it states, without a look into the cuts.
+
+    Raises:
+        IndexFault: a shard was changed since, or the index is not the one that was made.
+        OSError: something could not be read.
+    """
+    if _read_meta(place) != meta:
+        raise IndexFault(f"{_meta_url(place)}: another process has made the index again")
+    _check_size(place, meta)
+    _check_shards(place, meta)
 
 
 def _check_shards(place: Located, meta: Meta) -> None:
@@ -162,12 +175,12 @@ def _check_shards(place: Located, meta: Meta) -> None:
     for name in sorted(files.keys() | known.keys()):
         where = shown(place.url(f"{place.path}/{name}"))
         if name not in files:
-            raise IndexFault(f"{where}: is in the index, but missing; restore it, or {_AGAIN}")
+            raise IndexFault(f"{where}: is in the index, but missing; restore it, or {AGAIN}")
         if name not in known:
             if SHARD_NAME.fullmatch(name):
-                raise IndexFault(f"{where}: is not in the index; remove it, or {_AGAIN}")
+                raise IndexFault(f"{where}: is not in the index; remove it, or {AGAIN}")
             if COMPRESSED_SHARD_NAME.fullmatch(name):
-                raise IndexFault(f"{where}: is not in the index, and compressed; remove or decompress it, and {_AGAIN}")
+                raise IndexFault(f"{where}: is not in the index, and compressed; remove or decompress it, and {AGAIN}")
             continue
         size, indexed = int(files[name]["size"]), known[name].size
         if size != indexed:
@@ -175,15 +188,15 @@ def _check_shards(place: Located, meta: Meta) -> None:
             other = next((each.name for each in meta.shards if each.size == size), None)
             what += f", or swapped with {other}, which had this size" if other else ", or it was rewritten"
             raise IndexFault(
-                f"{where}: has {size} bytes, {indexed} when it was indexed: {what}; restore it, or {_AGAIN}"
+                f"{where}: has {size} bytes, {indexed} when it was indexed: {what}; restore it, or {AGAIN}"
             )
         if modified(files[name]) > made:
             why = "it was rewritten or copied since. The same windows give the same index, and no state is lost"
-            raise IndexFault(f"{where}: is newer than the index: {why}; {_AGAIN}")
+            raise IndexFault(f"{where}: is newer than the index: {why}; {AGAIN}")
 
 
-def _rows_path(place: Located, meta: Meta, *, trusted: bool = False) -> str:
-    """Where rows.bin is on this machine; its bytes are those that index.json means, as far as they are looked at."""
+def _check_size(place: Located, meta: Meta) -> int:
+    """The size of rows.bin, bytes, which is that of its rows."""
     path = _file(place, ROWS)
     where = shown(place.url(path))
     size = meta.rows * ROW.itemsize
@@ -191,14 +204,21 @@ def _rows_path(place: Located, meta: Meta, *, trusted: bool = False) -> str:
         with errors_that_name(where):
             found = int(place.fs.info(path)["size"])
     except FileNotFoundError:
-        raise IndexFault(f"{where}: is missing; {_AGAIN}") from None
+        raise IndexFault(f"{where}: is missing; {AGAIN}") from None
     if found != size:
         what = "it is empty" if not found else "it is cut off" if found < size else "something was appended"
-        raise IndexFault(f"{where}: has {found} bytes where {meta.rows} rows have {size}: {what}; {_AGAIN}")
+        raise IndexFault(f"{where}: has {found} bytes where {meta.rows} rows have {size}: {what}; {AGAIN}")
+    return size
+
+
+def _rows_path(place: Located, meta: Meta, *, trusted: bool = False) -> str:
+    """Where rows.bin is on this machine; its bytes are those that index.json means, as far as they are looked at."""
+    path, size = _file(place, ROWS), _check_size(place, meta)
+    where = shown(place.url(path))
     is_checked = not trusted and size <= WHOLE_CHECK_BYTES
     if is_local(place.fs) or not size:
         if is_checked and size and _digest_of_file(path) != meta.rows_digest:
-            raise IndexFault(f"{where}: {_OTHER_BYTES}; {_AGAIN}")
+            raise IndexFault(f"{where}: {_OTHER_BYTES}; {AGAIN}")
         return path
     copy = _cache_folder() / f"{meta.rows_digest}.bin"
     is_whole = copy.exists() and copy.stat().st_size == size
@@ -232,7 +252,7 @@ def _fetch(place: Located, path: str, copy: Path, meta: Meta) -> None:
                     target.write(data)
             target.close()
             if digest.hex() != meta.rows_digest:
-                raise IndexFault(f"{where}: {_OTHER_BYTES}; {_AGAIN}")
+                raise IndexFault(f"{where}: {_OTHER_BYTES}; {AGAIN}")
             os.replace(target.name, copy)
         except BaseException:
             target.close()
@@ -248,12 +268,36 @@ def _digest_of_file(path: str) -> str:
     return digest.hex()
 
 
-def _check_ranges(place: Located, index: Index) -> None:
-    """Looks at the first and the last row of each label."""
+def _check_rows(place: Located, index: Index) -> None:
+    """Looks at the first and the last row of each label; and at all rows, of no more than are read whole."""
+    where = shown(place.url(_file(place, ROWS)))
     for number, label in enumerate(index.labels):
         if not index.rows["label"][label.first] == index.rows["label"][label.first + label.rows - 1] == number:
-            where = shown(place.url(_file(place, ROWS)))
-            raise IndexFault(f"{where}: rows from {label.first} on are not of label {label.label!r}; {_AGAIN}")
+            raise IndexFault(f"{where}: rows from {label.first} on are not of label {label.label!r}; {AGAIN}")
+    if index.rows.nbytes <= WHOLE_CHECK_BYTES:
+        sizes = np.array([shard.size for shard in index.shards], np.uint64)
+        if not all(_are_sound(rows, before, sizes) for rows, before in index._blocks()):
+            raise IndexFault(f"{where}: {_NO_LINE}; {AGAIN}")
+
+
+def _are_sound(rows: Rows, before: Rows, sizes: npt.NDArray[np.uint64]) -> bool:
+    """Whether each row may be that of a line, and labels are in their order.
+
+    Args:
+        rows: in the order of the index.
+        before: the row before the first of them, or none.
+        sizes: of the shards, bytes.
+    """
+    if rows["shard"].max() >= len(sizes):
+        return False
+    size = sizes[rows["shard"]]
+    labels = np.concatenate((before["label"], rows["label"]))
+    return bool(
+        (rows["offset"] <= size).all()
+        and (rows["length"] <= size - rows["offset"]).all()
+        and ((rows["duration"] >= 0) & (rows["duration"] <= MAX_SECONDS)).all()
+        and (labels[1:] >= labels[:-1]).all()
+    )
 
 
 def _sampled(rows: Rows, shards: int, samples: int) -> list[int]:
@@ -274,17 +318,17 @@ def _check_lines(place: Located, index: Index, numbers: Iterable[int]) -> None:
     if not len(rows):
         return
     for row in rows:
-        if row["shard"] >= len(index.shards) or row["offset"] + row["length"] > index.shards[row["shard"]].size:
-            where = shown(place.url(_file(place, ROWS)))
-            raise IndexFault(f"{where}: a row is of no line of any shard; {_AGAIN}")
+        end = int(row["offset"]) + int(row["length"])
+        if row["shard"] >= len(index.shards) or end > index.shards[row["shard"]].size:
+            raise IndexFault(f"{shown(place.url(_file(place, ROWS)))}: {_NO_LINE}; {AGAIN}")
     paths = [f"{place.path}/{index.shards[row['shard']].name}" for row in rows]
     befores = [int(row["offset"] > 0) for row in rows]
     starts = [int(row["offset"]) - before for row, before in zip(rows, befores)]
-    ends = [int(row["offset"] + row["length"]) for row in rows]
+    ends = [int(row["offset"]) + int(row["length"]) for row in rows]
     with errors_that_name(place.url(place.path)):
         pieces: list[bytes] = place.fs.cat_ranges(paths, starts, ends)
     for path, row, before, piece in zip(paths, rows, befores, pieces):
         if piece[:before] not in (b"", b"\n") or key_of(piece[before:]) != row["key"].tobytes():
             where = shown(place.url(path))
             what = f"the line at byte {row['offset']} is not the one that was indexed"
-            raise IndexFault(f"{where}: {what}: the file was rewritten, or swapped; restore it, or {_AGAIN}")
+            raise IndexFault(f"{where}: {what}: the file was rewritten, or swapped; restore it, or {AGAIN}")

@@ -2,39 +2,72 @@
 
 import tempfile
 
-from alm_beam.storage.index.build import merged_meta, scan_shard
+from alm_beam.storage.index.build import merged_meta
 from alm_beam.storage.index.format import FOLDER, META, ROWS, Digest, IndexFault
+from alm_beam.storage.index.meta import AGAIN, Meta
 from alm_beam.storage.index.open import Index
+from alm_beam.storage.index.scan import scan_shard
+from alm_beam.storage.index.unusable import UnusableLines
 from alm_beam.storage.paths import located
 from alm_beam.storage.secrets import shown
 
 _ROWS_AT_A_TIME = 1 << 16
 
 
-def verify_index(index: Index) -> None:
+def verify_index(index: Index) -> UnusableLines:
     """Makes the index of the shards anew, in the temporary folder of this machine, and compares.
 
     It finds what `open_index` may overlook: lines that were rewritten at the same length, within a shard that kept its
     time; and rows of a rows.bin that is too large to be read whenever it is opened.
+
+    Returns:
+        The lines that the index leaves out.
 
     Raises:
         IndexFault: something differs.
         OSError: something could not be read, or the temporary folder is full: it takes as much as rows.bin.
     """
     place = located(index.url, index.options)
-    again = "make the index again: alm-beam index DIR --overwrite"
-    rows_digest = Digest()
-    for at in range(0, len(index), _ROWS_AT_A_TIME):
-        rows_digest.add(index.rows[at : at + _ROWS_AT_A_TIME].data)
-    if rows_digest.hex() != index.meta.rows_digest:
-        where = shown(place.url(f"{place.path}/{FOLDER}/{ROWS}"))
-        raise IndexFault(f"{where}: its bytes are not those that were written; {again}")
+    rows_digest = _checked_digest(index, shown(place.url(f"{place.path}/{FOLDER}/{ROWS}")))
+    skipped = []
     with tempfile.TemporaryDirectory(prefix="alm_beam_") as parts:
         for shard in index.shards:
-            if scan_shard(index.url, shard.name, parts, index.options) != shard:
+            part = scan_shard(index.url, shard.name, parts, index.options)
+            if not index.meta.skipped:
+                part.unusable.refuse()
+            if part.shard != shard:
                 where = shown(place.url(f"{place.path}/{shard.name}"))
-                raise IndexFault(f"{where}: its lines are not those that were indexed; restore it, or {again}")
+                raise IndexFault(f"{where}: its lines are not those that were indexed; restore it, or {AGAIN}")
+            skipped.append(part.unusable)
         names = {shard.name: shard.name for shard in index.shards}
-        if merged_meta(located(parts), names, len) != index.meta:
-            where = shown(place.url(f"{place.path}/{FOLDER}/{META}"))
-            raise IndexFault(f"{where}: is not what the shards give; {again}")
+        found = merged_meta(located(parts), names, len)
+    if found.rows_digest != rows_digest or not _are_same(found, index.meta):
+        where = shown(place.url(f"{place.path}/{FOLDER}/{META}"))
+        raise IndexFault(f"{where}: is not what the shards give; {AGAIN}")
+    return UnusableLines.added(skipped)
+
+
+def _checked_digest(index: Index, where: str) -> str:
+    """The digest that rows.bin has without what is in `reserved`, when it has the one that it should have with that."""
+    whole, known = Digest(), Digest()
+    for at in range(0, len(index), _ROWS_AT_A_TIME):
+        rows = index.rows[at : at + _ROWS_AT_A_TIME]
+        whole.add(rows.data)
+        rows = rows.copy()
+        rows["reserved"] = 0
+        known.add(rows.data)
+    if whole.hex() != index.meta.rows_digest:
+        raise IndexFault(f"{where}: its bytes are not those that were written; {AGAIN}")
+    return known.hex()
+
+
+def _are_same(found: Meta, stated: Meta) -> bool:
+    """Whether an index that was made anew is the stated one, of this version or an earlier one."""
+    repeated = stated.repeated_windows
+    return (
+        found.rows == stated.rows
+        and found.fingerprint == stated.fingerprint
+        and (found.duration, found.labels, found.shards) == (stated.duration, stated.labels, stated.shards)
+        and found.skipped == stated.skipped
+        and (repeated is None or found.repeated_windows == repeated)
+    )

@@ -1,0 +1,289 @@
+"""Scanning a shard of cuts into sorted runs of rows.
+
+A run holds at most RUN_ROWS rows and is a file, so memory does not grow with a shard. Every file is written whole and
+with the same content by whoever writes it, so a runner may scan a shard again, or twice at the same time.
+"""
+
+from collections.abc import Iterator
+from operator import attrgetter
+from typing import Annotated, Any, TypeAlias
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from alm_beam.storage.connections import NO_OPTIONS, StorageOptions
+from alm_beam.storage.index.format import (
+    COMPRESSED_SHARD_NAME,
+    MAX_LINE_BYTES,
+    MAX_SECONDS,
+    ROW,
+    SHARD_NAME,
+    Digest,
+    IndexFault,
+    Rows,
+    key_of,
+)
+from alm_beam.storage.index.merge import RUN_ROWS, sorted_rows
+from alm_beam.storage.index.meta import Shard, why_no_shard_name
+from alm_beam.storage.index.unusable import Unusable, UnusableLines, read_cut
+from alm_beam.storage.paths import BLOCK_BYTES, Located, errors_that_name, files_below, located, written_whole
+from alm_beam.storage.secrets import shown
+
+Offsets: TypeAlias = npt.NDArray[np.int64]
+
+_READ_BYTES = 1 << 19
+_OPEN, _CLOSE = b"{}"
+
+
+class _Custom(msgspec.Struct, gc=False):
+    source: Any = None
+
+
+class _Cut(msgspec.Struct, gc=False):
+    """What a record states of a cut."""
+
+    duration: float
+    custom: _Custom = msgspec.field(default_factory=_Custom)
+
+
+_decoder = msgspec.json.Decoder(_Cut)
+_duration_of, _source_of = attrgetter("duration"), attrgetter("custom.source")
+
+
+class RunLabels(msgspec.Struct, frozen=True):
+    """The labels of a run, sorted, which its rows count."""
+
+    rows: Annotated[int, msgspec.Meta(ge=0)]
+    labels: tuple[str, ...]
+
+
+class Part(msgspec.Struct, frozen=True):
+    """What is known of a scanned shard; its rows are in runs beside it.
+
+    Attributes:
+        shard: as the index states it.
+        runs: of its rows.
+        unusable: lines that have no row.
+    """
+
+    shard: Shard
+    runs: tuple[RunLabels, ...]
+    unusable: UnusableLines
+
+
+def find_shards(url: str, options: StorageOptions = NO_OPTIONS) -> list[str]:
+    """The names of the shards in a folder, sorted.
+
+    Raises:
+        IndexFault: there is none, or a compressed one, or one whose name an index cannot hold.
+    """
+    place = located(url, options)
+    with errors_that_name(url):
+        names = sorted(path.rpartition("/")[2] for path, _ in files_below(place.fs, place.path, 1))
+    for name in names:
+        if COMPRESSED_SHARD_NAME.fullmatch(name):
+            raise IndexFault(f"{shown(url)}/{name}: is compressed, so no line of it can be found; decompress it")
+    shards = [name for name in names if SHARD_NAME.fullmatch(name)]
+    if not shards:
+        raise IndexFault(f"{shown(url)}: holds no cuts*.jsonl")
+    for name in shards:
+        why = why_no_shard_name(name)
+        if why:
+            raise IndexFault(f"{shown(url)}/{name}: its name {why}; rename it")
+    return shards
+
+
+def scan_shard(url: str, name: str, parts: str, options: StorageOptions = NO_OPTIONS) -> Part:
+    """Makes the runs of a shard, and what is to be known of them. Lines that cannot be indexed have no row.
+
+    Args:
+        url: the folder.
+        name: the shard's name in it.
+        parts: the folder for the runs.
+        options: fsspec's.
+
+    Raises:
+        OSError: something could not be read or written.
+    """
+    place, parts_place = located(url, options), located(parts, options)
+    scan = _Scan(place, name, parts_place)
+    for data in _whole_lines(place, f"{place.path}/{name}"):
+        scan.add(data)
+    part = scan.finished()
+    with (
+        errors_that_name(parts_place.url(parts_place.path)),
+        written_whole(parts_place.fs, part_path(parts_place, name), parts_place.path) as target,
+    ):
+        target.write(msgspec.json.encode(part))
+    return part
+
+
+def read_part(parts: Located, name: str) -> Part:
+    """What `scan_shard` wrote of a shard.
+
+    Raises:
+        IndexFault: it was changed.
+        OSError: it could not be read.
+    """
+    path = part_path(parts, name)
+    with errors_that_name(parts.url(path)):
+        content = parts.fs.cat_file(path)
+    try:
+        part = msgspec.json.decode(content, type=Part)
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        raise IndexFault(f"{shown(parts.url(path))}: was changed ({error}); start again") from None
+    if part.shard.name != name or part.shard.rows != sum(run.rows for run in part.runs):
+        raise IndexFault(f"{shown(parts.url(path))}: was changed; start again")
+    return part
+
+
+def part_path(parts: Located, name: str) -> str:
+    """Where it is known what is in a shard."""
+    return f"{parts.path}/{name}.part"
+
+
+def run_path(parts: Located, name: str, at: int) -> str:
+    """Where a run of a shard is."""
+    return f"{parts.path}/{name}.{at}"
+
+
+def _whole_lines(place: Located, path: str) -> Iterator[bytes]:
+    """The bytes of a file in pieces that end with lines; the last one may lack its newline."""
+    with errors_that_name(place.url(path)):
+        file = place.fs.open(path, "rb", block_size=BLOCK_BYTES, cache_type="readahead")
+    with file:
+        begun: list[bytes] = []  # of a line, in pieces: it may be long, and is not to be copied by each read
+        while True:
+            with errors_that_name(place.url(path)):
+                data = file.read(_READ_BYTES)
+            if not data:
+                break
+            end = data.rfind(b"\n") + 1
+            if end:
+                yield b"".join((*begun, memoryview(data)[:end]))
+                begun = [data[end:]] if end < len(data) else []
+            else:
+                begun.append(data)
+        if begun:
+            yield b"".join(begun)
+
+
+class _Scan:
+    """The rows of a shard so far."""
+
+    def __init__(self, place: Located, name: str, parts: Located):
+        self._name, self._parts = name, parts
+        self._where = shown(place.url(f"{place.path}/{name}"))
+        self._size = self._rows = 0
+        self._digest = Digest()
+        self._blocks: list[Rows] = []
+        self._numbers: dict[str, int] = {}
+        self._runs: list[RunLabels] = []
+        self._unusable = UnusableLines()
+
+    def add(self, data: bytes) -> None:
+        """Adds whole lines, the last of which may lack its newline."""
+        lines = data.split(b"\n")
+        if not lines[-1]:
+            lines.pop()
+        lengths = np.fromiter(map(len, lines), np.int64, len(lines))
+        stops = np.cumsum(lengths + 1) - 1
+        starts = stops - lengths
+        plain = _read_lines(data, starts, stops)
+        if plain is None:
+            usable, plain = self._read_each(lines, starts.tolist())
+            lines, starts, lengths = [lines[at] for at in usable], starts[usable], lengths[usable]
+        if lines:
+            self._add_rows(lines, starts, lengths, *plain)
+        self._size += len(data)
+
+    def _add_rows(
+        self, lines: list[bytes], starts: Offsets, lengths: Offsets, durations: Any, sources: list[str]
+    ) -> None:
+        keys = b"".join(map(key_of, lines))
+        rows = np.zeros(len(lines), ROW)
+        rows["key"] = np.frombuffer(keys, "V16")
+        rows["offset"] = self._size + starts
+        rows["length"] = lengths
+        rows["duration"] = durations
+        rows["label"] = self._labels(sources)
+        self._digest.add(keys)
+        self._rows += len(rows)
+        self._blocks.append(rows)
+        if sum(map(len, self._blocks)) >= RUN_ROWS:
+            self._flush()
+
+    def finished(self) -> Part:
+        self._flush()
+        shard = Shard(self._name, self._size, self._rows, self._digest.hex())
+        return Part(shard, tuple(self._runs), self._unusable)
+
+    def _labels(self, sources: list[str]) -> npt.NDArray[np.uint32]:
+        numbers = self._numbers
+        for source in dict.fromkeys(sources):
+            numbers.setdefault(source, len(numbers))
+        return np.fromiter(map(numbers.__getitem__, sources), np.uint32, len(sources))
+
+    def _read_each(self, lines: list[bytes], starts: list[int]) -> tuple[list[int], tuple[list[float], list[str]]]:
+        """Which lines can be indexed, and their durations and sources; one line at least is no plain cut."""
+        usable: list[int] = []
+        durations: list[float] = []
+        sources: list[str] = []
+        for at, (line, start) in enumerate(zip(lines, starts)):
+            found, text = read_cut(line)
+            if isinstance(found, Unusable):
+                number = self._rows + self._unusable.total + len(usable) + 1
+                where = f"{self._where}: line {number} (byte {self._size + start}) {text}"
+                self._unusable = UnusableLines.added([self._unusable, UnusableLines.line(found, where)])
+            else:
+                usable.append(at)
+                durations.append(found)
+                sources.append(text)
+        return usable, (durations, sources)
+
+    def _flush(self) -> None:
+        """Writes the rows so far as a run."""
+        if not self._blocks:
+            return
+        labels = sorted(self._numbers)
+        ranks = np.empty(len(labels), np.uint32)
+        ranks[[self._numbers[label] for label in labels]] = np.arange(len(labels))
+        rows = np.concatenate(self._blocks)
+        rows["label"] = ranks[rows["label"]]
+        path = run_path(self._parts, self._name, len(self._runs))
+        with (
+            errors_that_name(self._parts.url(path)),
+            written_whole(self._parts.fs, path, self._parts.path) as file,
+        ):
+            file.write(sorted_rows(rows).data)
+        self._runs.append(RunLabels(len(rows), tuple(labels)))
+        self._blocks, self._numbers = [], {}
+
+
+def _read_lines(data: bytes, starts: Offsets, stops: Offsets) -> tuple[Any, list[str]] | None:
+    """Durations and sources of lines that all are plain cuts; None if one is not.
+
+    The decoder does not care where lines end. But where each begins with a brace and ends with one, no object goes over
+    an end of line: nothing in an object may stand between `}` and `{` but a comma.
+    """
+    array = np.frombuffer(data, np.uint8)
+    if int((stops - starts).max(initial=0)) > MAX_LINE_BYTES:
+        return None
+    if not ((array[starts] == _OPEN).all() and (stops > starts).all() and (array[stops - 1] == _CLOSE).all()):
+        return None
+    try:
+        if not data.isascii():
+            data.decode()  # the decoder does not see to that in what it passes over
+        cuts = _decoder.decode_lines(data)
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+        return None
+    if len(cuts) != len(starts):
+        return None
+    durations = np.fromiter(map(_duration_of, cuts), np.float64, len(cuts))
+    if not ((durations >= 0) & (durations <= MAX_SECONDS)).all():
+        return None
+    sources = list(map(_source_of, cuts))
+    if set(map(type, sources)) != {str}:
+        sources = [source if type(source) is str else "" for source in sources]
+    return durations, sources

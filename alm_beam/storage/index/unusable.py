@@ -1,0 +1,136 @@
+"""Lines of a shard that cannot be indexed: what is wrong with each, and how many there are of each kind.
+
+Lhotse's own files may hold them: it reads a cut that is mixed of others, and NaN, which is not JSON.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Iterable
+from enum import Enum
+
+import msgspec
+import orjson
+
+from alm_beam.core.text import visible
+from alm_beam.storage.index.format import MAX_LINE_BYTES, MAX_SECONDS, IndexFault
+
+_SHOWN = 5
+"""Lines that a message names; of the others it gives the number."""
+
+
+class Unusable(str, Enum):
+    """Why a line cannot be indexed."""
+
+    BLANK = "blank"
+    NAN = "NaN or Infinity"
+    NOT_JSON = "not JSON"
+    NO_OBJECT = "no object"
+    MIXED_CUT = "MixedCut"
+    NO_DURATION = "no duration"
+    WRONG_DURATION = "wrong duration"
+    TOO_LONG = "too long"
+
+
+class UnusableLines(msgspec.Struct, frozen=True):
+    """The lines of shards that cannot be indexed.
+
+    Attributes:
+        counts: how many of each kind, by `Unusable`.
+        first: the first few of them: shard, line and byte, and what is wrong.
+
+    >>> one = UnusableLines({"blank": 1}, ("cuts.jsonl: line 7 (byte 400) is blank",))
+    >>> UnusableLines.added([one, one]).summary()
+    '2 lines (2 blank)'
+    """
+
+    counts: dict[str, int] = {}
+    first: tuple[str, ...] = ()
+
+    @classmethod
+    def added(cls, parts: Iterable["UnusableLines"]) -> "UnusableLines":
+        """Those of several shards, in their order."""
+        counts: Counter[str] = Counter()
+        first: list[str] = []
+        for part in parts:
+            counts.update(part.counts)
+            first.extend(part.first)
+        return cls(dict(counts), tuple(first[:_SHOWN]))
+
+    @classmethod
+    def line(cls, kind: Unusable, text: str) -> "UnusableLines":
+        """One of them.
+
+        Args:
+            kind: what is wrong.
+            text: says so, and where.
+        """
+        return cls({kind.value: 1}, (text,))
+
+    @property
+    def total(self) -> int:
+        """How many there are."""
+        return sum(self.counts.values())
+
+    def summary(self) -> str:
+        """How many there are, and of what kinds."""
+        kinds = ", ".join(f"{count:,} {kind}" for kind, count in Counter(self.counts).most_common())
+        return f"{self.total:,} line{'s' if self.total > 1 else ''} ({kinds})"
+
+    def lines(self) -> list[str]:
+        """A line of text for each of the first few, and one for the others."""
+        others = self.total - len(self.first)
+        return [f"  {visible(each)}" for each in self.first] + ([f"  and {others:,} more"] if others else [])
+
+    def refuse(self) -> None:
+        """Nothing, where there are none.
+
+        Raises:
+            IndexFault: there are some.
+        """
+        if self.total:
+            what = f"{self.summary()} cannot be indexed"
+            raise IndexFault(f"{what}:", *self.lines(), "Mend them, or give --skip_unusable to leave them out")
+
+
+def read_cut(line: bytes) -> tuple[float, str] | tuple[Unusable, str]:
+    """Duration (seconds) and source of the cut in a line; or what is wrong with it, as a kind and in words.
+
+    >>> read_cut(b'{"duration": 2.5, "custom": {"source": "ami"}}')
+    (2.5, 'ami')
+    >>> read_cut(b'{"id": "x", "type": "MixedCut", "tracks": []}')[0].value
+    'MixedCut'
+    """
+    if len(line) > MAX_LINE_BYTES:
+        return Unusable.TOO_LONG, f"has {len(line)} bytes, more than {MAX_LINE_BYTES}"
+    if not line or line.isspace():
+        return Unusable.BLANK, "is blank"
+    try:
+        cut = orjson.loads(line)
+    except orjson.JSONDecodeError as error:
+        constant = _constant_in(line)
+        if constant:
+            return Unusable.NAN, f"holds {constant}, which is not JSON"
+        return Unusable.NOT_JSON, f"is not JSON ({error})"
+    if not isinstance(cut, dict):
+        return Unusable.NO_OBJECT, "is no object, so no cut"
+    if "duration" not in cut:
+        if "tracks" in cut:
+            return Unusable.MIXED_CUT, "is a MixedCut, which states no duration"
+        return Unusable.NO_DURATION, "is no object with a duration, so no cut"
+    duration: object = cut["duration"]
+    if isinstance(duration, bool) or not isinstance(duration, int | float) or not 0 <= duration <= MAX_SECONDS:
+        why = f"is no object with a duration in seconds, from 0 to {MAX_SECONDS:.0f}, so no cut"
+        return Unusable.WRONG_DURATION, why
+    custom = cut.get("custom")
+    source = custom.get("source") if isinstance(custom, dict) else None
+    return float(duration), source if isinstance(source, str) else ""
+
+
+def _constant_in(line: bytes) -> str | None:
+    """NaN, Infinity or -Infinity, where a line holds it as a value and otherwise is JSON."""
+    found: list[str] = []
+    try:
+        json.loads(line, parse_constant=found.append)
+    except (ValueError, RecursionError):
+        return None
+    return found[0] if found else None
