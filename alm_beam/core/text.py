@@ -1,16 +1,15 @@
-"""Text of others, made safe to show."""
+"""Text that others wrote, made fit for a terminal."""
 
 
 def visible(text: str) -> str:
-    r"""The text with each character that is not printable replaced by its Python escape, newlines too.
+    r"""The text in one line, with each character that is not printable written as Python's escape for it.
 
-    So a name from a file can neither move the cursor of a terminal, nor break a table, nor turn what stands after it.
+    These are control characters, line ends, marks that turn the direction of writing, spaces other than the plain one,
+    and the halves of characters that stand for the bytes of a name that is not UTF-8. Doing it again changes nothing.
 
-    >>> visible("calls\x1b[2J\u202e")
-    'calls\\x1b[2J\\u202e'
-    >>> visible("naïve 語")
-    'naïve 語'
+    >>> visible("caf\u00e9 \x1b[2J\u202e\n")
+    'café \\x1b[2J\\u202e\\n'
     """
     if text.isprintable():
         return text
-    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)

@@ -5,7 +5,7 @@ runner may do any part of it again, or twice at the same time.
 """
 
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from typing import Any, NamedTuple
 
@@ -22,7 +22,18 @@ from alm_beam.storage.index.open import check_files
 from alm_beam.storage.index.scan import find_shards, read_part, run_path, scan_shard
 from alm_beam.storage.index.unusable import UnusableLines
 from alm_beam.storage.options import options_by_protocol
-from alm_beam.storage.paths import Located, errors_that_name, info_of, located, make_folder, move, written_whole
+from alm_beam.storage.paths import (
+    Located,
+    errors_that_name,
+    files_below,
+    info_of,
+    located,
+    make_folder,
+    modified,
+    move,
+    version_of,
+    written_whole,
+)
 from alm_beam.storage.secrets import shown
 
 PARTS = f"{BEAM_TEMPORARY}{FOLDER}-parts"
@@ -135,6 +146,7 @@ def make_index(url: str, *, overwrite: bool, skip_unusable: bool, options: Stora
             _refuse_to_replace(place)
         _clear_parts_of_others(place)
         parts = f"{url.rstrip('/')}/{PARTS}-{uuid.uuid4().hex}"
+        before = _versions(place, names)
         try:
             skipped = UnusableLines.added(scan_shard(url, name, parts, options).unusable for name in names)
             if not skip_unusable:
@@ -142,6 +154,7 @@ def make_index(url: str, *, overwrite: bool, skip_unusable: bool, options: Stora
             meta = merge_parts(parts, dict(zip(names, names)), f"{parts}/{FOLDER}", options)
             if skipped.total and not meta.rows:
                 raise IndexFault(f"{shown(url)}: no line can be indexed, {skipped.summary()}:", *skipped.lines())
+            _refuse_changed(place, before)
             check_sole()
             _publish(place, located(parts, options).path)
         except OSError:
@@ -171,6 +184,23 @@ def _clear_parts_of_others(place: Located) -> None:
 def _remove_folder(place: Located) -> None:
     with errors_that_name(place.url(place.path)), suppress(FileNotFoundError):
         place.fs.rm(place.path, recursive=True)
+
+
+def _versions(place: Located, names: Iterable[str]) -> dict[str, tuple[Any, ...] | None]:
+    """What tells whether a shard was changed, for each of them; None for one that is missing."""
+    place.fs.invalidate_cache()
+    with errors_that_name(place.url(place.path)):
+        found = {path.rpartition("/")[2]: info for path, info in files_below(place.fs, place.path, 1)}
+    versions = {name: (info["size"], modified(info), version_of(info)) for name, info in found.items()}
+    return {name: versions.get(name) for name in names}
+
+
+def _refuse_changed(place: Located, before: Mapping[str, tuple[Any, ...] | None]) -> None:
+    """Refuses shards that were changed while they were read."""
+    for name, version in _versions(place, before).items():
+        if version != before[name]:
+            where = shown(place.url(f"{place.path}/{name}"))
+            raise IndexFault(f"{where}: was changed while it was indexed; start again when nothing writes to it")
 
 
 def _refuse_to_replace(place: Located) -> None:

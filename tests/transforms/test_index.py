@@ -1,0 +1,73 @@
+"""The index that a run makes, and the windows that come twice in one run."""
+
+import json
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+import alm_beam
+from alm_beam.core.config import JobConfig
+from alm_beam.core.losses import Finding, LossStats
+from alm_beam.sample import write_sample
+from alm_beam.storage.index.build import PARTS
+from alm_beam.storage.index.format import IndexFault
+from alm_beam.storage.index.open import open_index
+from alm_beam.storage.index.scan import scan_shard
+from alm_beam.storage.run_folder import CUTS, RunFolder
+from alm_beam.transforms.finish import _FinishRun
+from alm_beam.transforms.index import _ScanShard
+
+
+@pytest.fixture(scope="module")
+def manifest(tmp_path_factory) -> str:
+    return write_sample(str(tmp_path_factory.mktemp("in") / "in.jsonl"), recordings=10, seed=8)[0]
+
+
+def counted(output: Path, **parameters: object) -> tuple[int, int, int]:
+    """Windows that were kept, and that are repeated, as the statistics and the index of a run state them."""
+    stats = alm_beam.run(JobConfig.of({"output": str(output), **parameters}))
+    assert stats is not None
+    written = json.loads((output / "loss_stats.json").read_text())
+    assert written[Finding.REPEATED_WINDOW.value] == stats.findings[Finding.REPEATED_WINDOW.value]
+    return stats.kept_windows, written["repeated_windows"], open_index(str(output)).repeated_windows
+
+
+@pytest.mark.parametrize("num_shards", [0, 3])
+def test_windows_that_come_twice_are_counted(tmp_path, manifest, num_shards):
+    kept, *repeated = counted(tmp_path / "once", input=[manifest], num_shards=num_shards)
+    assert kept > 10
+    assert repeated == [0, 0]
+    twice = counted(tmp_path / "twice", input=[manifest, manifest], num_shards=num_shards)
+    assert twice == (2 * kept, kept, kept)
+    three = counted(tmp_path / "three", input=[manifest], num_shards=num_shards, repeat_factor=3)
+    assert three == (3 * kept, 2 * kept, 2 * kept)
+
+
+def test_without_cuts_nothing_is_counted(tmp_path, manifest):
+    stats = alm_beam.run(JobConfig.of({"input": [manifest, manifest], "output": str(tmp_path / "out"), "cuts": False}))
+    assert stats is not None
+    assert stats.findings[Finding.REPEATED_WINDOW.value] == 0
+
+
+def test_the_count_does_not_change_the_statistics_that_were_given(tmp_path):
+    folder = RunFolder(str(tmp_path))
+    folder.prepare()
+    run, given = folder.stage("1"), LossStats(recordings=2)
+    step = _FinishRun(run, {}, {}, 1.0)
+    (tmp_path / run.url / "index").mkdir(parents=True)
+    for name in ("rows.bin", "index.json"):
+        (tmp_path / run.url / "index" / name).touch()
+    [ended] = step.process(given, [4])
+    assert ended.findings == Counter(repeated_windows=4)
+    assert given == LossStats(recordings=2)
+    assert [*step.process(given, [4])] == [ended], "the step, done again"
+
+
+def test_a_line_of_the_run_itself_that_is_no_cut_fails_it(tmp_path):
+    run = RunFolder(str(tmp_path)).stage("1")
+    Path(run.shards_url(CUTS)).mkdir(parents=True)
+    Path(run.shards_url(CUTS), "x.jsonl").write_bytes(b'{"duration": NaN}\n')
+    with pytest.raises(IndexFault, match=r"1 line \(1 NaN or Infinity\)"):
+        [*_ScanShard(run).process("x.jsonl")]
+    assert scan_shard(run.shards_url(CUTS), "x.jsonl", f"{tmp_path}/{PARTS}").unusable.total == 1
