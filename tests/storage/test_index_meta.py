@@ -16,7 +16,7 @@ import pytest
 import xxhash
 
 from alm_beam.loader import WindowLoader
-from alm_beam.storage.index import merge, scan
+from alm_beam.storage.index import build, merge, scan
 from alm_beam.storage.index.build import build_index
 from alm_beam.storage.index.meta import decoded_meta, encoded_meta
 from alm_beam.storage.index.open import IndexFault, open_index
@@ -299,3 +299,27 @@ def test_windows_that_come_twice_are_counted(tmp_path, monkeypatch, run_rows):
         with pytest.raises(IndexFault, match="is not what the shards give"):
             verify_index(open_index(str(folder)))
     assert build_index(str(write_shards(tmp_path / "once", LINES, 3))).repeated_windows == 0
+
+
+PARTS_CHANGED: dict[str, Callable[[Path], Any]] = {
+    "half": lambda path: path.write_bytes(path.read_bytes()[:-9]),
+    "no text": lambda path: path.write_bytes(b"\xff" * 99),
+    "of another shard": lambda path: path.write_bytes(path.read_bytes().replace(b"00000-of", b"00009-of")),
+    "other numbers": lambda path: path.write_bytes(path.read_bytes().replace(b'"rows":500', b'"rows":-50')),
+    "more rows": lambda path: path.write_bytes(path.read_bytes().replace(b'"rows":500', b'"rows":50000000000')),
+    "fewer labels": lambda path: path.write_bytes(path.read_bytes().replace(b',"ami"', b"")),
+    "deep": lambda path: path.write_bytes(b"[" * 100_000),
+}
+
+
+@pytest.mark.parametrize("change", PARTS_CHANGED)
+def test_a_changed_part_is_told(tmp_path, change):
+    """What is known of a scanned shard, before the index is made of it."""
+    folder, parts = write_shards(tmp_path / "cuts", LINES, 2), str(tmp_path / "parts")
+    for name in (names := find_shards(str(folder))):
+        scan.scan_shard(str(folder), name, parts)
+    [first, _] = sorted(Path(parts).glob("*.part"))
+    PARTS_CHANGED[change](first)
+    with pytest.raises((IndexFault, OSError), match=r"cuts-00000-of-00002\.jsonl\.(part|0)"):
+        build.merge_parts(parts, dict(zip(names, names)), str(tmp_path / "index"))
+    assert not (tmp_path / "index" / "rows.bin").exists()

@@ -1,5 +1,6 @@
 """Lines that cannot be indexed: each is named, and all of them are counted or left out."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -56,6 +57,18 @@ def test_what_cannot_be_indexed_is_named(tmp_path):
     (tmp_path / "cuts-1.jsonl.gz").write_bytes(b"")
     with pytest.raises(IndexFault, match=r"cuts-1\.jsonl\.gz: is compressed"):
         build_index(str(tmp_path))
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes with names")
+def test_what_is_no_file_is_refused_and_not_waited_for(tmp_path):
+    write_shards(tmp_path, LINES[:5], 1)
+    os.mkfifo(tmp_path / "cuts-1.jsonl")
+    with pytest.raises(IndexFault, match=r"cuts-1\.jsonl: is no regular file"):
+        build_index(str(tmp_path))
+    (tmp_path / "cuts-1.jsonl").unlink()
+    (tmp_path / "there").write_bytes(LINES[7])
+    (tmp_path / "cuts-1.jsonl").symlink_to(tmp_path / "there")
+    assert build_index(str(tmp_path)).rows == 6
 
 
 def lhotse_like(folder: Path) -> Path:

@@ -7,7 +7,8 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from alm_beam.storage.index.format import ROW, Rows
+from alm_beam.core.text import visible
+from alm_beam.storage.index.format import ROW, IndexFault, Rows
 from alm_beam.storage.paths import written_whole
 
 RUN_ROWS = 1 << 19
@@ -107,6 +108,8 @@ class _Head:
     def put(self, data: bytes) -> None:
         rows = np.frombuffer(data, ROW).copy()
         if self.run.labels is not None:
+            if rows["label"].max(initial=0) >= max(len(self.run.labels), 1):
+                raise IndexFault(f"{self.run.path}: was changed; start again")
             rows["label"] = np.array(self.run.labels, np.uint32)[rows["label"]]
         if self.run.shard is not None:
             rows["shard"] = self.run.shard
@@ -127,5 +130,5 @@ def _fill(fs: fsspec.AbstractFileSystem, heads: list[_Head], rows: int) -> None:
     ends = [(head.read + min(rows, head.unread)) * ROW.itemsize for head in heads]
     for head, start, end, data in zip(heads, starts, ends, fs.cat_ranges([h.run.path for h in heads], starts, ends)):
         if len(data) != end - start:
-            raise OSError(f"{head.run.path}: ends before byte {end}")
+            raise OSError(f"{visible(head.run.path)}: ends before byte {end}")
         head.put(data)

@@ -4,6 +4,7 @@ A run holds at most RUN_ROWS rows and is a file, so memory does not grow with a 
 with the same content by whoever writes it, so a runner may scan a shard again, or twice at the same time.
 """
 
+import os
 from collections.abc import Iterator
 from operator import attrgetter
 from typing import Annotated, Any, TypeAlias
@@ -76,11 +77,13 @@ def find_shards(url: str, options: StorageOptions = NO_OPTIONS) -> list[str]:
     """The names of the shards in a folder, sorted.
 
     Raises:
-        IndexFault: there is none, or a compressed one, or one whose name an index cannot hold.
+        IndexFault: there is none, or a compressed one, or one that is no file, or has a name that an
+            index cannot hold.
     """
     place = located(url, options)
     with errors_that_name(url):
-        names = sorted(path.rpartition("/")[2] for path, _ in files_below(place.fs, place.path, 1))
+        kinds = {path.rpartition("/")[2]: info["type"] for path, info in files_below(place.fs, place.path, 1)}
+    names = sorted(kinds)
     for name in names:
         if COMPRESSED_SHARD_NAME.fullmatch(name):
             raise IndexFault(f"{shown(url)}/{name}: is compressed, so no line of it can be found; decompress it")
@@ -91,6 +94,9 @@ def find_shards(url: str, options: StorageOptions = NO_OPTIONS) -> list[str]:
         why = why_no_shard_name(name)
         if why:
             raise IndexFault(f"{shown(url)}/{name}: its name {why}; rename it")
+        # Of a link, the filesystem tells no kind. A pipe would be waited for.
+        if kinds[name] == "other" and not os.path.isfile(f"{place.path}/{name}"):
+            raise IndexFault(f"{shown(url)}/{name}: is no regular file; remove it, or put its content there")
     return shards
 
 
