@@ -5,6 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from alm_beam.loader import WindowLoader
+from alm_beam.loader.check_findings import FAILED, PASSED
+from alm_beam.loader.check_static import _index_complete
 from alm_beam.storage.index import scan, unusable
 from alm_beam.storage.index.build import build_index
 from alm_beam.storage.index.open import IndexFault, open_index
@@ -114,6 +117,14 @@ def test_they_are_left_out_and_the_rest_is_whole(tmp_path, monkeypatch, read_byt
     assert sorted(read_lines(index, tmp_path)) == sorted([*LINES[:9], TEXT_NAN])
     assert verify_index(index).total == 10
     assert meta.fingerprint == build_index(str(write_shards(tmp_path / "x", [*LINES[:9], TEXT_NAN], 1))).fingerprint
+
+
+def test_the_loader_reads_the_rest_and_its_check_knows_that_lines_were_left_out(tmp_path):
+    build_index(str(lhotse_like(tmp_path)), skip_unusable=True)
+    assert len([*WindowLoader(str(tmp_path))]) == 10
+    assert _index_complete(str(tmp_path), open_index(str(tmp_path))).result == PASSED
+    change_meta(tmp_path, skipped=9)
+    assert _index_complete(str(tmp_path), open_index(str(tmp_path))).result == FAILED
 
 
 def test_the_whole_check_sees_lines_that_became_unusable_or_usable(tmp_path):

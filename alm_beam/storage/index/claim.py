@@ -72,10 +72,13 @@ def _locked(place: Located, path: str) -> int | None:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if os.path.samestat(os.fstat(lock), os.stat(path)):
+                os.truncate(lock, 0)
+                os.write(lock, orjson.dumps(_process()))  # for the message of others
                 return lock
         except BlockingIOError:
+            other = os.pread(lock, 1000, 0)
             os.close(lock)
-            raise _other_at_work(place, path, "") from None
+            raise _other_at_work(place, path, _named(other)) from None
         except FileNotFoundError:
             pass  # the one that had it has ended and removed it
         except OSError:
