@@ -1,5 +1,6 @@
 """Two that make the index of one folder at a time, and one that is killed: there is one whole index, or the old one."""
 
+import errno
 import os
 import subprocess
 import sys
@@ -246,6 +247,32 @@ def test_a_claim_of_a_process_that_lives_is_kept_and_told(tmp_path):
     with sole_maker(located(str(folder))), pytest.raises(IndexFault, match=AT_WORK):
         make_index(str(folder), overwrite=True, skip_unusable=False, options=NO_OPTIONS)
     assert outcome(str(folder)) == "made"
+
+
+def test_a_filesystem_that_has_no_locks(tmp_path, monkeypatch):
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(claim.fcntl, "flock", refuse)
+    folder = write_shards(tmp_path, LINES[:9], 1)
+    for _ in range(2):
+        assert outcome(str(folder)) == "made"
+        assert {path.name.partition("-")[0] for path in folder.iterdir()} == {"cuts", "index"}
+    with (
+        sole_maker(located(str(folder))),
+        pytest.raises(IndexFault, match=rf"process {os.getpid()} on .*{AT_WORK[-20:]}"),
+    ):
+        make_index(str(folder), overwrite=True, skip_unusable=False, options=NO_OPTIONS)
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path, monkeypatch):
+    def refuse(*_: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    folder = write_shards(tmp_path, LINES[:9], 1)
+    monkeypatch.setattr(claim.os, "open", refuse)
+    with pytest.raises(PermissionError, match=f"{folder}/{CLAIM}: access is denied"):
+        make_index(str(folder), overwrite=True, skip_unusable=False, options=NO_OPTIONS)
 
 
 def test_what_killed_ones_left_is_removed(tmp_path):

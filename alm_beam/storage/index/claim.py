@@ -72,13 +72,14 @@ def _locked(place: Located, path: str) -> int | None:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if os.path.samestat(os.fstat(lock), os.stat(path)):
-                os.truncate(lock, 0)
-                os.write(lock, orjson.dumps(_process()))  # for the message of others
+                with suppress(OSError):  # it is for the message of others alone
+                    os.truncate(lock, 0)
+                    os.write(lock, orjson.dumps(_process()))
                 return lock
         except BlockingIOError:
             other = os.pread(lock, 1000, 0)
             os.close(lock)
-            raise _other_at_work(place, path, _named(other)) from None
+            raise _other_at_work(place, path, other) from None
         except FileNotFoundError:
             pass  # the one that had it has ended and removed it
         except OSError:
@@ -111,7 +112,7 @@ class _Claim:
                 self._create()
                 other = self._content()
         if other != self._own:
-            raise _other_at_work(self._place, self._path, _named(other))
+            raise _other_at_work(self._place, self._path, other)
         self._renewing.start()
 
     def check(self) -> None:
@@ -123,7 +124,7 @@ class _Claim:
         with errors_that_name(self._place.url(self._path)):
             other = self._content()
         if other != self._own:
-            raise _other_at_work(self._place, self._path, _named(other))
+            raise _other_at_work(self._place, self._path, other)
 
     def release(self) -> None:
         """Removes the claim. One that cannot be removed dies."""
@@ -161,6 +162,8 @@ class _Claim:
 
     def _is_dead(self, content: bytes) -> bool:
         """Whether its process is gone: it was one of this machine and is there no longer, or does not renew it."""
+        if not content:  # what was to be locked by one that was killed, or could not be
+            return True
         known, own = _decoded(content), _process()
         if known.get("machine") == own["machine"] and isinstance(known.get("pid"), int):
             with suppress(PermissionError, OverflowError):
@@ -207,17 +210,19 @@ def _decoded(content: bytes) -> dict[str, Any]:
     return {}
 
 
-def _named(content: bytes | None) -> str:
-    known = _decoded(content or b"")
-    return f" (process {known.get('pid')} on {str(known.get('host'))[:100]})" if known else ""
-
-
-def _other_at_work(place: Located, path: str, who: str) -> IndexFault:
-    return IndexFault(
-        f"{shown(place.url(place.path))}: another process{who} makes this index now, and this one has changed nothing; "
-        f"wait for it. If it was killed, start again {_when(place)}: {shown(place.url(path))} is its claim"
+def _other_at_work(place: Located, path: str, other: bytes | None) -> IndexFault:
+    """
+    Args:
+        place: the folder of the cuts.
+        path: of the claim.
+        other: what the claim holds, if that is known.
+    """
+    known = _decoded(other or b"")
+    who = f" (process {known.get('pid')} on {str(known.get('host'))[:100]})" if known else ""
+    text = (
+        f"{shown(place.url(place.path))}: another process{who} makes this index now, and this one has changed nothing"
     )
-
-
-def _when(place: Located) -> str:
-    return "at once" if is_local(place.fs) else f"after {DEAD_SECONDS:.0f} seconds"
+    if is_local(place.fs) and fcntl is not None:
+        return IndexFault(f"{text}; wait for it")
+    claim = shown(place.url(path))
+    return IndexFault(f"{text}; wait for it. If it was killed, its claim, {claim}, ends in {DEAD_SECONDS:.0f} seconds")
