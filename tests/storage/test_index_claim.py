@@ -275,6 +275,25 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path, monkeypatch):
         make_index(str(folder), overwrite=True, skip_unusable=False, options=NO_OPTIONS)
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda folder: (folder / "cuts-new.jsonl").write_bytes(LINES[9]),
+        lambda folder: (folder / "cuts-00001-of-00002.jsonl").unlink(),
+        lambda folder: (folder / "cuts-00001-of-00002.jsonl").write_bytes(LINES[9]),
+    ],
+    ids=["added", "removed", "rewritten"],
+)
+def test_cuts_that_change_while_they_are_indexed(tmp_path, monkeypatch, change):
+    """The old index stays, until somebody makes one of the new cuts."""
+    folder = write_shards(tmp_path, LINES[:9], 2)
+    assert outcome(str(folder)) == "made"
+    before = (folder / "index" / "index.json").read_bytes()
+    monkeypatch.setattr(build, "merge_parts", lambda *args: (change(folder), merge_parts(*args))[1])
+    assert ".jsonl: was changed while the cuts were indexed; start again" in outcome(str(folder))
+    assert (folder / "index" / "index.json").read_bytes() == before
+
+
 def test_what_killed_ones_left_is_removed(tmp_path):
     folder = write_shards(tmp_path, LINES[:9], 1)
     (folder / CLAIM).touch()

@@ -5,7 +5,7 @@ runner may do any part of it again, or twice at the same time.
 """
 
 import uuid
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any, NamedTuple
 
@@ -15,7 +15,7 @@ from alm_beam.storage.connections import NO_OPTIONS, StorageOptions
 from alm_beam.storage.discovery import BEAM_TEMPORARY
 from alm_beam.storage.index.claim import sole_maker
 from alm_beam.storage.index.fingerprint import Fingerprint
-from alm_beam.storage.index.format import FOLDER, META, ROWS, Digest, IndexExistsError, IndexFault
+from alm_beam.storage.index.format import FOLDER, META, ROWS, SHARD_NAME, Digest, IndexExistsError, IndexFault
 from alm_beam.storage.index.merge import Run, merged
 from alm_beam.storage.index.meta import VERSION, Meta, encoded_meta
 from alm_beam.storage.index.open import check_files
@@ -146,7 +146,7 @@ def make_index(url: str, *, overwrite: bool, skip_unusable: bool, options: Stora
             _refuse_to_replace(place)
         _clear_parts_of_others(place)
         parts = f"{url.rstrip('/')}/{PARTS}-{uuid.uuid4().hex}"
-        before = _versions(place, names)
+        before = _versions(place)
         try:
             skipped = UnusableLines.added(scan_shard(url, name, parts, options).unusable for name in names)
             if not skip_unusable:
@@ -154,7 +154,7 @@ def make_index(url: str, *, overwrite: bool, skip_unusable: bool, options: Stora
             meta = merge_parts(parts, dict(zip(names, names)), f"{parts}/{FOLDER}", options)
             if skipped.total and not meta.rows:
                 raise IndexFault(f"{shown(url)}: no line can be indexed, {skipped.summary()}:", *skipped.lines())
-            _refuse_changed(place, before)
+            _refuse_changed(place, {name: before.get(name) for name in names})
             check_sole()
             _publish(place, located(parts, options).path)
         except OSError:
@@ -186,21 +186,22 @@ def _remove_folder(place: Located) -> None:
         place.fs.rm(place.path, recursive=True)
 
 
-def _versions(place: Located, names: Iterable[str]) -> dict[str, tuple[Any, ...] | None]:
-    """What tells whether a shard was changed, for each of them; None for one that is missing."""
+def _versions(place: Located) -> dict[str, tuple[Any, ...]]:
+    """What tells whether a shard was changed, for each shard of the folder."""
     place.fs.invalidate_cache()
     with errors_that_name(place.url(place.path)):
         found = {path.rpartition("/")[2]: info for path, info in files_below(place.fs, place.path, 1)}
-    versions = {name: (info["size"], modified(info), version_of(info)) for name, info in found.items()}
-    return {name: versions.get(name) for name in names}
+    shards = {name: info for name, info in found.items() if SHARD_NAME.fullmatch(name)}
+    return {name: (info["size"], modified(info), version_of(info)) for name, info in shards.items()}
 
 
 def _refuse_changed(place: Located, before: Mapping[str, tuple[Any, ...] | None]) -> None:
-    """Refuses shards that were changed while they were read."""
-    for name, version in _versions(place, before).items():
-        if version != before[name]:
+    """Refuses shards that were added, removed or changed while others were read."""
+    after = _versions(place)
+    for name in sorted(before.keys() | after.keys()):
+        if name not in before or after.get(name) != before[name]:
             where = shown(place.url(f"{place.path}/{name}"))
-            raise IndexFault(f"{where}: was changed while it was indexed; start again when nothing writes to it")
+            raise IndexFault(f"{where}: was changed while the cuts were indexed; start again when nothing writes there")
 
 
 def _refuse_to_replace(place: Located) -> None:
