@@ -31,13 +31,12 @@ def main(argv: Sequence[str], prog: str) -> int:
     parser.add_argument(
         "--skip_unusable",
         action="store_true",
-        help="leave out lines that cannot be indexed (MixedCut, NaN, blank, ...), and tell which",
+        help="leave out lines that cannot be indexed (MixedCut, NaN, blank, ...), and tell which; --check knows them",
     )
     parser.add_storage_options()
     flags = parser.parse_known_flags(argv)
-    for name in ("overwrite", "skip_unusable"):
-        if flags.check and getattr(flags, name):
-            parser.error(f"--check makes no index, so --{name} means nothing beside it; give one of them")
+    if flags.check and flags.overwrite:
+        parser.error("--check makes no index, so --overwrite means nothing beside it; give one of them")
 
     def summary() -> str:
         from alm_beam.storage.index.build import make_index
