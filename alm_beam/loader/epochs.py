@@ -6,11 +6,12 @@ from typing import Any
 
 import numpy as np
 
+from alm_beam.loader.partition import MAX_WORKERS
+
 END_OF_EPOCHS = 1 << 62
 """Every epoch is below it."""
 
-_MAX_WORKERS = 128
-_CELLS = 1 + _MAX_WORKERS * (_MAX_WORKERS + 1) // 2
+_CELLS = 1 + MAX_WORKERS * (MAX_WORKERS + 1) // 2
 _EPOCH, _RESUMES = 0, 1
 
 
@@ -86,6 +87,6 @@ class Epochs:
 
 
 def _cell(worker: int, num_workers: int) -> int:
-    if num_workers > _MAX_WORKERS:
-        raise ValueError(f"num_workers={num_workers}: a rank may have at most {_MAX_WORKERS}")
+    if num_workers > MAX_WORKERS:
+        raise ValueError(f"num_workers={num_workers}: a rank may have at most {MAX_WORKERS}")
     return 1 + num_workers * (num_workers - 1) // 2 + worker if num_workers else 0

@@ -1,14 +1,14 @@
 """Which part of an epoch a process reads."""
 
-import os
 import sys
 from dataclasses import dataclass, replace
 from typing import Any
 
-_WORLD_SIZES = ("WORLD_SIZE", "OMPI_COMM_WORLD_SIZE", "PMI_SIZE")
-"""Environment variables in which torchrun, Open MPI and MPICH state the number of processes."""
+from alm_beam.loader.launchers import launched_with_others
 
-_WHAT_TO_DO = "each would read everything; pass partition=Partition(rank=..., world_size=...)"
+MAX_RANKS = 1 << 20
+MAX_WORKERS = 128
+"""A run has no more ranks, and a rank no more workers."""
 
 
 class PartitionError(ValueError):
@@ -32,11 +32,11 @@ class Partition:
 
     Attributes:
         rank: number of the training process, from 0.
-        world_size: number of training processes.
+        world_size: number of training processes, at most 1,048,576.
         worker: number of the rank's worker, from 0. None: the worker of torch's DataLoader that this process is;
             outside of a DataLoader, the rank itself reads.
-        num_workers: number of the rank's workers. As in torch, 0 means that the rank itself reads. Give it exactly when
-            you give `worker`.
+        num_workers: number of the rank's workers, at most 128. As in torch, 0 means that the rank itself reads. Give it
+            exactly when you give `worker`.
 
     Raises:
         PartitionError: a number is out of range, or only one of `worker` and `num_workers` is given.
@@ -54,16 +54,18 @@ class Partition:
     def __post_init__(self) -> None:
         if (self.worker is None) != (self.num_workers is None):
             raise PartitionError(f"worker={self.worker}, num_workers={self.num_workers}: give both or neither")
-        self._check("rank", self.rank, "world_size", self.world_size)
+        self._check("rank", self.rank, "world_size", self.world_size, MAX_RANKS)
         if self.worker is not None and self.num_workers is not None:
-            self._check("worker", self.worker, "num_workers", self.num_workers or self.num_workers + 1)
+            self._check("worker", self.worker, "num_workers", self.num_workers or self.num_workers + 1, MAX_WORKERS)
 
     @staticmethod
-    def _check(name: str, value: Any, of: str, count: Any) -> None:
+    def _check(name: str, value: Any, of: str, count: Any, maximum: int) -> None:
         if not (isinstance(value, int) and isinstance(count, int)) or isinstance(value, bool):
             raise PartitionError(f"{name}={value!r}, {of}={count!r}: must be integers")
         if not 0 <= value < count:
             raise PartitionError(f"{name}={value}: must be at least 0 and below {of}={count}")
+        if count > maximum:
+            raise PartitionError(f"{of}={count}: must be at most {maximum:,}")
 
     @property
     def workers(self) -> int:
@@ -89,11 +91,18 @@ def partition_here(given: Partition | None) -> Partition:
     """
     worker, num_workers = torch_worker() or (0, 0)
     if given is None:
-        for name, size in _world_sizes():
-            if size > 1:
-                raise PartitionError(f"this is one of {size} processes ({name}) and has no partition: {_WHAT_TO_DO}")
+        others = launched_with_others()
+        if others:
+            raise PartitionError(
+                f"this is one of {others.processes} ({others.told_by}) and has no partition: each would read "
+                f"everything; pass partition=Partition(rank={others.rank}, world_size={others.world_size}), or "
+                "Partition(0, 1) if this process alone reads"
+            )
         if num_workers > 1:
-            raise PartitionError(f"this is one of {num_workers} workers and has no partition: {_WHAT_TO_DO}")
+            raise PartitionError(
+                f"this is one of {num_workers} workers and has no partition: each would read everything; pass "
+                "partition=Partition(rank=..., world_size=...)"
+            )
         return Partition(0, 1, worker, num_workers)
     if given.worker is None:
         return replace(given, worker=worker, num_workers=num_workers)
@@ -110,12 +119,3 @@ def torch_worker() -> tuple[int, int] | None:
     data = sys.modules.get("torch.utils.data")  # a worker has it imported
     info = data.get_worker_info() if data else None
     return (info.id, info.num_workers) if info else None
-
-
-def _world_sizes() -> list[tuple[str, int]]:
-    """Where a number of processes is stated, and the number."""
-    found = [(name, int(os.environ[name])) for name in _WORLD_SIZES if os.environ.get(name, "").isdecimal()]
-    distributed = sys.modules.get("torch.distributed")
-    if distributed and distributed.is_available() and distributed.is_initialized():
-        found.append(("torch.distributed", distributed.get_world_size()))
-    return found

@@ -89,17 +89,6 @@ def test_ranks_take_turns_in_one_order(cuts):
     assert [ids(part(cuts, rank, 3)) for rank in range(3)] == [whole[rank::3] for rank in range(3)]
 
 
-@pytest.mark.parametrize("variable", ["WORLD_SIZE", "OMPI_COMM_WORLD_SIZE", "PMI_SIZE"])
-def test_several_ranks_and_no_partition_is_an_error(cuts, monkeypatch, variable):
-    monkeypatch.setenv(variable, "4")
-    loader = WindowLoader(cuts)
-    with pytest.raises(PartitionError, match=rf"one of 4 processes \({variable}\) .* pass partition=Partition"):
-        iter(loader)
-    assert len(ids(part(cuts, 3, 4))) == 25
-    monkeypatch.setenv(variable, "1")
-    assert len(ids(loader)) == 100
-
-
 @pytest.mark.parametrize(
     ("arguments", "why"),
     [
@@ -107,6 +96,8 @@ def test_several_ranks_and_no_partition_is_an_error(cuts, monkeypatch, variable)
         ((-1, 2), "rank=-1: must be at least 0"),
         ((0, 1, 2, 2), "worker=2: must be at least 0 and below num_workers=2"),
         ((0, 1, 1), "worker=1, num_workers=None: give both or neither"),
+        ((0, 10**8), "world_size=100000000: must be at most 1,048,576"),
+        ((0, 1, 0, 129), "num_workers=129: must be at most 128"),
         (("0", 1), "rank='0', world_size=1: must be integers"),
     ],
 )
