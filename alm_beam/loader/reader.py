@@ -1,6 +1,5 @@
 """Reads windows by their rows in an index. Each line is compared with the hash that the index holds of it."""
 
-import mmap
 import os
 from collections.abc import Sequence
 from struct import Struct
@@ -9,18 +8,18 @@ from typing import Any, TypeAlias
 import numpy as np
 from orjson import loads
 
+from alm_beam.core.text import visible
 from alm_beam.loader.permutation import Positions
+from alm_beam.loader.shards import Shards
 from alm_beam.storage.index.format import key_of
 from alm_beam.storage.index.open import ROW, Index
-from alm_beam.storage.paths import Located, errors_that_name, is_local, located
+from alm_beam.storage.paths import errors_that_name, is_local, located
 from alm_beam.storage.secrets import shown
 
 Window: TypeAlias = dict[str, Any]
 """The fields of a Lhotse cut, as its line holds them."""
 
 _RECORD = Struct("<16sQdIII4x")
-_MAX_OPEN = 256
-"""Shards that a reader maps at the same time: a process may open only so many files."""
 
 _REQUEST_BYTES = 8 << 20
 _GAP_BYTES = 32 << 10
@@ -48,8 +47,8 @@ class WindowError(ValueError):
 class Reader:
     """Reads any window of an index by its row: a sequence without slices.
 
-    Local shards are mapped into memory. Remote shards are read by byte ranges. A reader may be pickled, and parent and
-    child may both use it after a fork.
+    Local shards are mapped into memory, and no file stays open. Remote shards are read by byte ranges. A reader may be
+    pickled, and parent and child may both use it after a fork.
 
     Attributes:
         index: the index.
@@ -71,7 +70,7 @@ class Reader:
         self.is_remote = not is_local(self._place.fs)
         self._rows = np.asarray(index.rows)
         self._records = memoryview(self._rows.view(np.uint8).data) if len(index) else memoryview(b"")
-        self._maps = _Maps(self._place, index)
+        self._shards = Shards(self._place, index)
 
     def __reduce__(self) -> tuple[type["Reader"], tuple[Index]]:
         return Reader, (self.index,)
@@ -92,7 +91,8 @@ class Reader:
             [line], [key] = self.lines(np.array([row]))
         else:
             key, offset, _, length, shard, _ = _RECORD.unpack_from(self._records, row * ROW.itemsize)
-            line = self._maps[shard][offset : offset + length]
+            line = self._shards[shard][offset : offset + length].tobytes()
+            self._shards.were_read((shard,))
         try:
             return window_of(line, key)
         except ValueError as error:
@@ -113,16 +113,19 @@ class Reader:
         keys: list[bytes] = records["key"].tolist()
         if self.is_remote:
             return self._fetched(shards, starts, ends), keys
-        maps = self._maps
-        places = zip(shards.tolist(), starts.tolist(), ends.tolist())
-        return [maps[shard][start:end] for shard, start, end in places], keys
+        mapped, numbers = self._shards, shards.tolist()
+        places = zip(numbers, starts.tolist(), ends.tolist())
+        lines = [mapped[shard][start:end].tobytes() for shard, start, end in places]
+        mapped.were_read(numbers)
+        return lines, keys
 
     def error(self, row: int, what: object) -> WindowError:
         """An error that says where the line of a row is, and what is wrong with the line."""
         record = self._rows[row]
         path = f"{self._place.path}/{self.index.shards[record['shard']].name}"
+        where = visible(shown(self._place.url(path)))
         return WindowError(
-            f"{shown(self._place.url(path))}: the line at byte {record['offset']}, of {record['length']} bytes "
+            f"{where}: the line at byte {record['offset']}, of {record['length']} bytes "
             f"(row {row}, key {record['key'].tobytes().hex()}), {what}"
         )
 
@@ -133,12 +136,12 @@ class Reader:
         order = np.lexsort((starts, shards))
         joined = _joined(shards[order].tolist(), starts[order].tolist(), ends[order].tolist())
         paths = [f"{self._place.path}/{self.index.shards[shard].name}" for shard, _, _ in joined]
-        with errors_that_name(self._place.url(self._place.path)):
+        with errors_that_name(visible(self._place.url(self._place.path))):
             pieces: list[Any] = self._place.fs.cat_ranges(
                 paths, [start for _, start, _ in joined], [end for _, _, end in joined], on_error="return"
             )
         for path, piece in zip(paths, pieces):
-            with errors_that_name(self._place.url(path)):
+            with errors_that_name(visible(self._place.url(path))):
                 if isinstance(piece, BaseException):
                     raise piece
         lines = [b""] * len(order)
@@ -180,23 +183,3 @@ def _joined(shards: Sequence[int], starts: Sequence[int], ends: Sequence[int]) -
                 continue
         joined.append((shard, start, end))
     return joined
-
-
-class _Maps(dict[int, mmap.mmap]):
-    """The mapped shards by number. A shard is mapped when it is first asked for."""
-
-    def __init__(self, place: Located, index: Index):
-        super().__init__()
-        self._place, self._index = place, index
-
-    def __missing__(self, number: int) -> mmap.mmap:
-        if len(self) >= _MAX_OPEN:
-            self.pop(next(iter(self))).close()
-        shard = self._index.shards[number]
-        path = f"{self._place.path}/{shard.name}"
-        with errors_that_name(path), open(path, "rb") as file:
-            size = os.fstat(file.fileno()).st_size
-            if size != shard.size:
-                raise OSError(f"has {size} bytes, {shard.size} when it was indexed; make the index again")
-            self[number] = found = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        return found

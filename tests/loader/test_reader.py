@@ -52,15 +52,6 @@ def test_a_pickled_reader_opens_its_shards_again(cuts):
     assert reader[3] == pickle.loads(pickle.dumps(reader))[3]
 
 
-def test_more_shards_than_may_be_open(tmp_path, monkeypatch):
-    monkeypatch.setattr(reader_module, "_MAX_OPEN", 3)
-    folder = write_cuts(tmp_path / "many", [cut(number) for number in range(60)], shards=20)
-    loader = WindowLoader(folder)
-    assert len({window["id"] for window in loader}) == 60
-    opened = {os.path.realpath(f"/proc/self/fd/{number}") for number in os.listdir("/proc/self/fd")}
-    assert len([path for path in opened if path.startswith(folder) and path.endswith(".jsonl")]) == 3
-
-
 def changed_loader(folder: str, change) -> WindowLoader:
     """A loader of cuts whose only shard is changed after it was opened."""
     loader = WindowLoader(folder, shuffle=False)

@@ -26,6 +26,7 @@ from alm_beam.storage.index.format import (
     key_of,
 )
 from alm_beam.storage.index.meta import AGAIN, Label, Meta, Shard, decoded_meta
+from alm_beam.storage.mapped import mapped
 from alm_beam.storage.options import options_by_protocol
 from alm_beam.storage.paths import BLOCK_BYTES, Located, errors_that_name, files_below, is_local, located, modified
 from alm_beam.storage.secrets import shown
@@ -70,7 +71,10 @@ class Index:
         self.url, self.options = url, options
         self.version, self.fingerprint, self.duration = meta.version, meta.fingerprint, meta.duration
         self.labels, self.shards = meta.labels, meta.shards
-        self.rows: Rows = np.memmap(path, ROW, "r") if meta.rows else np.empty(0, ROW)
+        self.rows: Rows = np.empty(0, ROW)
+        if meta.rows:
+            with errors_that_name(path), open(path, "rb") as file:
+                self.rows = np.frombuffer(mapped(file.fileno(), meta.rows * ROW.itemsize), ROW)
         self.rows.flags.writeable = False
         self.meta = meta
 
