@@ -20,6 +20,7 @@ from alm_beam.loader.partition import Partition
 from alm_beam.loader.plan import Plan, PlannedSource
 from alm_beam.loader.remainder import Remainder
 from alm_beam.loader.state import Progress, check_state, progress_of, state_of
+from alm_beam.loader.state_format import with_checksum
 from alm_beam.storage.index.build import build_index
 from alm_beam.storage.index.open import open_index
 from benchmarks.cuts import write_cuts
@@ -62,7 +63,7 @@ def _measured(folder: str, count: int) -> list[Row]:
     for _ in reader.lines(np.arange(count))[0]:  # warms the cache
         pass
     some = np.random.default_rng(0).integers(0, count, 50_000).tolist()
-    state = {**loader.state_dict(), "positions": {"0": int(0.9 * count)}}
+    state = with_checksum({**loader.state_dict(), "positions": {"0": int(0.9 * count)}})
 
     def shuffled() -> int:
         return sum(1 for _ in islice(loader, READ))

@@ -20,7 +20,8 @@ from alm_beam.loader.check_runs import (
 from alm_beam.loader.partition import Partition
 from alm_beam.loader.reader import Reader
 from alm_beam.loader.sources import OpenSource
-from alm_beam.loader.state import FORMAT, merge_states
+from alm_beam.loader.state import merge_states
+from alm_beam.loader.state_format import FORMAT, with_checksum
 
 _FEW = 5
 """So many windows can have the same order in two epochs by chance."""
@@ -225,12 +226,13 @@ def _other_states_refused(config: CheckConfig, state: str) -> Finding:
 
 
 def _with_first_source(state: str, change: Callable[[dict[str, Any]], Any]) -> str:
-    """The state with its first source changed. A loader's own state may be anywhere in it."""
+    """The state as a loader of another first source saves it. A loader's own state may be anywhere in it."""
 
     def visit(value: Any) -> None:
-        if isinstance(value, Mapping):
+        if isinstance(value, dict):
             if value.get("format") == FORMAT:
                 change(value["sources"][0])
+                value.update(with_checksum(value))
             for each in value.values():
                 visit(each)
         elif isinstance(value, list):

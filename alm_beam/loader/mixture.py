@@ -27,14 +27,19 @@ class WeightError(ValueError):
     """
 
 
+def is_weight(value: object) -> bool:
+    """Whether it is a number that a source may have as its weight."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value <= _MAX_WEIGHT
+
+
 def check_weights(weights: Sequence[float]) -> None:
     """Checks the weights of all sources.
 
     Raises:
-        WeightError: a weight is not above 0, above 1e100, or or below 1/65,536 of their sum.
+        WeightError: a weight is not above 0, above 1e100, or below 1/65,536 of their sum.
     """
     for number, weight in enumerate(weights):
-        if isinstance(weight, bool) or not isinstance(weight, (int, float)) or not 0 < weight <= _MAX_WEIGHT:
+        if not is_weight(weight):
             raise WeightError(
                 f"the weight of source {number} is {weight!r}; it must be a number above 0, at most {_MAX_WEIGHT}"
             )

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import accumulate, pairwise
+from functools import cached_property
 
 import numpy as np
 
@@ -41,17 +41,26 @@ class RunProgress:
         """
         if not self.read:
             return places + self.start
-        turns = sorted(set(self.read))
-        columns = [[i for i, read in enumerate(self.read) if read <= turn] for turn in turns]
-        heights = [later - turn for turn, later in pairwise(turns)]
-        begins = list(accumulate((len(readers) * height for readers, height in zip(columns, heights)), initial=0))
+        turns, begins = self._bands
         found = np.empty_like(places)
         which = np.searchsorted(begins, places, side="right") - 1
-        for i in np.unique(which):
+        for i in np.unique(which).tolist():
             here = which == i
-            row, column = np.divmod(places[here] - begins[i], len(columns[i]))
-            found[here] = self.start + (turns[i] + row) * len(self.read) + np.array(columns[i], np.int64)[column]
+            columns = np.flatnonzero(self._counts <= turns[i])
+            row, column = np.divmod(places[here] - begins[i], len(columns))
+            found[here] = self.start + (turns[i] + row) * len(self.read) + columns[column]
         return found
+
+    @cached_property
+    def _counts(self) -> Positions:
+        return np.array(self.read, np.int64)
+
+    @cached_property
+    def _bands(self) -> tuple[Positions, Positions]:
+        """The distinct counts, sorted; and how many unread positions come before the turns that follow each."""
+        turns, readers = np.unique(self._counts, return_counts=True)
+        unread = np.cumsum(readers)[:-1] * np.diff(turns)
+        return turns, np.concatenate(([0], np.cumsum(unread)))
 
     def with_latest_start(self) -> "RunProgress":
         """The same progress with the turns that all readers have finished moved before `start`.

@@ -1,36 +1,30 @@
 """The state of a loader: a small JSON object. Loading one that does not fit is an error."""
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, TypeAlias
+from typing import Any
 
 import msgspec
 
-from alm_beam.loader.epochs import END_OF_EPOCHS
 from alm_beam.loader.partition import Partition
 from alm_beam.loader.plan import Plan
-from alm_beam.loader.remainder import Remainder, RunProgress, part_size
+from alm_beam.loader.remainder import Remainder, part_size
+from alm_beam.loader.state_format import (
+    FORMAT,
+    VERSION,
+    FieldFault,
+    State,
+    StateError,
+    StateFields,
+    parsed,
+    shortened,
+    some,
+    with_checksum,
+)
 
-State: TypeAlias = dict[str, Any]
-"""A JSON object with these fields:
-
-    format, version       "alm_beam.loader", 1
-    seed, shuffle, repeat as given to the loader
-    sources               for each source: fingerprint of its index, label, rows, weight
-    epoch                 the epoch that is being read
-    left                  what was left of the epoch when this run began; see `Remainder`
-    world_size, num_workers   of this run; num_workers is 1 for a rank without workers
-    positions             by number of the part (worker * world_size + rank): how many of its windows were read
-
-`positions` holds counts. The name is part of version 1 of the format, which saved states use; code says `windows_read`.
-"""
-
-FORMAT = "alm_beam.loader"
-VERSION = 1
+__all__ = ["Progress", "State", "StateError", "check_state", "merge_states", "progress_of", "state_of"]
 
 _SAME_FOR_ALL_PARTS = (
-    "format",
     "version",
     "seed",
     "shuffle",
@@ -42,58 +36,7 @@ _SAME_FOR_ALL_PARTS = (
     "num_workers",
 )
 _SNAPSHOT_AGE = "_steps_since_snapshot"
-
-_Count: TypeAlias = Annotated[int, msgspec.Meta(ge=0)]
-_OneOrMore: TypeAlias = Annotated[int, msgspec.Meta(ge=1)]
-_PartNumber: TypeAlias = Annotated[str, msgspec.Meta(pattern=r"^[0-9]+\Z")]
-
-
-class StateError(ValueError):
-    """A value that is no state of a loader, or the state of another one.
-
-    The message names each field that differs, one on a line.
-
-    >>> merge_states([])
-    Traceback (most recent call last):
-        ...
-    alm_beam.loader.state.StateError: there is no state of a loader in what was given
-    """
-
-
-class _SourceFields(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    fingerprint: str
-    label: str | None
-    rows: _Count
-    weight: Any  # compared with the loader's own, which may be one of NumPy's numbers
-
-
-class _RunFields(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    start: _Count
-    read: tuple[_Count, ...]
-
-
-class _StateFields(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The fields of a `State`, of the right types and within their ranges."""
-
-    format: str
-    version: int
-    seed: int
-    shuffle: Any  # this and `repeat` are compared with the loader's own, which may be 0 or 1
-    repeat: Any
-    sources: list[_SourceFields]
-    epoch: Annotated[int, msgspec.Meta(ge=0, lt=END_OF_EPOCHS)]
-    left: Annotated[list[_RunFields], msgspec.Meta(min_length=1)]
-    world_size: _OneOrMore
-    num_workers: _OneOrMore
-    windows_read: Annotated[dict[_PartNumber, _Count], msgspec.Meta(min_length=1)] = msgspec.field(name="positions")
-
-    @property
-    def parts(self) -> int:
-        return self.world_size * self.num_workers
-
-    @property
-    def remainder(self) -> Remainder:
-        return Remainder(tuple(RunProgress(run.start, run.read) for run in self.left))
+_MAX_DEPTH = 64
 
 
 @dataclass(frozen=True)
@@ -115,72 +58,49 @@ class Progress:
 
 def state_of(progress: Progress, plan: Plan, labels: Iterable[str | None]) -> State:
     """The state of one process."""
-    return {
-        **_identity(plan, labels),
-        "epoch": progress.epoch,
-        "left": [{"start": run.start, "read": list(run.read)} for run in progress.left.runs],
-        "world_size": progress.partition.world_size,
-        "num_workers": progress.partition.workers,
-        "positions": {str(progress.partition.part): progress.read},
-    }
+    return with_checksum(
+        {
+            "format": FORMAT,
+            "version": VERSION,
+            **_identity(plan, labels),
+            "epoch": progress.epoch,
+            "left": [{"start": run.start, "read": list(run.read)} for run in progress.left.runs],
+            "world_size": progress.partition.world_size,
+            "num_workers": progress.partition.workers,
+            "positions": {str(progress.partition.part): progress.read},
+        }
+    )
 
 
 def check_state(state: Any, plan: Plan, labels: Iterable[str | None]) -> None:
     """Compares a state with what is to be read.
 
     Raises:
-        StateError: a field is missing, unknown, malformed, or differs from the plan's.
+        StateError: a field is missing, unknown, malformed, was changed since, or differs from the plan's.
     """
     faults = _faults(state, plan, labels)
     if faults:
-        raise StateError("\n".join(["the state does not fit:", *faults]))
+        raise StateError.of("the state does not fit:", faults)
 
 
 def _faults(state: Any, plan: Plan, labels: Iterable[str | None]) -> list[str]:
     """Why a state does not fit, a line for each field."""
     try:
-        fields = _parsed(state)
-    except msgspec.ValidationError as error:
-        return [_named_field(error)]
+        fields = parsed(state)
+    except FieldFault as fault:
+        return [str(fault)]
     expected = _identity(plan, labels)
     faults = [line for name in expected for line in _differences(name, state[name], expected[name])]
     if faults:
         return faults
     if not fields.remainder.fits(plan.size):
-        return [f"left: {state['left']!r} cannot be left of an epoch of {plan.size} windows"]
+        return [f"left: {shortened(state['left'])} cannot be left of an epoch of {plan.size} windows"]
     count = fields.remainder.count(plan.size)
     return [
         f"positions: {read} windows of part {part} were read, and it has {part_size(count, int(part), fields.parts)}"
         for part, read in fields.windows_read.items()
         if read > part_size(count, int(part), fields.parts)
     ]
-
-
-def _parsed(state: Any) -> _StateFields:
-    """The fields of a state.
-
-    Raises:
-        msgspec.ValidationError: the first field that is missing, unknown or malformed.
-    """
-    if isinstance(state, Mapping) and (state.get("format"), state.get("version")) != (FORMAT, VERSION):
-        found = f"format {state.get('format')!r}, version {state.get('version')!r}"
-        raise msgspec.ValidationError(f"{found} in the state, {FORMAT!r}, {VERSION} here - at `$.format, version`")
-    fields = msgspec.convert(state, _StateFields)
-    unknown = [part for part in fields.windows_read if int(part) >= fields.parts]
-    if unknown:
-        raise msgspec.ValidationError(f"there is no part {_some(unknown)} of {fields.parts} - at `$.positions`")
-    return fields
-
-
-def _named_field(error: msgspec.ValidationError) -> str:
-    """msgspec's message with the field's name first."""
-    what, _, path = str(error).rpartition(" - at ")
-    if what:
-        return f"{path.removeprefix('`key` in ').strip('`').removeprefix('$.')}: {what}"
-    whole = re.fullmatch(r"Object (missing|contains unknown) (?:required )?field `(.*)`", path, re.DOTALL)
-    if whole:
-        return f"{whole[2]}: {'missing' if whole[1] == 'missing' else 'unknown'}"
-    return path
 
 
 def progress_of(state: State, partition: Partition) -> Progress:
@@ -193,17 +113,17 @@ def progress_of(state: State, partition: Partition) -> Progress:
         StateError: the part of this process is not in the state; or, with another number of ranks or workers, a part
             of the earlier run is not.
     """
-    fields = msgspec.convert(state, _StateFields)
+    fields = msgspec.convert(state, StateFields)
     windows_read = fields.windows_read
     if fields.parts == partition.parts and str(partition.part) in windows_read:
         return Progress(fields.epoch, fields.remainder, partition, windows_read[str(partition.part)])
-    missing = [part for part in range(fields.parts) if str(part) not in windows_read]
+    missing, there = fields.missing_parts(), some(windows_read, len(windows_read))
     if missing:
         raise StateError(
             "the state does not fit:\n"
             f"world_size, num_workers: {fields.world_size}, {fields.num_workers} in the state, "
             f"{partition.world_size}, {partition.workers} here (part {partition.part})\n"
-            f"positions: only part {_some(windows_read)} is in the state, part {_some(missing)} is missing; to "
+            f"positions: only part {there} is in the state, part {missing} is missing; to "
             "continue with another number of ranks or workers, load merge_states(...) of the states of all"
         )
     left = fields.remainder.after([windows_read[str(part)] for part in range(fields.parts)])
@@ -237,41 +157,44 @@ def merge_states(states: Any) -> State:
     windows_read: dict[str, int] = {}
     for state in found:
         try:
-            fields = _parsed(state)
-        except msgspec.ValidationError as error:
-            faults = [_named_field(error)]
+            fields = parsed(state)
+        except FieldFault as fault:
+            faults = [str(fault)]
         else:
             faults = [line for name in _SAME_FOR_ALL_PARTS for line in _differences(name, state[name], merged[name])]
         if faults:
-            raise StateError("\n".join(["the states are not of one run:", *faults]))
+            raise StateError.of("the states are not of one run:", faults)
         for part, read in fields.windows_read.items():
             if windows_read.setdefault(part, read) != read:
                 raise StateError(f"positions: part {part} is there twice, with {windows_read[part]} and {read} read")
-    missing = [part for part in range(fields.parts) if str(part) not in windows_read]
+    missing = msgspec.structs.replace(fields, windows_read=windows_read).missing_parts()
     if missing:
         raise StateError(
             f"positions: of {fields.parts} parts (world_size {fields.world_size}, num_workers {fields.num_workers}), "
-            f"the state of part {_some(missing)} is missing"
+            f"the state of part {missing} is missing"
         )
-    return {**merged, "positions": {str(part): windows_read[str(part)] for part in range(fields.parts)}}
+    positions = {str(part): windows_read[str(part)] for part in range(fields.parts)}
+    return with_checksum({**merged, "version": VERSION, "positions": positions})
 
 
-def _found(value: Any) -> Iterable[State]:
-    """The states of loaders in a value, at any depth."""
+def _found(value: Any, depth: int = 0) -> Iterable[State]:
+    """The states of loaders in a value, at any depth that something real has."""
+    if depth > _MAX_DEPTH:
+        raise StateError(f"what was given is nested more than {_MAX_DEPTH} levels deep: it holds no states of loaders")
     if isinstance(value, Mapping):
-        if value.get("format") == FORMAT:
+        if isinstance(value.get("format"), str) and value["format"] == FORMAT:
             yield dict(value)
             return
         if value.get(_SNAPSHOT_AGE):
             raise StateError(
-                f"{_SNAPSHOT_AGE} is {value[_SNAPSHOT_AGE]}: the state of the StatefulDataLoader is older than the "
-                "last batch; make it with snapshot_every_n_steps=1"
+                f"{_SNAPSHOT_AGE} is {shortened(value[_SNAPSHOT_AGE])}: the state of the StatefulDataLoader is older "
+                "than the last batch; make it with snapshot_every_n_steps=1"
             )
         value = value.values()
     elif not isinstance(value, (list, tuple)):
         return
     for each in value:
-        yield from _found(each)
+        yield from _found(each, depth + 1)
 
 
 def _identity(plan: Plan, labels: Iterable[str | None]) -> State:
@@ -280,8 +203,6 @@ def _identity(plan: Plan, labels: Iterable[str | None]) -> State:
         for source, label in zip(plan.sources, labels)
     ]
     return {
-        "format": FORMAT,
-        "version": VERSION,
         "seed": plan.seed,
         "shuffle": plan.shuffle,
         "repeat": plan.repeat,
@@ -294,18 +215,12 @@ def _differences(name: str, found: Any, expected: Any) -> list[str]:
     if found == expected:
         return []
     if name != "sources" or not isinstance(found, list):
-        return [f"{name}: {found!r} in the state, {expected!r} here"]
+        return [f"{name}: {shortened(found)} in the state, {shortened(expected)} here"]
     if len(found) != len(expected):
         return [f"sources: {len(found)} in the state, {len(expected)} here"]
     return [
-        f"sources[{number}].{field}: {one.get(field)!r} in the state, {other[field]!r} here"
+        f"sources[{number}].{field}: {shortened(one.get(field))} in the state, {shortened(other[field])} here"
         for number, (one, other) in enumerate(zip(found, expected))
         for field in other
         if one.get(field) != other[field]
     ]
-
-
-def _some(parts: Iterable[int | str]) -> str:
-    """The first few of some numbers."""
-    listed = list(map(str, parts))
-    return ", ".join(listed[:5]) + (f" and {len(listed) - 5} more" if len(listed) > 5 else "")

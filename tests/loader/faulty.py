@@ -4,6 +4,7 @@ import random
 from collections.abc import Iterator
 
 from alm_beam.loader import Partition, Token, WindowIterator, WindowLoader
+from alm_beam.loader.state_format import with_checksum
 
 
 class Tokens(Iterator):
@@ -97,7 +98,7 @@ class OneLate(WindowLoader):
     def state_dict(self):
         state = super().state_dict()
         [(part, read)] = state["positions"].items()
-        return {**state, "positions": {part: max(read - 1, 0)}}
+        return with_checksum({**state, "positions": {part: max(read - 1, 0)}})
 
 
 class Overrunning(WindowLoader):
@@ -156,7 +157,8 @@ class Trusting(WindowLoader):
     """Takes every state for its own."""
 
     def load_state_dict(self, state):
-        super().load_state_dict({**self.state_dict(), "epoch": state["epoch"], "positions": state["positions"]})
+        progress = {name: state[name] for name in ("epoch", "positions")}
+        super().load_state_dict(with_checksum({**self.state_dict(), **progress}))
 
 
 class NoElastic(WindowLoader):
@@ -166,7 +168,7 @@ class NoElastic(WindowLoader):
         own = self.state_dict()
         read = next(iter(state["positions"].values()))
         if (state["world_size"], state["num_workers"]) != (own["world_size"], own["num_workers"]):
-            state = {**own, "positions": dict.fromkeys(own["positions"], read)}
+            state = with_checksum({**own, "positions": dict.fromkeys(own["positions"], read)})
         super().load_state_dict(state)
 
 

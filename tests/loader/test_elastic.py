@@ -8,6 +8,7 @@ import pytest
 
 from alm_beam.loader import Partition, Source, StateError, WindowLoader, merge_states
 from alm_beam.loader.state import State
+from alm_beam.loader.state_format import with_checksum
 
 TOPOLOGIES = list(product([1, 2, 3, 4, 5, 8], [0, 1, 2, 3]))
 
@@ -162,9 +163,10 @@ def test_states_that_cannot_be_merged(loader):
         ([], "no state of a loader"),
         ({"epoch": 1}, "no state of a loader"),
         (states[:3], r"of 4 parts \(world_size 2, num_workers 2\), the state of part 3 is missing"),
-        ([*states[:3], {**states[3], "seed": 1}], "not of one run:\nseed: 1 in the state, 9 here"),
-        ([*states[:3], {**states[3], "epoch": 1}], "not of one run:\nepoch: 1 in the state, 0 here"),
-        ([*states, {**states[3], "positions": {"3": 1}}], "part 3 is there twice, with 0 and 1 read"),
+        ([*states[:3], with_checksum({**states[3], "seed": 1})], "not of one run:\nseed: 1 in the state, 9 here"),
+        ([*states[:3], with_checksum({**states[3], "epoch": 1})], "not of one run:\nepoch: 1 in the state, 0 here"),
+        ([*states, with_checksum({**states[3], "positions": {"3": 1}})], "part 3 is there twice, with 0 and 1 read"),
+        ([*states[:3], {**states[3], "epoch": 1}], "not of one run:\nchecksum: is that of other fields"),
         ([*states[:3], {**states[3], "left": 4}], "left: Expected `array`, got `int`"),
         ([{"_steps_since_snapshot": 3, "_snapshot": states}], "snapshot_every_n_steps=1"),
     ):

@@ -3,13 +3,11 @@
 import copy
 import json
 import pickle
-import re
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from alm_beam.loader import Partition, PartitionError, Source, SourceError, StateError, WindowLoader
+from alm_beam.loader import Partition, PartitionError, Source, SourceError, WindowLoader
 from alm_beam.storage.index.open import IndexFault
 from tests.loader.cuts import cut, write_cuts
 
@@ -275,123 +273,6 @@ def test_resuming_a_mixture(cuts):
 def test_what_makes_no_sense_is_refused_at_once(cuts, make, why):
     with pytest.raises((SourceError, ValueError, IndexFault), match=why):
         make(cuts)
-
-
-@pytest.mark.parametrize(
-    ("make", "lines"),
-    [
-        (lambda cuts, more: WindowLoader(cuts, seed=7), ["seed: 0 in the state, 7 here"]),
-        (lambda cuts, more: WindowLoader(cuts, shuffle=False), ["shuffle: True in the state, False here"]),
-        (lambda cuts, more: WindowLoader([cuts, more]), ["sources: 1 in the state, 2 here"]),
-        (
-            lambda cuts, more: WindowLoader(more, seed=7),
-            ["seed: 0 in the state, 7 here", "sources[0].fingerprint: ", "sources[0].rows: 100 in the state, 37 here"],
-        ),
-        (
-            lambda cuts, more: WindowLoader(Source(cuts, "ami")),
-            ["sources[0].label: None in the state, 'ami' here", "sources[0].rows: 100 in the state, 60 here"],
-        ),
-        (lambda cuts, more: WindowLoader(Source(cuts, weight=2)), ["sources[0].weight: None in the state, 2 here"]),
-    ],
-)
-def test_a_state_that_does_not_fit_is_refused_with_a_line_for_each_field(cuts, more_cuts, make, lines):
-    state = WindowLoader(cuts).state_dict()
-    loader = make(cuts, more_cuts)
-    with pytest.raises(StateError) as refused:
-        loader.load_state_dict(state)
-    found = str(refused.value).splitlines()
-    assert found[0] == "the state does not fit:"
-    assert len(found) == len(lines) + 1
-    assert all(line.startswith(expected) for line, expected in zip(found[1:], lines))
-    assert loader.state_dict()["positions"] == {"0": 0}, "nothing of it was taken"
-
-
-def test_other_weights_and_another_order_of_sources_are_refused(cuts, more_cuts):
-    def loader(*weights, reverse=False):
-        sources = [Source(cuts, "ami", weights[0]), Source(more_cuts, None, weights[1])]
-        return WindowLoader(sources[::-1] if reverse else sources, repeat=True)
-
-    state = loader(1, 2).state_dict()
-    with pytest.raises(StateError, match=r"sources\[1\].weight: 2 in the state, 3 here"):
-        loader(1, 3).load_state_dict(state)
-    with pytest.raises(StateError, match=r"sources\[0\].fingerprint: (.|\n)*sources\[1\].label: None"):
-        loader(1, 2, reverse=True).load_state_dict(state)
-
-
-BROKEN = [
-    (lambda state: state.pop("epoch"), "epoch: missing"),
-    (lambda state: state.update(more=1), "more: unknown"),
-    (
-        lambda state: state.update(version=2),
-        "format, version: format 'alm_beam.loader', version 2 in the state, 'alm_beam.loader', 1 here",
-    ),
-    (lambda state: state.update(epoch=-1), "epoch: Expected `int` >= 0"),
-    (lambda state: state.update(epoch=True), "epoch: Expected `int`, got `bool`"),
-    (lambda state: state.update(epoch=1.5), "epoch: Expected `int`, got `float`"),
-    (lambda state: state.update(epoch=2**62), f"epoch: Expected `int` <= {2**62 - 1}"),
-    (lambda state: state.update(epoch=2**63), f"epoch: Expected `int` <= {2**62 - 1}"),
-    (lambda state: state.update(seed="0"), "seed: Expected `int`, got `str`"),
-    (lambda state: state.update(shuffle="yes"), "shuffle: 'yes' in the state, True here"),
-    (lambda state: state.update(left=[]), "left: Expected `array` of length >= 1"),
-    (lambda state: state.update(left=[{"start": -1, "read": []}]), r"left\[0\].start: Expected `int` >= 0"),
-    (lambda state: state.update(left=[{"start": 0}]), r"left\[0\]: Object missing required field `read`"),
-    (lambda state: state.update(left=[{"start": 0, "read": [True]}]), r"left\[0\].read.*: Expected `int`, got `bool`"),
-    (
-        lambda state: state.update(left=[{"start": 101, "read": []}]),
-        "left: .* cannot be left of an epoch of 100 windows",
-    ),
-    (lambda state: state.update(left=[{"start": 10, "read": [45, 46]}]), "left: .* cannot be left of an epoch"),
-    (lambda state: state.update(world_size=0), "world_size: Expected `int` >= 1"),
-    (lambda state: state.update(num_workers=True), "num_workers: Expected `int`, got `bool`"),
-    (lambda state: state.update(positions={}), "positions: Expected `object` of length >= 1"),
-    (lambda state: state.update(positions={"1": 5}), "positions: there is no part 1 of 1"),
-    (lambda state: state.update(positions={"-1": 5}), "positions: Expected `str` matching regex"),
-    (lambda state: state.update(positions={"0": "5"}), r"positions\[...\]: Expected `int`, got `str`"),
-    (lambda state: state.update(positions={"0": -1}), r"positions\[...\]: Expected `int` >= 0"),
-    (lambda state: state.update(positions={"0": 101}), "positions: 101 windows of part 0 were read, and it has 100"),
-    (lambda state: state.update(sources=3), "sources: Expected `array`, got `int`"),
-    (lambda state: state["sources"][0].update(rows=True), r"sources\[0\].rows: Expected `int`, got `bool`"),
-    (lambda state: state["sources"][0].update(more=1), r"sources\[0\]: Object contains unknown field `more`"),
-    (lambda state: state["sources"][0].pop("label"), r"sources\[0\]: Object missing required field `label`"),
-]
-
-
-@pytest.mark.parametrize(("change", "why"), BROKEN, ids=[why for _, why in BROKEN])
-def test_what_is_no_state_is_refused(cuts, change, why):
-    state = WindowLoader(cuts).state_dict()
-    change(state)
-    with pytest.raises(StateError) as refused:
-        WindowLoader(cuts).load_state_dict(state)
-    first, *lines = str(refused.value).splitlines()
-    assert first == "the state does not fit:"
-    assert re.match(why, lines[0]), lines
-
-
-def test_a_state_that_an_earlier_release_saved(cuts):
-    """Version 1 of the format, as a file has it."""
-    index = WindowLoader(cuts).sources[0].index
-    saved = (
-        '{"format": "alm_beam.loader", "version": 1, "seed": 0, "shuffle": true, "repeat": false, "sources": '
-        f'[{{"fingerprint": "{index.fingerprint}", "label": null, "rows": 100, "weight": null}}], "epoch": 3, '
-        '"left": [{"start": 20, "read": [2, 0, 1]}], "world_size": 1, "num_workers": 1, "positions": {"0": 60}}'
-    )
-    loader = WindowLoader(cuts)
-    loader.load_state_dict(json.loads(saved))
-    assert json.dumps(loader.state_dict()) == saved
-    assert (loader.epoch, len(ids(loader))) == (3, 17)
-
-
-def test_numbers_of_numpy_are_weights_and_stay_so(cuts, more_cuts):
-    sources = [Source(cuts, weight=np.float64(1)), Source(more_cuts, weight=np.float64(2))]
-    state = WindowLoader(sources).state_dict()
-    WindowLoader(sources).load_state_dict(state)
-    WindowLoader(sources).load_state_dict(json.loads(json.dumps(state)))
-
-
-@pytest.mark.parametrize("state", [None, [], "x", {}])
-def test_other_values_are_refused(cuts, state):
-    with pytest.raises(StateError, match="does not fit"):
-        WindowLoader(cuts).load_state_dict(state)
 
 
 def test_a_worker_that_has_read_goes_back_to_a_state(cuts):

@@ -12,6 +12,7 @@ import xxhash
 from alm_beam.loader import Partition, Reader, WindowError, WindowLoader
 from alm_beam.loader import reader as reader_module
 from alm_beam.loader.reader import window_of
+from alm_beam.loader.state_format import with_checksum
 from alm_beam.storage.index.open import open_index
 from tests.loader.cuts import cut, write_cuts, write_lines
 from tests.servers.faults import proxy
@@ -122,7 +123,7 @@ def test_from_a_store(store, cuts):
     here, there = WindowLoader(cuts, seed=3), WindowLoader(uploaded(store, cuts), seed=3, storage_options=store.options)
     whole = list(here)
     assert list(there) == whole
-    there.load_state_dict({**here.state_dict(), "positions": {"0": 60}})
+    there.load_state_dict(with_checksum({**here.state_dict(), "positions": {"0": 60}}))
     there.set_epoch(0)
     assert list(there) == whole[60:]
     assert there.window((0, 5)) == here.window((0, 5))
