@@ -12,7 +12,7 @@ FLOORS = {
     "core": {"core"},
     "storage": {"storage", "core"},
     "runners": {"runners", "storage"},
-    "loader": {"loader", "core", "storage"},
+    "loader": {"loader", "storage", "core"},
     "transforms": {"transforms", "core", "storage", "runners"},
     "report": {"report", "core", "storage"},
     "sample": {"storage"},

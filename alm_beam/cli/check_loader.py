@@ -53,16 +53,19 @@ def main(argv: Sequence[str], prog: str) -> int:
     )
     parser.add_storage_options()
     flags = parser.parse_known_flags(argv)
-    for name, minimum in (("world_size", 1), ("num_workers", 0), ("limit", 0)):
+    for name, minimum, maximum in (("world_size", 1, 1 << 20), ("num_workers", 0, 128), ("limit", 0, None)):
         if getattr(flags, name) < minimum:
             parser.error(f"--{name}={getattr(flags, name)}: must be at least {minimum}")
+        if maximum is not None and getattr(flags, name) > maximum:
+            parser.error(f"--{name}={getattr(flags, name)}: must be at most {maximum:,}")
+    from alm_beam.loader.check_findings import FlagFault
     from alm_beam.loader.check_report import print_checks
     from alm_beam.storage.secrets import redacted
 
     try:
         is_sound = print_checks(
             flags.dirs,
-            weights=_weights(flags.weights),
+            weights=_weights(parser, flags.weights),
             repeat=flags.repeat,
             seed=flags.seed,
             world_size=flags.world_size,
@@ -73,14 +76,16 @@ def main(argv: Sequence[str], prog: str) -> int:
             loader=flags.loader,
             storage_options=parser.storage_options(flags, flags.dirs),
         )
+    except FlagFault as error:
+        parser.error(str(error))
     except (OSError, ValueError, ImportError) as error:
         print(f"{prog}: error: {redacted(str(error))}", file=sys.stderr)
         return 1
     return 0 if is_sound else 1
 
 
-def _weights(text: str | None) -> list[float] | None:
+def _weights(parser: FlagParser, text: str | None) -> list[float] | None:
     try:
         return None if text is None else [float(each) for each in text.split(",")]
     except ValueError:
-        raise ValueError(f"--weights={text}: must be numbers, separated by commas") from None
+        parser.error(f"--weights={text}: must be numbers, separated by commas")

@@ -2,9 +2,12 @@
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from alm_beam.loader.check_findings import SKIPPED, Check, Finding, finding_of
 from alm_beam.loader.check_runs import (
@@ -18,13 +21,21 @@ from alm_beam.loader.check_runs import (
     workers_of,
 )
 from alm_beam.loader.partition import Partition
+from alm_beam.loader.permutation import Positions
 from alm_beam.loader.reader import Reader
 from alm_beam.loader.sources import OpenSource
 from alm_beam.loader.state import merge_states
 from alm_beam.loader.state_format import FORMAT, with_checksum
+from alm_beam.storage.index.open import Index
 
 _FEW = 5
 """So many windows can have the same order in two epochs by chance."""
+
+_LAUNCHED = {
+    "torchrun": {"WORLD_SIZE": "2", "RANK": "0"},
+    "srun": {"SLURM_STEP_ID": "0", "SLURM_STEP_NUM_TASKS": "2", "SLURM_PROCID": "0"},
+}
+"""What launchers tell the first of two processes."""
 
 
 @dataclass(frozen=True)
@@ -74,9 +85,7 @@ def run_checks(config: CheckConfig) -> Iterator[Finding]:
     )
     yield _elastic(config, base, is_whole)
     yield _other_states_refused(config, next(iter(base.values()))[0].states[0])
-    alone = run_alone(recipe, None, [PassRequest(limit=1)], {"WORLD_SIZE": "2"})[0]
-    accepted = [] if alone.error else ["it read as if it were alone"]
-    yield finding_of(Check.PARTITION_REQUIRED, "WORLD_SIZE=2, no partition", accepted)
+    yield _partition_required(recipe)
     yield _ranks_even(base, is_whole)
 
 
@@ -88,16 +97,19 @@ def _epoch_findings(config: CheckConfig, base: Results, epoch: int, is_whole: bo
             readers.setdefault(token, []).append(worker)
     min_times, max_times = _times_due(config, readers)
     known = {token for token in readers if _exists(config.sources, token)}
+    windows: dict[tuple[int, int], list[Worker]] = {}
+    for token, first in _first_rows(config.sources, known).items():
+        windows.setdefault(first, []).extend(readers[token])
     read = sum(map(len, readers.values()))
     copies = (
         f"{_window(token)}: {len(workers)} times, by {', '.join(sorted(set(map(str, workers))))}"
-        for token, workers in readers.items()
-        if token in known and len(workers) > max_times[token[0]]
+        for token, workers in windows.items()
+        if len(workers) > max_times[token[0]]
     )
-    yield finding_of(Check.NOT_TOO_OFTEN, f"epoch {epoch}: {read:,} read, {len(readers):,} different", copies)
+    yield finding_of(Check.NOT_TOO_OFTEN, f"epoch {epoch}: {read:,} read, {len(windows):,} different", copies)
     strange = (f"{_window(token)}: there is no such window" for token in readers if token not in known)
-    yield finding_of(Check.WINDOWS_EXIST, f"epoch {epoch}: {len(readers):,} different", strange)
-    evidence = f"epoch {epoch}: {len(known):,} of {sum(each.rows for each in config.sources):,}"
+    yield finding_of(Check.WINDOWS_EXIST, f"epoch {epoch}: {len(readers):,} rows", strange)
+    evidence = f"epoch {epoch}: {len(known):,} of {sum(each.rows for each in config.sources):,} rows"
     if is_whole:
         missing = (
             f"{_window((number, row))}: missing"
@@ -112,9 +124,27 @@ def _epoch_findings(config: CheckConfig, base: Results, epoch: int, is_whole: bo
         evidence = f"epoch {epoch}: sources are repeated; {Check.NOT_TOO_OFTEN.value!r} counts the copies"
         yield Finding(Check.RANKS_DISJOINT, SKIPPED, evidence)
         return
-    ranks = {token: sorted({worker.rank for worker in workers}) for token, workers in readers.items()}
+    ranks = {token: sorted({worker.rank for worker in workers}) for token, workers in windows.items()}
     shared = (f"{_window(token)}: by ranks {', '.join(map(str, by))}" for token, by in ranks.items() if len(by) > 1)
     yield finding_of(Check.RANKS_DISJOINT, f"epoch {epoch}: {config.world_size} ranks", shared)
+
+
+def _first_rows(
+    sources: Sequence[OpenSource], tokens: Collection[tuple[int, int]]
+) -> dict[tuple[int, int], tuple[int, int]]:
+    """For each token the first of those of its source that have the same window: an index may hold one twice."""
+    found: dict[tuple[int, int], tuple[int, int]] = {}
+    for number, each in enumerate(sources):
+        rows = np.array(sorted(row for source, row in tokens if source == number), np.int64)
+        _, firsts, which = np.unique(keys_of(each.index, rows), return_index=True, return_inverse=True)
+        pairs = zip(rows.tolist(), rows[firsts[which]].tolist())
+        found.update({(number, row): (number, first) for row, first in pairs})
+    return found
+
+
+def keys_of(index: Index, rows: Positions) -> npt.NDArray[np.bytes_]:
+    """The keys of rows, as NumPy can compare and sort them: byte strings of one length."""
+    return np.ascontiguousarray(index.rows["key"][rows]).view("S16")
 
 
 def _times_due(config: CheckConfig, readers: Mapping[tuple[int, int], Sequence[Worker]]) -> tuple[list[int], list[int]]:
@@ -242,6 +272,15 @@ def _with_first_source(state: str, change: Callable[[dict[str, Any]], Any]) -> s
     changed = json.loads(state)
     visit(changed)
     return json.dumps(changed)
+
+
+def _partition_required(recipe: LoaderRecipe) -> Finding:
+    """Reads without a partition, as one of two processes of a launcher."""
+    accepted = []
+    for launcher, environment in _LAUNCHED.items():
+        if not run_alone(recipe, None, [PassRequest(limit=1)], environment)[0].error:
+            accepted.append(f"{launcher}: it read as if it were alone")
+    return finding_of(Check.PARTITION_REQUIRED, f"2 processes of {' or '.join(_LAUNCHED)}, no partition", accepted)
 
 
 def _ranks_even(base: Results, is_whole: bool) -> Finding:

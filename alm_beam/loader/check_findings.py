@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
+from itertools import islice
 
 PASSED, FAILED, SKIPPED = "ok", "FAILED", "-"
 
@@ -14,6 +15,7 @@ class Check(Enum):
 
     INDEX_COMPLETE = "the index has every line"
     ROWS_READABLE = "single rows can be read"
+    NONE_REPEATED = "no window is in the index twice"
     SOURCES_LARGE_ENOUGH = "each process gets windows of each source"
     TEXTS = "windows have texts"
     SAVED_STATE_FITS = "the saved state fits"
@@ -31,6 +33,10 @@ class Check(Enum):
     OTHER_STATES_REFUSED = "a state that does not fit is refused"
     PARTITION_REQUIRED = "two ranks without a partition are an error"
     RANKS_EVEN = "ranks read as many windows, or one less"
+
+
+class FlagFault(ValueError):
+    """A flag of `alm-beam check-loader` has a wrong value. The message begins with the flag."""
 
 
 @dataclass(frozen=True)
@@ -52,8 +58,10 @@ class Finding:
 
 def finding_of(check: Check, evidence: str, faults: Iterable[str]) -> Finding:
     """A finding that is FAILED if there is a fault, else PASSED."""
-    found = list(faults)
-    if not found:
+    found = iter(faults)
+    examples = tuple(islice(found, _MAX_EXAMPLES))
+    if not examples:
         return Finding(check, PASSED, evidence)
-    more = [f"and {len(found) - _MAX_EXAMPLES:,} more"] if len(found) > _MAX_EXAMPLES else []
-    return Finding(check, FAILED, f"{evidence}; faults: {len(found):,}", (*found[:_MAX_EXAMPLES], *more))
+    rest = sum(1 for _ in found)
+    more = [f"and {rest:,} more"] if rest else []
+    return Finding(check, FAILED, f"{evidence}; faults: {len(examples) + rest:,}", (*examples, *more))

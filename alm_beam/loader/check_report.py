@@ -6,11 +6,12 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from alm_beam.core.text import visible
 from alm_beam.loader.check import CheckConfig, run_checks
-from alm_beam.loader.check_findings import FAILED, PASSED, SKIPPED, Check, Finding
+from alm_beam.loader.check_findings import FAILED, PASSED, SKIPPED, Check, Finding, FlagFault
 from alm_beam.loader.check_runs import LoaderRecipe
 from alm_beam.loader.check_static import static_checks
-from alm_beam.loader.mixture import WeightError
+from alm_beam.loader.mixture import WeightError, check_weights
 from alm_beam.loader.sources import Source, open_sources
 from alm_beam.storage.connections import StorageOptions
 
@@ -52,10 +53,13 @@ def print_checks(
         storage_options: fsspec's options for the sources.
 
     Raises:
-        IndexFault, SourceError, WeightError, ImportError, OSError, ValueError: there is nothing to check.
+        FlagFault: an argument is wrong.
+        IndexFault, SourceError, ImportError, OSError, ValueError: there is nothing to check.
     """
     options = storage_options or {}
-    asked = _weighted(sources, weights)
+    if repeat and weights is None:
+        raise FlagFault("--repeat: repeats sources so that their weights hold, and there are no --weights")
+    asked, saved = _weighted(sources, weights), _loaded(state)
     recipe = LoaderRecipe(loader, asked, seed, repeat, options, os.getcwd())
     config = CheckConfig(recipe, open_sources(asked, options), world_size, num_workers, limit or sys.maxsize)
     recipe.loader(None)  # raises what is wrong with the arguments
@@ -63,7 +67,7 @@ def print_checks(
 
     console = Console(highlight=False)
     count, failed = 0, 0
-    for finding in _findings(config, text_field, _loaded(state)):
+    for finding in _findings(config, text_field, saved):
         _print(console, finding)
         count += 1
         failed += finding.result == FAILED
@@ -80,15 +84,24 @@ def _weighted(urls: Sequence[str], weights: Sequence[float] | None) -> tuple[Sou
     if weights is None:
         return tuple(map(Source, urls))
     if len(weights) != len(urls):
-        raise WeightError(f"{len(weights)} weights for {len(urls)} folders")
+        raise FlagFault(f"--weights: {len(weights)} weights for {len(urls)} folders")
+    try:
+        check_weights(weights)
+    except WeightError as error:
+        raise FlagFault(f"--weights: {error}") from None
     return tuple(Source(url, weight=weight) for url, weight in zip(urls, weights))
 
 
 def _loaded(path: str | None) -> object:
     if path is None:
         return None
-    with open(path, encoding="utf-8") as file:
-        return json.load(file)
+    try:
+        with open(path, encoding="utf-8") as file:
+            return json.load(file)
+    except OSError as error:
+        raise FlagFault(f"--state={path}: {error.strerror}") from None
+    except (ValueError, RecursionError) as error:
+        raise FlagFault(f"--state={path}: is no JSON ({error})") from None
 
 
 def _print(console: "Console", finding: Finding) -> None:
@@ -97,16 +110,7 @@ def _print(console: "Console", finding: Finding) -> None:
 
     # Texts, because rich would take brackets in labels, ids and paths for markup.
     result = (finding.result.ljust(_RESULT_WIDTH), _STYLES[finding.result])
-    line = Text.assemble(result, finding.check.value.ljust(_CHECK_WIDTH), _visible(finding.evidence))
+    line = Text.assemble(result, finding.check.value.ljust(_CHECK_WIDTH), visible(finding.evidence))
     console.print(line, soft_wrap=True)
     for example in finding.examples:
-        console.print(Text(f"{'':{_RESULT_WIDTH + 2}}{_visible(example)}"), soft_wrap=True)
-
-
-def _visible(text: str) -> str:
-    r"""The text with control characters, line ends and other invisible characters written as escapes.
-
-    >>> _visible("caf\u00e9\x1b[2J\n")
-    'café\\x1b[2J\\n'
-    """
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+        console.print(Text(f"{'':{_RESULT_WIDTH + 2}}{visible(example)}"), soft_wrap=True)

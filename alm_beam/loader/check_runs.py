@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
+from alm_beam.loader.check_findings import FlagFault
 from alm_beam.loader.partition import Partition
 from alm_beam.loader.permutation import Positions
 from alm_beam.loader.sources import Source
@@ -49,15 +50,28 @@ class LoaderRecipe:
         """A loader in this process.
 
         Raises:
-            ImportError, ValueError: there is no such function.
+            FlagFault: there is no such function, or it cannot be called as `WindowLoader` is.
+            ImportError, OSError, ValueError: it found something wrong.
         """
-        module, _, name = self.factory.partition(":")
         with _also_importing_from(self.folder):
-            make = getattr(importlib.import_module(module), name, None)
-            if make is None:
-                raise ValueError(f"--loader={self.factory}: {module} has no function {name!r}")
+            make = self._function()
             stored = {"storage_options": self.options} if self.options else {}
-            return make(list(self.sources), seed=self.seed, repeat=self.repeat, partition=partition, **stored)
+            try:
+                return make(list(self.sources), seed=self.seed, repeat=self.repeat, partition=partition, **stored)
+            except (ImportError, OSError, ValueError):
+                raise
+            except Exception as error:
+                raise FlagFault(f"--loader={self.factory}: {type(error).__name__}: {error}") from error
+
+    def _function(self) -> Callable[..., Any]:
+        module, _, name = self.factory.partition(":")
+        try:
+            make: Callable[..., Any] | None = getattr(importlib.import_module(module), name, None)
+        except Exception as error:  # of any kind: the module is the user's
+            raise FlagFault(f"--loader={self.factory}: {type(error).__name__}: {error}") from error
+        if make is None or not callable(make):
+            raise FlagFault(f"--loader={self.factory}: {module} has no function {name!r}")
+        return make
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from alm_beam.loader.check import CheckConfig
+from alm_beam.loader.check import CheckConfig, keys_of
 from alm_beam.loader.check_findings import FAILED, SKIPPED, Check, Finding, finding_of
 from alm_beam.loader.mixture import Mixture
 from alm_beam.loader.reader import Reader, WindowError
@@ -19,6 +19,7 @@ from alm_beam.storage.secrets import shown
 
 _MAX_SCANNED_BYTES = 2 << 30
 _SAMPLES = 64
+_ROWS_AT_A_TIME = 1 << 20
 
 
 def static_checks(config: CheckConfig, text_field: str, state: Any | None) -> Iterator[Finding]:
@@ -32,6 +33,7 @@ def static_checks(config: CheckConfig, text_field: str, state: Any | None) -> It
     for url, index in {each.source.url: each.index for each in config.sources}.items():
         yield _index_complete(url, index)
         yield _rows_readable(url, index)
+        yield _none_repeated(url, index)
     yield _sources_large_enough(config)
     if text_field:
         yield _texts(config.sources, text_field)
@@ -78,6 +80,31 @@ def _rows_readable(url: str, index: Index) -> Finding:
         except (WindowError, OSError) as error:
             faults.append(str(error))
     return finding_of(Check.ROWS_READABLE, f"{shown(url)}: {len(rows)} rows", faults)
+
+
+def _none_repeated(url: str, index: Index) -> Finding:
+    """Compares each row with the one before: rows of one label stand in the order of their keys."""
+    repeated = _repeated_rows(index)
+    faults = (
+        f"row {row}, {_line(index, row)}: is the window of row {row - 1}, {_line(index, row - 1)}" for row in repeated
+    )
+    evidence = f"{shown(url)}: {len(index):,} rows, {len(index) - len(repeated):,} different windows"
+    return finding_of(Check.NONE_REPEATED, evidence, faults)
+
+
+def _repeated_rows(index: Index) -> list[int]:
+    """The rows that have the key of the row before."""
+    found: list[int] = []
+    for at in range(0, len(index), _ROWS_AT_A_TIME):
+        first = max(at - 1, 0)
+        keys = keys_of(index, np.arange(first, min(at + _ROWS_AT_A_TIME, len(index))))
+        found += (np.flatnonzero(keys[1:] == keys[:-1]) + first + 1).tolist()
+    return found
+
+
+def _line(index: Index, row: int) -> str:
+    record = index.rows[row]
+    return f"{index.shards[record['shard']].name} at byte {record['offset']:,}"
 
 
 def _spread(rows: int) -> list[int]:

@@ -136,12 +136,12 @@ class Reader:
         order = np.lexsort((starts, shards))
         joined = _joined(shards[order].tolist(), starts[order].tolist(), ends[order].tolist())
         paths = [f"{self._place.path}/{self.index.shards[shard].name}" for shard, _, _ in joined]
-        with errors_that_name(visible(self._place.url(self._place.path))):
+        with errors_that_name(self._place.url(self._place.path)):
             pieces: list[Any] = self._place.fs.cat_ranges(
                 paths, [start for _, start, _ in joined], [end for _, _, end in joined], on_error="return"
             )
         for path, piece in zip(paths, pieces):
-            with errors_that_name(visible(self._place.url(path))):
+            with errors_that_name(self._place.url(path)):
                 if isinstance(piece, BaseException):
                     raise piece
         lines = [b""] * len(order)

@@ -6,7 +6,6 @@ import weakref
 from collections import OrderedDict
 from collections.abc import Iterable
 
-from alm_beam.core.text import visible
 from alm_beam.storage.index.open import Index
 from alm_beam.storage.mapped import mapped
 from alm_beam.storage.paths import Located, errors_that_name
@@ -37,7 +36,7 @@ class Shards(dict[int, memoryview]):
     def __missing__(self, number: int) -> memoryview:
         shard = self._index.shards[number]
         path = f"{self._place.path}/{shard.name}"
-        with errors_that_name(visible(path)):
+        with errors_that_name(path):
             found = _mapped_file(path, shard.size)
         self[number] = found
         _mapped_last[id(self), number] = weakref.ref(self)

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from alm_beam.core.text import visible
 from alm_beam.storage.index.open import Index, open_index
 from alm_beam.storage.options import options_by_protocol
 from alm_beam.storage.secrets import shown
@@ -105,4 +106,4 @@ def _opened(source: Source, index: Index) -> OpenSource:
         if label.label == source.label:
             return OpenSource(source, index, label.first, label.rows)
     found = ", ".join(repr(label.label) for label in index.labels) or "none"
-    raise SourceError(f"{shown(source.url)}: has no windows of label {source.label!r}; its labels: {found}")
+    raise SourceError(f"{visible(shown(source.url))}: has no windows of label {source.label!r}; its labels: {found}")

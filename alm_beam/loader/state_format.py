@@ -39,6 +39,8 @@ _MAX_SEED_BITS = 8192
 _MAX_SHOWN = 200
 _MAX_LINES = 20
 
+_encoded = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
+
 _Count: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=END_OF_EPOCHS)]
 _PartNumber: TypeAlias = Annotated[str, msgspec.Meta(pattern=r"^(0|[1-9][0-9]{0,8})\Z")]
 
@@ -165,7 +167,7 @@ def _checksum(state: Mapping[str, Any]) -> str:
         {**source, "weight": None if source["weight"] is None else float(source["weight"])}
         for source in fields["sources"]
     ]
-    return xxh3_64_hexdigest(json.dumps(fields, sort_keys=True, separators=(",", ":")).encode())
+    return xxh3_64_hexdigest(_encoded(fields).encode())
 
 
 def _named_field(error: msgspec.ValidationError) -> str:

@@ -7,8 +7,9 @@ import shutil
 import pytest
 
 from alm_beam.cli.main import main
-from alm_beam.loader import Partition, WindowLoader
+from alm_beam.loader import Partition, WindowLoader, check_static
 from alm_beam.loader.check_findings import Check
+from alm_beam.storage.index.open import open_index
 from tests.loader.cuts import cut, write_cuts, write_lines
 
 
@@ -57,7 +58,7 @@ def test_the_step_at_which_the_first_source_is_read_is_told(cuts, more_cuts, cap
 def test_a_part_of_large_data(cuts, capsys):
     code, results, out = check(capsys, cuts, "--limit=10", "--world_size=1")
     assert code == 0, out
-    assert "20 of 100; --limit ended the pass" in out
+    assert "20 of 100 rows; --limit ended the pass" in out
     assert "--limit: lost windows were not looked for" in out
     assert results[Check.RANKS_EVEN.value] == "-"
 
@@ -95,7 +96,7 @@ def test_each_planted_fault_is_found(cuts, capsys, fault):
 def test_evidence_and_five_examples(cuts, capsys):
     _, _, out = check(capsys, cuts, "--loader=tests.loader.faulty:SharedByRanks", "--num_workers=0")
     assert "FAILED  no window is missing" in out
-    assert "50 of 100; faults: 50" in out
+    assert "50 of 100 rows; faults: 50" in out
     lines = out.splitlines()
     at = next(number for number, line in enumerate(lines) if line.startswith("FAILED  no two ranks"))
     assert all(line.endswith("by ranks 0, 1") for line in lines[at + 1 : at + 6])
@@ -117,6 +118,33 @@ def test_the_index_must_have_every_line(tmp_path, capsys):
     assert code == 1
     assert results[Check.INDEX_COMPLETE.value] == "FAILED"
     assert "faults: 1" in out
+
+
+@pytest.mark.parametrize("size", [[], ["--world_size=1", "--num_workers=0"]], ids=["2 ranks", "1 rank"])
+def test_a_window_that_is_in_the_index_twice_is_a_failure(tmp_path, capsys, size):
+    """50 lines of 49 windows in two shards; and one window three times."""
+    lines = [json.dumps(cut(number)).encode() for number in range(49)]
+    folder = write_lines(tmp_path / "cuts", [*lines, lines[7]], shards=2)
+    code, results, out = check(capsys, folder, *size)
+    assert code == 1
+    assert {Check.NONE_REPEATED.value, Check.NOT_TOO_OFTEN.value} <= failed(results)
+    assert failed(results) <= {each.value for each in (Check.NONE_REPEATED, Check.NOT_TOO_OFTEN, Check.RANKS_DISJOINT)}
+    assert "50 rows, 49 different windows; faults: 1" in out
+    assert "epoch 0: 50 read, 49 different; faults: 1" in out
+    assert "50 of 50 rows" in out
+    assert re.search(r"row \d+, cuts-0000\d-of-00002.jsonl at byte [\d,]+: is the window of row \d+, cuts-0", out)
+    thrice = write_lines(tmp_path / "more", [*lines, *[lines[7]] * 2])
+    _, _, out = check(capsys, thrice, "--world_size=1", "--num_workers=0")
+    assert "51 rows, 49 different windows; faults: 2" in out
+    assert "epoch 0: 51 read, 49 different; faults: 1" in out
+
+
+def test_equal_rows_at_the_end_of_a_block_are_found(tmp_path, monkeypatch):
+    lines = [json.dumps(cut(number)).encode() for number in range(10)]
+    index = open_index(write_lines(tmp_path / "cuts", lines * 2))
+    for rows in (1, 2, 3, 7, 100):
+        monkeypatch.setattr(check_static, "_ROWS_AT_A_TIME", rows)
+        assert check_static._repeated_rows(index) == list(range(1, 20, 2))
 
 
 def test_windows_must_have_texts(tmp_path, capsys):
@@ -161,11 +189,25 @@ def test_a_saved_state(cuts, more_cuts, tmp_path, capsys):
     ("arguments", "code", "why"),
     [
         (["none"], 1, "there is no index"),
-        (["DIR", "--weights=1,x"], 1, "must be numbers"),
-        (["DIR", "--weights=1,2"], 1, "2 weights for 1 folders"),
-        (["DIR", "--weights=nan"], 1, "must be a number above 0, at most 1e+100"),
-        (["DIR", "--repeat"], 1, "repeat=True"),
+        (["DIR", "--weights=1,x"], 2, "--weights=1,x: must be numbers"),
+        (["DIR", "--weights="], 2, "must be numbers"),
+        (["DIR", "--weights=1,2"], 2, "--weights: 2 weights for 1 folders"),
+        (["DIR", "--weights=nan"], 2, "must be a number above 0, at most 1e+100"),
+        (["DIR", "DIR", "--weights=1,1e9"], 2, "the weight of source 0 is 1.0, less than 1/65536"),
+        (["DIR", "--repeat"], 2, "--repeat: repeats sources so that their weights hold"),
         (["DIR", "--world_size=0"], 2, "--world_size=0: must be at least 1"),
+        (["DIR", "--world_size=100000000"], 2, "--world_size=100000000: must be at most 1,048,576"),
+        (["DIR", "--num_workers=129"], 2, "--num_workers=129: must be at most 128"),
+        (["DIR", "--limit=-1"], 2, "--limit=-1: must be at least 0"),
+        (["DIR", "--seed=x"], 2, "invalid int value: 'x'"),
+        (["DIR", "--state=none.json"], 2, "--state=none.json: No such file or directory"),
+        (["DIR", "--state=pyproject.toml"], 2, "--state=pyproject.toml: is no JSON"),
+        (["DIR", "--loader=no_module:x"], 2, "--loader=no_module:x: ModuleNotFoundError: No module named 'no_module'"),
+        (["DIR", "--loader=json:x"], 2, "--loader=json:x: json has no function 'x'"),
+        (["DIR", "--loader=json"], 2, "--loader=json: json has no function ''"),
+        (["DIR", "--loader="], 2, "--loader=: ValueError: Empty module name"),
+        (["DIR", "--loader=json:loads"], 2, "--loader=json:loads: TypeError: "),
+        (["DIR", "--storage_options=x"], 2, "--storage_options: "),
         (["DIR", "--workers=0"], 2, "unknown argument --workers"),
     ],
 )
