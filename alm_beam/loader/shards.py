@@ -49,8 +49,8 @@ class Shards(dict[int, memoryview]):
             return
         for number in set(numbers):
             if number in self:
+                _mapped_last.pop((id(self), number), None)
                 _mapped_last[id(self), number] = weakref.ref(self)
-                _mapped_last.move_to_end((id(self), number))
 
 
 def _mapped_file(path: str, size: int) -> memoryview:

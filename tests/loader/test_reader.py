@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import xxhash
 
-from alm_beam.loader import Partition, Reader, WindowError, WindowLoader
+from alm_beam.loader import Partition, Reader, Source, SourceError, WindowError, WindowLoader
 from alm_beam.loader import reader as reader_module
 from alm_beam.loader.reader import window_of
 from alm_beam.loader.state_format import with_checksum
@@ -77,6 +77,18 @@ def test_a_line_that_was_changed_is_named_and_not_passed_over(tmp_path):
     with pytest.raises(WindowError, match=f"row {len(found)},"):
         next(windows)
     assert windows.state_dict()["positions"] == {"0": len(found)}
+
+
+def test_no_control_character_of_a_folder_reaches_a_terminal(tmp_path):
+    folder = write_cuts(tmp_path / "cuts\x1b[2J\nok", [cut(number, "a\x1b[2J") for number in range(20)])
+    with pytest.raises(SourceError) as unknown:
+        WindowLoader(Source(folder, "b\x1b[2J"))
+    loader = changed_loader(folder, lambda content: content.replace(b"word", b"wood"))
+    with pytest.raises(WindowError) as changed:
+        next(iter(loader))
+    for error in (changed, unknown):
+        assert r"cuts\x1b[2J\nok" in str(error.value)
+        assert str(error.value).isprintable()
 
 
 def test_a_remote_shard_that_is_gone_is_named(store, cuts):

@@ -203,6 +203,22 @@ def test_a_state_that_does_not_fit_is_refused_in_workers(cuts, more_cuts, statef
         iter(resumed)
 
 
+@pytest.mark.parametrize("num_workers", [0, 2])
+def test_a_state_that_was_changed_is_refused(cuts, stateful, num_workers):
+    loader = data_loader(cuts, num_workers, stateful)
+    batches = iter(loader)
+    next(batches)
+    saved = json.dumps(loader.state_dict())
+    changed = re.sub(r'"positions": \{"(\d)": \d+\}', r'"positions": {"\1": 9}', saved)
+    assert changed != saved
+    with pytest.raises(StateError, match="checksum: is that of other fields"):
+        merge_states(json.loads(changed))
+    resumed = data_loader(cuts, num_workers, stateful)
+    resumed.load_state_dict(json.loads(changed))
+    with pytest.raises(StateError, match="checksum: is that of other fields"):
+        iter(resumed)
+
+
 @pytest.mark.usefixtures("stateful")
 def test_the_loop_of_the_page_is_left_and_goes_on(cuts):
     """The block of docs/training.md, as it stands, left in the middle of the second epoch."""
