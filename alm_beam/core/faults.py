@@ -20,6 +20,8 @@ class RejectReason(str, Enum):
     'not_json'
     """
 
+    NOT_A_MANIFEST = "not_a_manifest"
+    LINE_TOO_LONG = "line_too_long"
     NOT_UTF8 = "not_utf8"
     CUT_OFF = "cut_off"
     NOT_JSON = "not_json"
@@ -59,6 +61,9 @@ class BadEntry(ValueError):
         super().__init__(f"{reason.value}: {detail}")
         self.reason = reason
         self.detail = detail
+
+    def __reduce__(self) -> tuple[type["BadEntry"], tuple[RejectReason, str]]:
+        return type(self), (self.reason, self.detail)
 
 
 def json_fault(text: bytes, error: orjson.JSONDecodeError) -> BadEntry:

@@ -37,7 +37,8 @@ class ManifestLine(NamedTuple):
     Attributes:
         file: path or URL of the manifest.
         offset: byte offset of the line in the manifest. In a compressed manifest, uncompressed bytes are counted.
-        text: the line as read, without its newline.
+        text: the line as read, without its newline; its beginning, where there is a fault.
+        fault: why the line, or the whole file that it begins, cannot be used, if its reader found out.
 
     >>> line = ManifestLine("meetings.jsonl", 512, b'{"audio_sample_rate": 16000, "segments": []}')
     >>> parse_recording(line).line.offset
@@ -47,6 +48,7 @@ class ManifestLine(NamedTuple):
     file: str
     offset: int
     text: bytes
+    fault: BadEntry | None = None
 
 
 class Element:
@@ -135,7 +137,7 @@ def is_blank(line: ManifestLine) -> bool:
     True
     """
     text = _without_bom(line)
-    return not text or text.isspace()
+    return (not text or text.isspace()) and line.fault is None
 
 
 def parse_recording(entry: ManifestLine | dict[str, Any] | bytes | str) -> Recording:
@@ -177,7 +179,7 @@ def manifest_line(entry: dict[str, Any] | bytes | str) -> ManifestLine:
         TypeError: `entry` is of none of these types.
 
     >>> manifest_line({"segments": []})
-    ManifestLine(file='', offset=0, text=b'{"segments":[]}')
+    ManifestLine(file='', offset=0, text=b'{"segments":[]}', fault=None)
     """
     if isinstance(entry, bytes):
         return ManifestLine("", 0, entry)
@@ -242,10 +244,13 @@ def _is_non_finite(value: Any) -> bool:
 
 
 def _parsed_line(line: ManifestLine) -> Recording:
+    if line.fault is not None:
+        raise line.fault
     text = _without_bom(line)
     entry, words = lift_words(text) or (_parsed_json(text), None)
     if type(entry) is not dict:
-        raise BadEntry(RejectReason.NOT_OBJECT, f"expected a JSON object, found {described(entry)}")
+        advice = "; if it holds entries, write one per line: jq -c '.[]'" if type(entry) is list else ""
+        raise BadEntry(RejectReason.NOT_OBJECT, f"expected a JSON object, found {described(entry)}{advice}")
     if "segments" not in entry:
         raise BadEntry(RejectReason.SEGMENTS_MISSING, "the entry has no field 'segments'")
     segments = entry["segments"]

@@ -101,7 +101,9 @@ def build(
     """
     pipeline = pipeline_of(options)
     num_shards = config.num_shards
-    lines = pipeline | "ReadFromText" >> ReadManifests.of(manifests, staged.options, config.repeat_factor)
+    max_line_bytes = config.entry.max_line_bytes
+    read = ReadManifests.of(manifests, staged.options, config.repeat_factor, max_line_bytes)
+    lines = pipeline | "ReadFromText" >> read
     kept = lines | ParseRecording() | BuildWindows(config.windows) | FilterOverlaps(config.overlap)
     made = kept | SerialiseWindows(config.entry)
     stats = made.stats | CombineLosses()

@@ -1,19 +1,19 @@
 """The lines of manifests, each with its place, read in ranges that workers can share."""
 
-import os
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from typing import IO, Any, NamedTuple
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
+from alm_beam.core.config import EntryConfig
+from alm_beam.core.file_kinds import file_fault, is_object, tells_enough
 from alm_beam.core.manifest import ManifestLine, is_blank
-from alm_beam.storage.compression import DecompressionError, decompressed, is_compressed
+from alm_beam.storage.compression import DecompressionError, is_compressed
 from alm_beam.storage.connections import NO_OPTIONS, StorageOptions
 from alm_beam.storage.discovery import Manifest, find_manifests
+from alm_beam.storage.line_reader import HEAD_BYTES, Beginning, beginning, lines_from, read_fully
+from alm_beam.storage.manifest_file import opened
 from alm_beam.storage.options import options_by_protocol
-from alm_beam.storage.paths import BLOCK_BYTES, is_local, located, reason, version_of
+from alm_beam.storage.paths import reason
 from alm_beam.storage.secrets import shown
-
-_READ_BYTES = 1 << 20
 
 _RANGE_BYTES = 8 << 20
 """What one worker takes at a time: about a second of work, so that all workers end at about the same time."""
@@ -21,12 +21,17 @@ _RANGE_BYTES = 8 << 20
 _OPEN_BYTES = 1 << 16
 """What opening a file counts as: a store may take a tenth of a second for it, whatever the file's size."""
 
+_FILE_HEADS = (1 << 16, 1 << 20, 1 << 24)
+"""So much of a file is looked at, one after the other, until it tells what the file is."""
+
+_MAX_BLANK_LINES = 1000
+
 
 class ManifestReadError(OSError):
     """A manifest could not be read to its end: the message names it and the cause.
 
-    >>> import pathlib
-    >>> _ = pathlib.Path("cut_off.jsonl.gz").write_bytes(b"no gzip")
+    >>> import gzip, pathlib
+    >>> _ = pathlib.Path("cut_off.jsonl.gz").write_bytes(gzip.compress(b"{}")[:-1])
     >>> next(read_manifests("cut_off.jsonl.gz"))
     Traceback (most recent call last):
         ...
@@ -49,13 +54,21 @@ class ReadRange(NamedTuple):
     stop: int | None = None
 
 
-def read_manifests(*inputs: str, storage_options: Mapping[str, Any] | None = None) -> Iterator[ManifestLine]:
+def read_manifests(
+    *inputs: str,
+    storage_options: Mapping[str, Any] | None = None,
+    max_line_bytes: int = EntryConfig.max_line_bytes,
+) -> Iterator[ManifestLine]:
     """The lines of manifests, one for each entry, without Beam. Blank lines are left out.
+
+    A line that is too long, and a file that is no manifest at all, come as one line each, with a fault, which
+    `parse_recording` raises.
 
     Args:
         inputs: files, folders (searched recursively for .jsonl and .json, compressed or not) and globs; paths or any
             fsspec URLs. A manifest that is named twice is read twice.
         storage_options: fsspec's options for the URLs, `{"<option>": value}` or `{"<protocol>": {"<option>": value}}`.
+        max_line_bytes: a longer line (bytes, uncompressed) cannot be used.
 
     Raises:
         InputError: an input names no manifest, or one that cannot be read.
@@ -69,7 +82,7 @@ def read_manifests(*inputs: str, storage_options: Mapping[str, Any] | None = Non
     """
     options = options_by_protocol(storage_options, inputs)
     manifests = find_manifests(inputs, options)  # now, so that a mistyped input is an error where it is named
-    lines = (line for manifest in manifests for line in lines_in(ReadRange((manifest,)), options))
+    lines = (line for manifest in manifests for line in lines_in(ReadRange((manifest,)), options, max_line_bytes))
     return (line for line in lines if not is_blank(line))
 
 
@@ -97,89 +110,78 @@ def ranges_of(
         yield ReadRange(tuple(small))
 
 
-def lines_in(read: ReadRange, options: StorageOptions = NO_OPTIONS) -> Iterator[ManifestLine]:
-    """The lines that begin in the range.
+def lines_in(
+    read: ReadRange, options: StorageOptions = NO_OPTIONS, max_line_bytes: int = EntryConfig.max_line_bytes
+) -> Iterator[ManifestLine]:
+    """The lines that begin in the range. A file that is no manifest is one line, with its fault.
+
+    Args:
+        read: the range.
+        options: fsspec's, by protocol.
+        max_line_bytes: a longer line comes as its beginning, with its fault.
 
     Raises:
-        ManifestReadError: a file cannot be read, has changed since it was found, or is compressed and not whole.
+        ManifestReadError: a file cannot be read, has changed since it was found, is compressed and not whole, or needs
+            more memory than there is.
     """
     for manifest in read.manifests:
         name = shown(manifest.path)
         label = name if name.isprintable() else ascii(name)  # the last line of a worker's message is what is told
         try:
-            with _opened(manifest, options) as file:
-                for offset, text in _lines(file, read.start, read.stop):
-                    yield ManifestLine(name, offset, text)
+            with opened(manifest, options) as file:
+                begins = beginning(file, read.start, read.stop)
+                lines = lines_from(begins, file, name, read.stop, max_line_bytes)
+                begun = _up_to_first(lines)
+                whole = None if _are_of_manifest(begun, begins) else _no_manifest(manifest, options)
+                if whole is None:
+                    yield from begun
+                    yield from lines
+                elif read.start == 0:
+                    yield whole
         except DecompressionError as error:
-            raise ManifestReadError(f"{label}: the compressed data is cut off or corrupt ({error})") from error
+            raise ManifestReadError(f"{label}: {error}") from error
+        except MemoryError:
+            raise ManifestReadError(
+                f"{label}: a line of it, or its decompression, takes more memory than there is; "
+                f"with a --max_line_bytes below {max_line_bytes}, a longer line is rejected"
+            ) from None
         except Exception as error:  # filesystems raise all kinds, and some messages hold what no log may show
             raise ManifestReadError(f"{label}: cannot be read ({reason(error)})") from None
 
 
-def has_changed(info: Mapping[str, Any], manifest: Manifest) -> bool:
-    """Whether an opened file is another one than was found, as far as its filesystem tells.
+def _up_to_first(lines: Iterator[ManifestLine]) -> list[ManifestLine]:
+    """The lines up to the first that is not blank; of many blank ones, some."""
+    begun = []
+    for line in lines:
+        begun.append(line)
+        if not is_blank(line) or len(begun) == _MAX_BLANK_LINES:
+            break
+    return begun
 
-    Args:
-        info: what the filesystem told when the file was opened; empty where it told nothing.
-        manifest: the file as it was found.
+
+def _are_of_manifest(begun: Sequence[ManifestLine], begins: Beginning) -> bool:
+    """Whether the first line of a range tells that the file is no other than a manifest, good or bad.
+
+    An object on a line of its own is in no JSON document of several lines if it is the first, or another comes before
+    it without a comma.
     """
-    name, version = version_of(info)
-    found, version_found = manifest.version
-    size = info.get("size")  # an HTTP server that gives no ranges may state none
-    return size not in (None, manifest.size) or (name == found and version != version_found)
+    if not begun:
+        return True
+    return is_object(begun[-1].text) and (begins.offset == 0 or begins.before == b"}")
 
 
-@contextmanager
-def _opened(manifest: Manifest, options: StorageOptions) -> Iterator[IO[bytes]]:
-    """The manifest's uncompressed bytes."""
-    place = located(manifest.path, options)
-    with (
-        open(place.path, "rb", buffering=0)
-        if is_local(place.fs)
-        else place.fs.open(place.path, "rb", block_size=BLOCK_BYTES, cache_type="readahead")
-    ) as raw:
-        if has_changed(_info_of_opened(raw), manifest):
-            raise OSError("it has changed since the run began")
-        yield decompressed(manifest.path, raw)
-        if has_changed(_info_of_opened(raw), manifest):  # a local one that was written anew may have ended early
-            raise OSError("it has changed since the run began")
-
-
-def _info_of_opened(file: Any) -> Mapping[str, Any]:
-    if hasattr(file, "details"):
-        return file.details or {}
-    try:
-        status = os.fstat(file.fileno())
-    except (AttributeError, OSError):
-        return {}  # a filesystem whose files tell nothing of themselves
-    return {"size": status.st_size, "mtime": status.st_mtime}
-
-
-def _lines(file: IO[bytes], start: int, stop: int | None) -> Iterator[tuple[int, bytes]]:
-    """The offsets and texts of the lines that begin from `start` to before `stop`."""
-    offset = start
-    skips = start > 0
-    if skips:
-        offset -= 1  # if that byte is a newline, a line begins at `start`
-        file.seek(offset)
-    begun: list[bytes] = []  # the line at `offset`, in pieces: it may be long, and each join would copy it
-    while skips or stop is None or offset < stop:
-        data = file.read(_READ_BYTES)
-        if not data:
-            if begun and not skips:
-                yield offset, b"".join(begun).removesuffix(b"\r")
-            return
-        first, *pieces = data.split(b"\n")
-        begun.append(first)
-        if not pieces:
-            continue
-        pieces.insert(0, b"".join(begun))
-        begun = [last] if (last := pieces.pop()) else []
-        for text in pieces:
-            if skips:
-                skips = False
-            elif stop is not None and offset >= stop:
-                return
-            else:
-                yield offset, text.removesuffix(b"\r")
-            offset += len(text) + 1
+def _no_manifest(manifest: Manifest, options: StorageOptions) -> ManifestLine | None:
+    """The one line that a file is that is no manifest; None where it may be one."""
+    head = b""
+    with opened(manifest, options, ahead=_FILE_HEADS[0]) as file:
+        for size in _FILE_HEADS:
+            wanted = size - len(head)
+            read = read_fully(file, wanted)
+            head += read
+            is_whole = len(read) < wanted
+            fault = file_fault(head, is_whole=is_whole)
+            if fault is not None:
+                return ManifestLine(shown(manifest.path), 0, head[:HEAD_BYTES], fault)
+            if is_whole or tells_enough(head):
+                break
+    return None

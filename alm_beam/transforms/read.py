@@ -8,6 +8,8 @@ import apache_beam as beam
 from apache_beam import PCollection
 from apache_beam.pvalue import PBegin
 
+import alm_beam.transforms.coders  # noqa: F401 (registers the coder of lines)
+from alm_beam.core.config import EntryConfig
 from alm_beam.core.manifest import ManifestLine
 from alm_beam.storage.connections import StorageOptions
 from alm_beam.storage.discovery import Manifest, find_manifests
@@ -25,11 +27,12 @@ class _ListRanges(beam.DoFn):
 
 
 class _ReadLines(beam.DoFn):
-    def __init__(self, options: StorageOptions):
+    def __init__(self, options: StorageOptions, max_line_bytes: int):
         self._options = options
+        self._max_line_bytes = max_line_bytes
 
     def process(self, element: ReadRange) -> Iterator[ManifestLine]:
-        yield from lines_in(element, self._options)
+        return lines_in(element, self._options, self._max_line_bytes)
 
 
 class ReadManifests(beam.PTransform):
@@ -37,7 +40,7 @@ class ReadManifests(beam.PTransform):
 
     Each line comes as a `ManifestLine`, with its file and byte offset (of the uncompressed bytes). The ranges to read,
     not what is in them, are spread over the workers, so a large file keeps all of them busy; a compressed one is one
-    range.
+    range. A line that is too long, and a file that is no manifest at all, come as one line each, with a `fault`.
 
     >>> import alm_beam.sample
     >>> with beam.Pipeline() as pipeline:
@@ -46,12 +49,18 @@ class ReadManifests(beam.PTransform):
     5
     """
 
-    def __init__(self, *inputs: str, storage_options: Mapping[str, Any] | None = None):
+    def __init__(
+        self,
+        *inputs: str,
+        storage_options: Mapping[str, Any] | None = None,
+        max_line_bytes: int = EntryConfig.max_line_bytes,
+    ):
         """
         Args:
             inputs: files, folders (searched recursively for .jsonl and .json, compressed or not) and globs; paths or
                 any fsspec URLs. What they name is found now. A manifest that is named twice is read twice.
             storage_options: fsspec's options for the URLs, `{"<option>": value}`, or by protocol.
+            max_line_bytes: a longer line (bytes, uncompressed) cannot be used: it comes with a fault.
 
         Raises:
             InputError: an input names no manifest, or one that cannot be read.
@@ -61,17 +70,25 @@ class ReadManifests(beam.PTransform):
         self._options = options_by_protocol(storage_options, inputs)
         self._manifests: Sequence[Manifest] = find_manifests(inputs, self._options)
         self._repeat_factor = 1
+        self._max_line_bytes = max_line_bytes
 
     @classmethod
-    def of(cls, manifests: Sequence[Manifest], options: StorageOptions, repeat_factor: int = 1) -> "ReadManifests":
+    def of(
+        cls,
+        manifests: Sequence[Manifest],
+        options: StorageOptions,
+        repeat_factor: int = 1,
+        max_line_bytes: int = EntryConfig.max_line_bytes,
+    ) -> "ReadManifests":
         """The transform for manifests that were found before.
 
         Args:
             manifests: the files.
             options: fsspec's, by protocol.
             repeat_factor: how many times over they are read.
+            max_line_bytes: see the constructor.
         """
-        read = cls(storage_options=options)
+        read = cls(storage_options=options, max_line_bytes=max_line_bytes)
         read._manifests, read._repeat_factor = manifests, repeat_factor
         return read
 
@@ -81,5 +98,5 @@ class ReadManifests(beam.PTransform):
             | beam.Impulse()
             | "ListRanges" >> beam.ParDo(_ListRanges(self._manifests, self._repeat_factor))
             | beam.Reshuffle()
-            | "ReadLines" >> beam.ParDo(_ReadLines(self._options)).with_output_types(ManifestLine)
+            | "ReadLines" >> beam.ParDo(_ReadLines(self._options, self._max_line_bytes)).with_output_types(ManifestLine)
         )

@@ -1,3 +1,4 @@
+import pickle
 import re
 from pathlib import Path
 
@@ -40,7 +41,7 @@ BAD = [
     ("not_json", entry(segment(snr="NaN")), "NaN"),
     ("not_json", entry(segment(text='"\\ud800"')), "surrogate"),
     ("too_deep", '{"segments": ' + "[" * 2000 + "]" * 2000 + "}", "254"),
-    ("not_object", "[1, 2]", "found list"),
+    ("not_object", "[1, 2]", "found list; if it holds entries, write one per line: jq -c '.[]'"),
     ("not_object", '"text"', 'found string "text"'),
     ("not_object", "null", "found null"),
     ("segments_missing", '{"audio_sample_rate": 16000}', "'segments'"),
@@ -87,6 +88,10 @@ BAD = [
 ]
 
 
+OF_READING = {"not_a_manifest", "line_too_long"}
+"""Their tests are those of the reader."""
+
+
 @pytest.mark.parametrize(("reason", "text", "detail"), BAD)
 def test_a_bad_line_is_refused_with_its_reason_and_what_was_found(reason, text, detail):
     with pytest.raises(BadEntry) as refused:
@@ -95,8 +100,18 @@ def test_a_bad_line_is_refused_with_its_reason_and_what_was_found(reason, text, 
     assert detail in refused.value.detail
 
 
+def test_what_its_reader_found_out_is_the_fault_of_a_line():
+    fault = BadEntry(RejectReason.LINE_TOO_LONG, "the line has at least 3000 bytes")
+    too_long = ManifestLine("m.jsonl", 7, b" " * 2000, fault)
+    assert not is_blank(too_long)
+    with pytest.raises(BadEntry, match="line_too_long: the line has at least 3000 bytes"):
+        parse_recording(too_long)
+    copy = pickle.loads(pickle.dumps(too_long))
+    assert (copy[:3], copy.fault.reason, copy.fault.detail) == (too_long[:3], fault.reason, fault.detail)
+
+
 def test_every_reason_is_walked_and_documented():
-    assert {reason for reason, _, _ in BAD} == {reason.value for reason in RejectReason}
+    assert {reason for reason, _, _ in BAD} | OF_READING == {reason.value for reason in RejectReason}
     page = (Path(__file__).parents[2] / "docs" / "formats.md").read_text(encoding="utf-8")
     section = page.partition("## Rejects")[2].partition("\n## ")[0]
     assert re.findall(r"^\| `([a-z0-9_]+)` \|", section, re.M) == [reason.value for reason in RejectReason]

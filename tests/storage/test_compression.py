@@ -4,9 +4,9 @@ import io
 import lzma
 
 import pytest
-from backports.zstd import CompressionParameter
+from backports.zstd import CompressionParameter, ZstdFile
 
-from alm_beam.storage.compression import DecompressionError, ZstdFile, decompressed, is_compressed
+from alm_beam.storage.compression import DecompressionError, decompressed, is_compressed
 
 
 def zstd(data: bytes) -> bytes:
@@ -41,7 +41,7 @@ def test_a_second_member_that_is_damaged_is_an_error_not_a_short_file(suffix):
     for at in (0, len(second) // 2):
         damaged = bytearray(second)
         damaged[at] ^= 0xFF
-        with pytest.raises((*DecompressionError, OSError)):
+        with pytest.raises(DecompressionError):
             decompressed(f"a{suffix}", io.BytesIO(COMPRESS[suffix](DATA) + damaged)).read()
 
 
@@ -52,7 +52,7 @@ def test_xz_may_be_padded_between_and_behind_streams():
 
 @pytest.mark.parametrize("suffix", COMPRESS)
 def test_data_of_another_kind_is_an_error(suffix):
-    with pytest.raises((*DecompressionError, OSError)):
+    with pytest.raises(DecompressionError):
         decompressed(f"a{suffix}", io.BytesIO(DATA)).read()
 
 

@@ -1,0 +1,266 @@
+"""What a file is that is no manifest, from its first bytes."""
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+
+import orjson
+
+from alm_beam.core.faults import BadEntry, RejectReason
+
+_MAGIC: tuple[tuple[int, bytes, str], ...] = (
+    (0, b"\x1f\x8b", "gzip"),
+    (0, b"\x28\xb5\x2f\xfd", "zstd"),
+    (0, b"\xfd7zXZ\0", "xz"),
+    (4, b"1AY&SY", "bzip2"),
+    (0, b"\x04\x22\x4d\x18", "lz4"),
+    (0, b"7z\xbc\xaf\x27\x1c", "a 7z archive"),
+    (0, b"PK\x03\x04", "a zip archive"),
+    (0, b"PK\x05\x06", "a zip archive"),
+    (257, b"ustar", "a tar archive"),
+    (0, b"PAR1\x15", "Parquet"),
+    (0, b"ARROW1\0\0", "Arrow"),
+    (0, b"Obj\x01", "Avro"),
+    (0, b"\x89HDF\r\n\x1a\n", "HDF5"),
+    (0, b"SQLite format 3\0", "an SQLite database"),
+    (0, b"\x93NUMPY", "a NumPy array"),
+    (0, b"%PDF-", "PDF"),
+    (8, b"WAVEfmt ", "WAV audio"),
+    (0, b"fLaC\0", "FLAC audio"),
+    (0, b"OggS\0", "Ogg audio"),
+    (0, b"ID3\x03\0", "MP3 audio"),
+    (0, b"ID3\x04\0", "MP3 audio"),
+    (4, b"ftypM4A", "M4A audio"),
+)
+_COMPRESSED = {"gzip": ".gz", "zstd": ".zst", "xz": ".xz", "bzip2": ".bz2"}
+
+_UTF_8_BOM = b"\xef\xbb\xbf"
+_WIDE_BOMS = {"utf-32": (b"\xff\xfe\0\0", b"\0\0\xfe\xff"), "utf-16": (b"\xff\xfe", b"\xfe\xff")}
+_WIDE_BEGINNINGS = {
+    "utf-32-le": re.compile(rb"[\[{\s]\0\0\0"),
+    "utf-32-be": re.compile(rb"\0\0\0[\[{\s]"),
+    "utf-16-le": re.compile(rb"[\[{\s]\0[^\0]\0"),
+    "utf-16-be": re.compile(rb"\0[\[{\s]\0[^\0]"),
+}
+
+_NUMBER = r"-?\d+(\.\d+)?"
+_TEXTS: tuple[tuple[str, re.Pattern[str]], ...] = (
+    ("a Git LFS pointer (git lfs pull gets the file)", re.compile(r"version https://git-lfs\.github\.com/")),
+    (
+        "an HTML page (an error or a login that was saved in the file's place?)",
+        re.compile(r"<(!doctype html|html|head|body)\b", re.IGNORECASE),
+    ),
+    ("XML", re.compile(r"<(\?xml|!--|!DOCTYPE|[A-Za-z_][\w:.-]*[\s/>])")),
+    ("WebVTT", re.compile(r"WEBVTT\b")),
+    ("a Praat TextGrid", re.compile(r"File type = \"ooTextFile")),
+    ("SRT", re.compile(r"\d+\n\d+:\d\d:\d\d[,.]\d+ -->")),
+    (
+        "RTTM",
+        re.compile(
+            r"(;;.*\n)*(SPEAKER|LEXEME|SEGMENT|NOSCORE|NO_RT_METADATA|NON-LEX|NON-SPEECH|FILLER|EDIT|IP|CB|A/P|SU|"
+            rf"SPKR-INFO)[ \t]+\S+[ \t]+\S+[ \t]+({_NUMBER}|<NA>)[ \t]"
+        ),
+    ),
+    ("CTM", re.compile(rf"(;;.*\n)*\S+[ \t]+\S+[ \t]+{_NUMBER}[ \t]+{_NUMBER}[ \t]+\S+([ \t]+\S+)?[ \t]*(\n|$)")),
+    ("STM", re.compile(rf"(;;.*\n)*\S+[ \t]+\S+[ \t]+\S+[ \t]+{_NUMBER}[ \t]+{_NUMBER}([ \t]|\n|$)")),
+    ("UEM", re.compile(rf"(;;.*\n)*\S+[ \t]+\S+[ \t]+{_NUMBER}[ \t]+{_NUMBER}[ \t]*(\n|$)")),
+    ("YAML", re.compile(r"(---|(- )?[\w-]+:([ \t].*)?\n[ \t]*(- )?[\w-]+:)")),
+)
+_SEPARATORS = (("TSV", "\t"), ("CSV", ","), ("CSV", ";"))
+
+_OPENINGS = frozenset((b"{", b"[", b"[{"))
+
+_EXPECTED = "a manifest has one JSON object per line"
+
+_TEXT_BYTES = 1 << 20
+"""So much of a file has to be without any JSON for all of it to be taken for text."""
+
+
+def described_bytes(head: bytes) -> str | None:
+    """What a file is, from its first bytes: a kind of binary file, JSON, or text; None where they tell nothing.
+
+    >>> described_bytes(b"PK\\x03\\x04"), described_bytes(b'{"segments": []}'), described_bytes(b"\\xc3\\x28\\x00")
+    ('a zip archive', 'plain JSON', None)
+    """
+    found = next((name for at, magic, name in _MAGIC if head.startswith(magic, at)), None)
+    if found == "bzip2" and not head.startswith(b"BZh"):
+        found = None
+    if found or not head:
+        return found
+    encoding = _wide_encoding(head)
+    if encoding:
+        return encoding
+    begins = head.removeprefix(_UTF_8_BOM).lstrip()[:1]
+    if b"\0" in head or any(byte > 0xF7 for byte in head[:64]):
+        return None
+    return "plain JSON" if begins in (b"{", b"[") else "plain text"
+
+
+def file_fault(head: bytes, *, is_whole: bool) -> BadEntry | None:
+    """Why no line of a file can be an entry, as the file is no manifest at all; None where that cannot be told.
+
+    It is for files whose first lines are not two objects (see `is_object`), and errs on the side of None: lines are
+    then rejected one by one.
+
+    Args:
+        head: the file's first bytes, uncompressed.
+        is_whole: whether that is the whole file.
+
+    >>> print(file_fault(b'{\\n  "segments": [\\n  ]\\n}\\n', is_whole=True).detail)
+    the file is JSON over several lines; a manifest has one JSON object per line: jq -c . OLD > NEW
+    >>> file_fault(b'oops\\n{"segments": []}\\n', is_whole=True)
+    """
+    binary = next((name for at, magic, name in _MAGIC if head.startswith(magic, at)), None)
+    if binary and binary == described_bytes(head):
+        suffix = _COMPRESSED.get(binary)
+        advice = f"let its name end in {suffix}" if suffix else _EXPECTED
+        return _fault(f"the file is {binary}; {advice}")
+    encoding = _wide_encoding(head)
+    if encoding:
+        return _fault(f"the file is {encoding}; convert it: iconv -f {encoding} -t UTF-8 OLD > NEW")
+    pieces = [piece.strip() for piece in head.removeprefix(_UTF_8_BOM).split(b"\n")]
+    lines = [piece for piece in (pieces if is_whole else pieces[:-1]) if piece]
+    if not lines:
+        return None
+    if lines[0][:1] in (b"{", b"["):
+        return _json_fault(lines, is_whole=is_whole)
+    if any(piece.startswith((b"{", b"[")) for piece in pieces) or _value_of(lines[0]) is not None:
+        return None
+    return _text_fault(lines, head, is_whole=is_whole)
+
+
+def tells_enough(head: bytes) -> bool:
+    """Whether more of a file would tell `file_fault` no more.
+
+    >>> tells_enough(b"{\\n"), tells_enough(b'oops\\n{}\\n{}\\n')
+    (False, True)
+    """
+    return head.count(b"\n") > 2 and (len(head) >= _TEXT_BYTES or b"\n{" in head)
+
+
+def is_object(line: bytes) -> bool:
+    """Whether a line begins and ends as an object does. Two such lines in a row are in no JSON document.
+
+    >>> is_object(b'{"a": 1}'), is_object(b'{"a": 1},')
+    (True, False)
+    """
+    if line.startswith(b"{") and line.endswith(b"}"):
+        return True
+    line = line.removeprefix(_UTF_8_BOM).strip()
+    return line.startswith(b"{") and line.endswith(b"}")
+
+
+def _fault(detail: str) -> BadEntry:
+    return BadEntry(RejectReason.NOT_A_MANIFEST, detail)
+
+
+def _wide_encoding(head: bytes) -> str | None:
+    """UTF-16 or UTF-32, where the file is that."""
+    if b'\n{"' in head:  # in neither do two ASCII characters follow each other
+        return None
+    for name, boms in _WIDE_BOMS.items():
+        if head.startswith(boms):
+            return name.upper()
+    for name, begins in _WIDE_BEGINNINGS.items():
+        if begins.match(head):
+            found = head.decode(name, "replace")  # it may end within a character
+            if '"' in found and found.count("\ufffd") <= 1:
+                return name[:6].upper()
+    return None
+
+
+def _json_fault(lines: Sequence[bytes], *, is_whole: bool) -> BadEntry | None:
+    if _value_of(lines[0]) is not None:
+        return None
+    array = lines[0].startswith(b"[")
+    if not (_is_document(lines, is_whole=is_whole) or _looks_like_document(lines)):
+        return None
+    what, query = ("one JSON array", "'.[]'") if array else ("JSON over several lines", ".")
+    return _fault(f"the file is {what}; {_EXPECTED}: jq -c {query} OLD > NEW")
+
+
+def _is_document(lines: Sequence[bytes], *, is_whole: bool) -> bool:
+    """Whether the lines are JSON documents of several lines each, the last of which may go on behind them."""
+    if len(lines) < (2 if is_whole else 3):
+        return False
+    text = b"\n".join(lines).decode("utf-8", "replace")
+    end = 0
+    for begin, end in _documents(text):
+        if "\n" not in text[begin:end]:
+            return False
+    if end == len(text):
+        return is_whole
+    rest = text[end:].lstrip()
+    return rest.count("\n") >= 2 and rest[0] in "{[" and _goes_on(rest) and not any(map(_is_entry, lines))
+
+
+def _documents(text: str) -> Iterator[tuple[int, int]]:
+    """Where the JSON documents of a text begin and end, as far as they are whole."""
+    decoder, begin = json.JSONDecoder(), 0
+    while begin < len(text):
+        try:
+            _, end = decoder.raw_decode(text, begin)
+        except (ValueError, RecursionError):
+            return
+        yield begin, end
+        begin = end
+        while begin < len(text) and text[begin].isspace():
+            begin += 1
+
+
+def _goes_on(text: str) -> bool:
+    """Whether the text is the beginning of a JSON document."""
+    try:
+        json.JSONDecoder().raw_decode(text)
+    except json.JSONDecodeError as error:
+        return error.pos >= len(text.rstrip())
+    except RecursionError:
+        return False
+    return True
+
+
+def _looks_like_document(lines: Sequence[bytes]) -> bool:
+    """Whether the lines are those of a JSON document that is not quite one."""
+    return len(lines) >= 3 and lines[0] in _OPENINGS and not any(map(_is_entry, lines))
+
+
+def _is_entry(line: bytes) -> bool:
+    """Whether the line may be an entry of a manifest."""
+    if not (line.startswith(b"{") and line.endswith(b"}")):
+        return False
+    value = _value_of(line)
+    return type(value) is dict and "segments" in value
+
+
+def _value_of(line: bytes) -> object | None:
+    """What a line is as JSON; None where it is none."""
+    try:
+        value: object = orjson.loads(line)
+    except ValueError:
+        return None
+    return "null" if value is None else value
+
+
+def _text_fault(lines: Sequence[bytes], head: bytes, *, is_whole: bool) -> BadEntry | None:
+    """The fault of a file none of whose first lines begins as JSON does."""
+    text = b"\n".join(lines[:20]).decode("utf-8", "replace")
+    found = next((name for name, begins in _TEXTS if begins.match(text)), None)
+    if not found and not is_whole and len(head) < _TEXT_BYTES:
+        return None
+    found = found or _table(text.split("\n"))
+    if found:
+        return _fault(f"the file looks like {found}; {_EXPECTED}")
+    if len(lines) < 3:
+        return None
+    if b"\0" in head:
+        return _fault(f"the file is binary (it begins with {head[:8]!r}); {_EXPECTED}")
+    return _fault(f"the file looks like plain text; {_EXPECTED}")
+
+
+def _table(lines: Sequence[str]) -> str | None:
+    """CSV or TSV, where the first lines have columns, as many each."""
+    for name, separator in _SEPARATORS:
+        counts = {line.count(separator) for line in lines[:3]}
+        if len(lines) > 1 and len(counts) == 1 and counts != {0}:
+            return name
+    return None
