@@ -124,7 +124,7 @@ def file_fault(head: bytes, *, is_whole: bool) -> BadEntry | None:
         return None
     if lines[0][:1] in (b"{", b"["):
         return _json_fault(lines, is_whole=is_whole)
-    if any(piece.startswith((b"{", b"[")) for piece in pieces) or _value_of(lines[0]) is not None:
+    if any(piece.startswith((b"{", b"[")) for piece in pieces):
         return None
     return _text_fault(lines, head, is_whole=is_whole)
 
@@ -184,14 +184,15 @@ def _is_document(lines: Sequence[bytes], *, is_whole: bool) -> bool:
     if len(lines) < (2 if is_whole else 3):
         return False
     text = b"\n".join(lines).decode("utf-8", "replace")
-    end = 0
-    for begin, end in _documents(text):
-        if "\n" not in text[begin:end]:
-            return False
-    if end == len(text):
-        return is_whole
+    found = list(_documents(text))
+    end = found[-1][1] if found else 0
+    if any("\n" not in text[begin:end] for begin, end in found):
+        return False
+    if is_whole and end == len(text):
+        return True
     rest = text[end:].lstrip()
-    return rest.count("\n") >= 2 and rest[0] in "{[" and _goes_on(rest) and not any(map(_is_entry, lines))
+    goes_on = rest.count("\n") >= 2 and rest[0] in "{[" and _goes_on(rest)
+    return (goes_on or len(found) > 2) and not any(map(_is_entry, lines))
 
 
 def _documents(text: str) -> Iterator[tuple[int, int]]:
@@ -245,7 +246,7 @@ def _text_fault(lines: Sequence[bytes], head: bytes, *, is_whole: bool) -> BadEn
     """The fault of a file none of whose first lines begins as JSON does."""
     text = b"\n".join(lines[:20]).decode("utf-8", "replace")
     found = next((name for name, begins in _TEXTS if begins.match(text)), None)
-    if not found and not is_whole and len(head) < _TEXT_BYTES:
+    if not found and (_value_of(lines[0]) is not None or not (is_whole or len(head) >= _TEXT_BYTES)):
         return None
     found = found or _table(text.split("\n"))
     if found:

@@ -1,0 +1,142 @@
+"""What a file is that is no manifest; and no manifest, good or bad, is taken for anything else."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from alm_beam.core.file_kinds import described_bytes, file_fault, is_object, tells_enough
+from tests import manifests
+from tests.storage.test_compression import COMPRESS
+
+ENTRIES = manifests.ENTRIES
+LINES = manifests.lines().splitlines()
+PRETTY = json.dumps(ENTRIES[0], indent=2).encode()
+ARRAY = b"[\n" + b",\n".join(LINES) + b"\n]\n"
+RTTM = b"SPEAKER ES2004a 1 26.800 0.940 <NA> <NA> A <NA> <NA>\nSPEAKER ES2004a 1 28.0 1.5 <NA> <NA> B <NA> <NA>\n"
+TEXT = b"Dear colleagues,\nthe manifests are on the server now.\nYours\n"
+
+NO_MANIFESTS = {
+    "JSON over several lines": PRETTY,
+    "JSON over several lines ": b"\n\n" + PRETTY.replace(b"\n", b"\r\n"),
+    "JSON over several lines  ": b"\n".join(json.dumps(entry, indent=1).encode() for entry in ENTRIES),
+    "JSON over several lines   ": b"\xef\xbb\xbf" + json.dumps({"recordings": ENTRIES}, indent="\t").encode(),
+    "JSON over several lines    ": b'{"segments": [\n{"start": 1, "end": 2},\n{"start": 3, "end": NaN}\n]}\n',
+    "JSON over several lines     ": PRETTY.replace(b"]", b",]", 1),
+    "JSON over several lines      ": PRETTY[: len(PRETTY) // 2],
+    "one JSON array": ARRAY,
+    "one JSON array ": json.dumps(ENTRIES, indent=4).encode(),
+    "one JSON array  ": b"[" + LINES[0] + b",\n " + LINES[1] + b"]",
+    "UTF-16": manifests.lines().decode().encode("utf-16"),
+    "UTF-16 ": manifests.lines().decode().encode("utf-16-le"),
+    "UTF-16  ": manifests.lines().decode().encode("utf-16-be"),
+    "UTF-16   ": PRETTY.decode().encode("utf-16"),
+    "UTF-16    ": RTTM.decode().encode("utf-16"),
+    "UTF-32": manifests.lines().decode().encode("utf-32"),
+    "UTF-32 ": manifests.lines().decode().encode("utf-32-be"),
+    "RTTM": RTTM,
+    "RTTM ": b";; a comment\n" + RTTM,
+    "CTM": b"ES2004a 1 11.34 0.2 okay 0.9\nES2004a 1 11.6 0.1 so\n",
+    "STM": b"ES2004a 1 A 11.34 12.2 <o,f0> okay so\n",
+    "UEM": b"ES2004a 1 0.00 1049.00\n",
+    "CSV": b"file,start,end\na.wav,0,1\nb.wav,1,2\n",
+    "TSV": b"file\tstart\tend\na.wav\t0\t1\n",
+    "XML": b'<?xml version="1.0"?>\n<NITE/>\n',
+    "XML ": b"<Error>\n<Code>NoSuchKey</Code>\n</Error>\n",
+    "an HTML page": b"<!DOCTYPE html>\n<html>\n<body>Sign in</body></html>\n",
+    "WebVTT": b"WEBVTT\n\n00:01.000 --> 00:04.000\nhello\n",
+    "SRT": b"1\n00:00:01,000 --> 00:00:04,000\nhello\n",
+    "YAML": b"audio: a.wav\nsegments:\n- start: 0\n",
+    "a Git LFS pointer": b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 3\n",
+    "plain text": TEXT,
+    "binary": bytes(range(256)) * 40,
+    "gzip": COMPRESS[".gz"](manifests.lines()),
+    "zstd": COMPRESS[".zst"](manifests.lines()),
+    "bzip2": COMPRESS[".bz2"](manifests.lines()),
+    "xz": COMPRESS[".xz"](manifests.lines()),
+    "Parquet": b"PAR1\x15\x04\x15\x10" + bytes(100),
+    "a zip archive": b"PK\x03\x04" + bytes(100),
+    "a tar archive": b"m.jsonl".ljust(257, b"\0") + b"ustar\x0000" + bytes(300),
+}
+
+
+@pytest.mark.parametrize("kind", NO_MANIFESTS)
+def test_a_file_of_another_kind_is_told(kind):
+    fault = file_fault(NO_MANIFESTS[kind], is_whole=True)
+    assert fault.reason.value == "not_a_manifest"
+    assert fault.detail.startswith((f"the file is {kind.strip()}", f"the file looks like {kind.strip()}"))
+    assert not is_object(NO_MANIFESTS[kind].lstrip().split(b"\n")[0])
+
+
+@pytest.mark.parametrize("kind", NO_MANIFESTS)
+def test_a_large_file_of_another_kind_is_told_by_its_beginning(kind):
+    content = NO_MANIFESTS[kind]
+    if kind.startswith("one JSON array"):
+        content = content.rstrip(b"\n]") + b",\n" + b",\n".join(LINES * 30) + b"\n]"
+    else:
+        content += content * (1 + (1 << 20) // len(content))
+    for size in (1 << 16, 1 << 20, 1 << 24):
+        head = content[:size]
+        fault = file_fault(head, is_whole=size > len(content))
+        if fault or tells_enough(head):
+            break
+    assert kind.strip() in fault.detail
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        b"",
+        b"oops",
+        b"{",
+        b"[",
+        b"[1]",
+        b"null",
+        b"42",
+        b'"text"',
+        b"[" + LINES[0] + b"]",
+        LINES[0][: len(LINES[0]) // 2],
+        LINES[0][:-1] + b",",
+        LINES[0][: LINES[0].index(b"[") + 1],
+        LINES[0][: LINES[0].index(b"},") + 2],
+        LINES[0] + b",",
+        b'{"a": [1,\n2]}',
+        b'{"a":\n[1,\n2]}',
+        b"\xff\xfe{\0",
+        b'{\0"\0a\0"\0',
+        b"# a comment",
+        b"a,b,c\n1,2,3\n4,5,6",
+        RTTM,
+        TEXT,
+        b"<html>",
+        b"\xef\xbb\xbf",
+        b"\0\0\0\0",
+    ],
+)
+@pytest.mark.parametrize("others", [1, 3])
+def test_a_bad_first_line_condemns_no_other(first, others):
+    """However much of the file is looked at."""
+    content = first + b"\n" + b"\n".join(LINES[:others]) + b"\n"
+    assert file_fault(content, is_whole=True) is None
+    for size in range(0, len(content), 97):
+        head = content[:size]
+        if size > len(first) + 1:
+            assert file_fault(head, is_whole=False) is None, head[-40:]
+
+
+@given(st.lists(st.sampled_from([*LINES, b"", b"  ", b"[]", b"{}"]), min_size=1))
+def test_entries_are_no_other_kind(lines):
+    assert file_fault(b"\n".join(lines), is_whole=True) is None
+
+
+@pytest.mark.parametrize("text", [b"", b"\n\n", b"\xef\xbb\xbf", b"oops", b"oops\n", b"{", b"not json\nat all"])
+def test_what_tells_little_is_left_to_the_lines(text):
+    assert file_fault(text, is_whole=True) is None
+
+
+def test_what_bytes_are():
+    kinds = [described_bytes(NO_MANIFESTS[kind]) for kind in ("gzip", "UTF-16", "RTTM")]
+    assert kinds == ["gzip", "UTF-16", "plain text"]
+    assert described_bytes(b"\xef\xbb\xbf{") == "plain JSON"
+    assert described_bytes(b"") is None
