@@ -35,6 +35,7 @@ from alm_beam.storage.options import StorageOptionsError, options_by_protocol
 from alm_beam.storage.paths import located
 from alm_beam.storage.run_folder import SUCCESS, ReplacedError, RunFolder, StagedRun, why_unfit
 from alm_beam.storage.secrets import redacted, shown
+from alm_beam.storage.spool import Spool
 
 show_messages = dataflow.show_messages
 
@@ -173,15 +174,15 @@ def checked_folder(folder: RunFolder, *, overwrite: bool) -> RunFolder:
     return RunFolder(path, folder.outputs, folder.options)
 
 
-def found_manifests(inputs: Sequence[str], folder: RunFolder) -> list[Manifest]:
-    """The manifests that the inputs name.
+def found_manifests(inputs: Sequence[str], folder: RunFolder, spool: Spool | None) -> list[Manifest]:
+    """The manifests that the inputs name. `spool` keeps what pipes give; without one they are refused.
 
     Raises:
         InputError: they name none, or one that cannot be read.
         ConfigError: the run would write where it reads.
     """
     try:
-        manifests = find_manifests(inputs, folder.options)
+        manifests = find_manifests(inputs, folder.options, spool)
         is_inside = folder.is_inside_input(inputs)
     except ConfigError:
         raise

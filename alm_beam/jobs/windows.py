@@ -18,6 +18,7 @@ from alm_beam.jobs.launch import (
     check_workers_reach,
     checked_folder,
     found_manifests,
+    is_local,
     launch,
     own_options,
     pipeline_of,
@@ -29,6 +30,7 @@ from alm_beam.storage.discovery import Manifest
 from alm_beam.storage.paths import errors_that_name, located
 from alm_beam.storage.run_folder import CUTS, ENTRIES, LOSS_STATS, REJECTS, WINDOWS, RunFolder, StagedRun
 from alm_beam.storage.secrets import shown
+from alm_beam.storage.spool import Spool
 from alm_beam.transforms.finish import FinishRun
 from alm_beam.transforms.index import IndexCuts
 from alm_beam.transforms.losses import CombineLosses
@@ -74,7 +76,8 @@ def run(config: JobConfig, options: PipelineOptions | None = None) -> LossStats 
     urls = [*config.input, config.output]
     folder = RunFolder(config.output, WINDOWS, storage_options(config.storage_options, urls))
     folder = checked_folder(folder, overwrite=config.overwrite)
-    manifests = found_manifests(config.input, folder)
+    spool = Spool()
+    manifests = found_manifests(config.input, folder, spool if is_local(options) else None)
     use_cores(options, sum(manifest.size for manifest in manifests) * config.repeat_factor, urls)
     with _failures_told():
         staged = folder.stage(uuid.uuid4().hex)
@@ -87,6 +90,7 @@ def run(config: JobConfig, options: PipelineOptions | None = None) -> LossStats 
         return None if launch(pipeline, options, staged) is None else _read_stats(folder)
     finally:
         close_connections()
+        spool.remove()
 
 
 def build(

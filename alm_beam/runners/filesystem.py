@@ -14,7 +14,6 @@ from apache_beam.io import filesystems  # noqa: F401 (brings Beam's own filesyst
 from apache_beam.io.filesystem import BeamIOError, CompressedFile, CompressionTypes, FileMetadata, FileSystem
 from fsspec.spec import AbstractBufferedFile
 
-from alm_beam.storage.discovery import BEAM_TEMPORARY
 from alm_beam.storage.paths import (
     BLOCK_BYTES,
     Located,
@@ -27,6 +26,7 @@ from alm_beam.storage.paths import (
     modified,
     move,
 )
+from alm_beam.storage.search import BEAM_TEMPORARY
 from alm_beam.storage.secrets import shown
 
 _NO_SCHEME = "-"

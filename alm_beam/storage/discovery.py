@@ -1,21 +1,35 @@
 """Which manifests an input names."""
 
+import logging
 import os
 import re
+import stat
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 import fsspec
-from fsspec.utils import glob_translate
 
 from alm_beam.core.config import ConfigError
 from alm_beam.storage.compression import is_compressed
-from alm_beam.storage.connections import NO_OPTIONS, StorageOptions
+from alm_beam.storage.connections import NO_OPTIONS, StorageOptions, names_of
+from alm_beam.storage.local_files import (
+    UnfitError,
+    own_descriptor,
+    printable,
+    readable_info,
+    regular_files,
+    special_kind,
+    status_of,
+    stored_path,
+    why_never_read,
+    without_second_names,
+)
 from alm_beam.storage.paths import (
     Located,
     canonical,
     errors_that_name,
-    files_below,
     info_of,
     is_local,
     is_object_store,
@@ -23,19 +37,20 @@ from alm_beam.storage.paths import (
     reason,
     version_of,
 )
+from alm_beam.storage.search import ANY_FOLDERS, Search, Step, glob_search, is_glob, local_files, remote_files
 from alm_beam.storage.secrets import shown
+from alm_beam.storage.spool import Spool
+
+_LOG = logging.getLogger(__name__)
 
 MANIFEST_SUFFIXES = (".jsonl", ".json")
 COMPRESSED_SUFFIXES = (".gz", ".zst", ".bz2")
 """Those that a folder is searched for. A file that is named, or matched by a glob, may be compressed otherwise."""
 
-BEAM_TEMPORARY = "beam-temp-"
-
 _IN_FOLDER = re.compile(
     rf".*({'|'.join(map(re.escape, MANIFEST_SUFFIXES))})({'|'.join(map(re.escape, COMPRESSED_SUFFIXES))})?",
     re.IGNORECASE | re.DOTALL,
 )
-_GLOB_CHARACTERS = re.compile(r"[*?\[]")
 
 
 class Manifest(NamedTuple):
@@ -45,11 +60,13 @@ class Manifest(NamedTuple):
         path: absolute local path, or URL.
         size: bytes, as stored.
         version: what else changes when the file does; see `version_of`.
+        name: what it is called, if it is the copy of something else: the pipe that was named.
     """
 
     path: str
     size: int
     version: tuple[str, str] = ("", "")
+    name: str = ""
 
 
 class InputError(ConfigError):
@@ -65,29 +82,34 @@ class InputError(ConfigError):
         super().__init__("input", pattern, why)
 
 
-class _Search(NamedTuple):
-    """What a folder or a glob asks for: the files below `root`, so many levels deep, whose path from there matches."""
-
-    root: str
-    matches: re.Pattern[str]
-    depth: int | None
-    nothing_found: str
+_FOLDER = Search(
+    "",
+    (ANY_FOLDERS, Step(_IN_FOLDER)),
+    "the folder holds no .jsonl or .json (.gz, .zst, .bz2 may follow; what is hidden is passed over)",
+)
 
 
-_FOLDER = _Search("", _IN_FOLDER, None, "the folder holds no .jsonl or .json (.gz, .zst, .bz2 may follow)")
-
-
-def find_manifests(inputs: Sequence[str], options: StorageOptions = NO_OPTIONS) -> list[Manifest]:
+def find_manifests(
+    inputs: Sequence[str], options: StorageOptions = NO_OPTIONS, spool: Spool | None = None
+) -> list[Manifest]:
     """The manifests that the inputs name, in their order, each as often as it is named.
 
     A file is taken whatever its name. A folder is searched recursively for MANIFEST_SUFFIXES, compressed or not. A
-    glob gives every file that it matches. Links are followed. What a crashed run left in a temporary folder is no
-    manifest.
+    glob gives every file that it matches. Links are followed; what a folder or a glob finds by several of them, it
+    finds once. It passes over what is hidden (see `Search`), what a crashed run left in a temporary folder, and, with a
+    warning in the log, over pipes, sockets and devices.
+
+    Each local file is opened, and of each remote input one.
+
+    Args:
+        inputs: files, folders and globs, as paths or URLs.
+        options: fsspec's, by protocol.
+        spool: keeps what a pipe gives that is named by hand; without one such an input is refused.
 
     Raises:
         InputError: an input names none, or one that cannot be read.
     """
-    return [manifest for each in inputs for manifest in _named_by(each, options)]
+    return [manifest for each in inputs for manifest in _named_by(each, options, spool)]
 
 
 def is_manifest_name(path: str) -> bool:
@@ -102,42 +124,130 @@ def would_find(pattern: str, path: str, options: StorageOptions = NO_OPTIONS) ->
         search = _search(place.fs, place.path)
     root = canonical(place.url(search.root), options)
     path = canonical(path, options)
-    return path.startswith(f"{root}/") and search.matches.fullmatch(path[len(root) + 1 :]) is not None
+    return path.startswith(f"{root}/") and search.finds(path[len(root) + 1 :])
 
 
-def _named_by(pattern: str, options: StorageOptions) -> Iterator[Manifest]:
+def names_something(pattern: str, options: StorageOptions = NO_OPTIONS) -> bool:
+    """Whether there is a file or folder of this name, or a file that the glob matches, as far as that can be told."""
+    with suppress(Exception):
+        fs, path, _ = located(pattern, options)
+        if os.path.lexists(path) if is_local(fs) else info_of(fs, path) is not None:
+            return True
+        if is_glob(path):
+            search = _search(fs, path)
+            return any(local_files(search) if is_local(fs) else remote_files(fs, search))
+    return False
+
+
+def _named_by(pattern: str, options: StorageOptions, spool: Spool | None) -> Iterator[Manifest]:
     try:
         place = located(pattern, options)
-        for path, info in _found(pattern, place):
-            size = info["size"]
-            if not _is_utf8(path):
-                raise InputError(pattern, f"the name of {path!a} is not UTF-8; rename the file")
-            url = place.url(path)
-            if size is None:
-                raise InputError(pattern, f"{shown(url)} has no known size")
-            if size == 0 and is_compressed(path):
-                raise InputError(pattern, f"{shown(url)} is cut off: it is empty, which no compressed file is")
-            yield Manifest(url, size, version_of(info))
-    except InputError:
-        raise
+        found = _local(place, spool) if is_local(place.fs) else _remote(pattern, place)
+        for manifest in found:
+            if not _is_utf8(manifest.path):
+                raise UnfitError(f"the name of {manifest.path!a} is not UTF-8; rename the file")
+            if manifest.size == 0 and is_compressed(manifest.path):
+                raise UnfitError(f"{shown(manifest.path)} is cut off: it is empty, which no compressed file is")
+            yield manifest
+    except UnfitError as unfit:
+        raise InputError(pattern, str(unfit)) from None
     except Exception as error:  # filesystems raise all kinds, and some messages hold what no log may show
         raise InputError(pattern, f"cannot be read ({reason(error)})") from None
 
 
-def _found(pattern: str, place: Located) -> list[tuple[str, dict[str, Any]]]:
-    """Paths, and what the filesystem tells of each."""
+def _local(place: Located, spool: Spool | None) -> Iterator[Manifest]:
+    path = stored_path(place.path)
+    status = status_of(path)
+    if (status and stat.S_ISDIR(status.st_mode)) or (status is None and not os.path.islink(path)):
+        yield from _found_locally(_search(place.fs, path))
+    elif status is None:
+        raise UnfitError(f"is a link to {printable(os.readlink(path))}, which does not exist")
+    elif stat.S_ISREG(status.st_mode) and own_descriptor(path) is None:
+        yield _local_manifest(path)
+    else:
+        yield _copied(path, status.st_mode, spool)
+
+
+def _found_locally(search: Search) -> Iterator[Manifest]:
+    paths = [f"{search.root}/{below}" for below in sorted(local_files(search))]
+    files = regular_files(paths)
+    if not files:
+        raise UnfitError(search.nothing_found)
+    yield from map(_local_manifest, without_second_names(files, search.root))
+
+
+def _local_manifest(path: str) -> Manifest:
+    info = readable_info(path)
+    return Manifest(path, info["size"], version_of(info))
+
+
+def _copied(path: str, mode: int, spool: Spool | None) -> Manifest:
+    """The copy of what can be read only once."""
+    if why := why_never_read(path, mode):
+        raise UnfitError(why)
+    if spool is None:
+        kind = special_kind(mode) or "a file without a name"
+        why = "which this process alone can read, and not the workers of this runner"
+        raise UnfitError(f"is {kind}, {why}; write what it gives to a file, and name that")
+    return _local_manifest(spool.copy_of(path))._replace(name=path)
+
+
+def _remote(pattern: str, place: Located) -> Iterator[Manifest]:
     fs, path, _ = place
     is_folder = pattern.endswith("/") and is_object_store(fs)  # where an object may have a folder's name
-    if not is_folder and _kind(fs, path) == "file":
-        return [(path, fs.info(path))]
-    search = _FOLDER._replace(root=path) if is_folder else _search(fs, path)
-    found = {below: info for below, info in _files(fs, search) if search.matches.fullmatch(below)}
-    if not found:
-        bucket = path.partition("/")[0]
-        is_gone = is_object_store(fs) and info_of(fs, bucket) is None
-        raise InputError(pattern, f"there is no bucket {bucket}" if is_gone else search.nothing_found)
-    paths = ((f"{search.root}/{below}", found[below]) for below in sorted(found))
-    return [(path, info or fs.info(path)) for path, info in paths]
+    info = None if is_folder else info_of(fs, path)
+    if info is not None and info["type"] != "directory":
+        found = [(path, info)]
+        if info["type"] != "file":
+            raise UnfitError(f"is no file (its filesystem calls it {info['type']!r})")
+    else:
+        search = _FOLDER._replace(root=path) if is_folder else _search(fs, path)
+        found = sorted(dict(_remote_found(place, search)).items(), key=itemgetter(0))
+        if not found:
+            bucket = path.partition("/")[0]
+            is_gone = is_object_store(fs) and info_of(fs, bucket) is None
+            raise UnfitError(f"there is no bucket {bucket}" if is_gone else search.nothing_found)
+    manifests = [_remote_manifest(place.url(each), info) for each, info in found]
+    _check_readable(place, manifests)
+    yield from manifests
+
+
+def _remote_found(place: Located, search: Search) -> Iterator[tuple[str, dict[str, Any]]]:
+    for below, info in remote_files(place.fs, search):
+        path = f"{search.root}/{below}"
+        if info["type"] == "link":
+            info = place.fs.info(path)
+        if info["type"] == "file":
+            yield path, info
+        else:
+            kind = "a link to a folder, which is not followed there" if info["type"] == "directory" else "no file"
+            _LOG.warning("passes over %s: it is %s", printable(shown(place.url(path))), kind)
+
+
+def _remote_manifest(url: str, info: dict[str, Any]) -> Manifest:
+    size = info.get("size")
+    if size is None:
+        raise UnfitError(f"{shown(url)} has no known size")
+    return Manifest(url, size, version_of(info))
+
+
+def _check_readable(place: Located, manifests: Sequence[Manifest]) -> None:
+    """Reads a byte of the first one that has any. Who may list files may not always read them."""
+    for manifest in manifests:
+        if manifest.size:
+            try:
+                _read_byte(place.fs, manifest.path.removeprefix(place.root))
+            except Exception as error:
+                raise UnfitError(f"{shown(manifest.path)} cannot be read ({reason(error)})") from None
+            return
+
+
+def _read_byte(fs: fsspec.AbstractFileSystem, path: str) -> None:
+    if "http" in names_of(fs):  # whose servers may know no ranges, and would send the whole file
+        with fs.open(path, "rb", block_size=1, cache_type="none") as file:
+            file.read(1)
+    else:
+        fs.cat_file(path, start=0, end=1)  # gcsfs would start a thread for good to close a file
 
 
 def _is_utf8(path: str) -> bool:
@@ -148,66 +258,22 @@ def _is_utf8(path: str) -> bool:
     return True
 
 
-def _search(fs: fsspec.AbstractFileSystem, path: str) -> _Search:
-    if _kind(fs, path) == "directory":
-        return _FOLDER._replace(root=path)
-    root, glob = _parted(fs, path)
-    depth = None if "**" in glob else glob.count("/") + 1
-    is_glob = _GLOB_CHARACTERS.search(glob) is not None
-    return _Search(
-        root, re.compile(glob_translate(glob)), depth, "no file matches" if is_glob else "no such file or folder"
-    )
+def _search(fs: fsspec.AbstractFileSystem, path: str) -> Search:
+    return _FOLDER._replace(root=path) if _is_folder(fs, path) else glob_search(*_parted(fs, path))
 
 
 def _parted(fs: fsspec.AbstractFileSystem, path: str) -> tuple[str, str]:
     """The folder to search, and the glob from there. A folder that exists is itself, whatever is in its name."""
     parts = path.split("/")
     at = 1
-    while at < len(parts) - 1 and (
-        not _GLOB_CHARACTERS.search(parts[at]) or _kind(fs, "/".join(parts[: at + 1])) == "directory"
-    ):
+    while at < len(parts) - 1 and (not is_glob(parts[at]) or _is_folder(fs, "/".join(parts[: at + 1]))):
         at += 1
     return "/".join(parts[:at]), "/".join(parts[at:])
 
 
-def _kind(fs: fsspec.AbstractFileSystem, path: str) -> str | None:
+def _is_folder(fs: fsspec.AbstractFileSystem, path: str) -> bool:
     if is_local(fs):
-        return "file" if fs.isfile(path) else "directory" if fs.isdir(path) else None
+        status = status_of(path)
+        return status is not None and stat.S_ISDIR(status.st_mode)
     info = info_of(fs, path)
-    return None if info is None else info["type"]
-
-
-def _files(fs: fsspec.AbstractFileSystem, search: _Search) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Paths from the root of all files that are not temporary, and what was already told of each."""
-    below: Iterator[tuple[str, dict[str, Any]]]
-    if is_local(fs):
-        below = ((path, {}) for path in _local_files(search.root, search.depth))
-    else:
-        found = files_below(fs, search.root, search.depth)
-        below = ((_relative(path, search.root), info) for path, info in found)
-    return (each for each in below if not any(part.startswith(BEAM_TEMPORARY) for part in each[0].split("/")))
-
-
-def _relative(path: str, root: str) -> str:
-    if not path.startswith(f"{root}/"):
-        raise OSError(f"{path} was listed below {root}, which it is not; is there a slash too many?")
-    return path[len(root) + 1 :]
-
-
-def _local_files(root: str, depth: int | None) -> Iterator[str]:
-    """As fsspec's `find`, which passes over linked folders and over those that cannot be read."""
-
-    def refuse(error: OSError) -> None:
-        raise error
-
-    seen = set()
-    for folder, folders, files in os.walk(root, followlinks=True, onerror=refuse):
-        real = os.path.realpath(folder)
-        below = os.path.relpath(folder, root) if folder != root else ""
-        if real in seen or (depth is not None and below.count("/") + (below != "") >= depth - 1):
-            folders.clear()
-        if real in seen:
-            continue
-        seen.add(real)
-        for name in files:
-            yield f"{below}/{name}" if below else name
+    return info is not None and info["type"] == "directory"

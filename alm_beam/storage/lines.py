@@ -14,6 +14,7 @@ from alm_beam.storage.manifest_file import opened
 from alm_beam.storage.options import options_by_protocol
 from alm_beam.storage.paths import reason
 from alm_beam.storage.secrets import shown
+from alm_beam.storage.spool import Spool
 
 _RANGE_BYTES = 8 << 20
 """What one worker takes at a time: about a second of work, so that all workers end at about the same time."""
@@ -66,7 +67,8 @@ def read_manifests(
 
     Args:
         inputs: files, folders (searched recursively for .jsonl and .json, compressed or not) and globs; paths or any
-            fsspec URLs. A manifest that is named twice is read twice.
+            fsspec URLs. A manifest that is named twice is read twice. A pipe is read now, to its end, into a temporary
+            file, which is gone when the iterator is.
         storage_options: fsspec's options for the URLs, `{"<option>": value}` or `{"<protocol>": {"<option>": value}}`.
         max_line_bytes: a longer line (bytes, uncompressed) cannot be used.
 
@@ -81,9 +83,20 @@ def read_manifests(
     (5, 0, True)
     """
     options = options_by_protocol(storage_options, inputs)
-    manifests = find_manifests(inputs, options)  # now, so that a mistyped input is an error where it is named
-    lines = (line for manifest in manifests for line in lines_in(ReadRange((manifest,)), options, max_line_bytes))
-    return (line for line in lines if not is_blank(line))
+    spool = Spool()
+    manifests = find_manifests(inputs, options, spool)  # now, so that a mistyped input is an error where it is named
+    return _all_lines(manifests, options, spool, max_line_bytes)
+
+
+def _all_lines(
+    manifests: Iterable[Manifest], options: StorageOptions, spool: Spool, max_line_bytes: int
+) -> Iterator[ManifestLine]:
+    try:
+        for manifest in manifests:
+            lines = lines_in(ReadRange((manifest,)), options, max_line_bytes)
+            yield from (line for line in lines if not is_blank(line))
+    finally:
+        spool.remove()
 
 
 def ranges_of(
@@ -125,14 +138,14 @@ def lines_in(
             more memory than there is.
     """
     for manifest in read.manifests:
-        name = shown(manifest.path)
+        name = shown(manifest.name or manifest.path)
         label = name if name.isprintable() else ascii(name)  # the last line of a worker's message is what is told
         try:
             with opened(manifest, options) as file:
                 begins = beginning(file, read.start, read.stop)
                 lines = lines_from(begins, file, name, read.stop, max_line_bytes)
                 begun = _up_to_first(lines)
-                whole = None if _are_of_manifest(begun, begins) else _no_manifest(manifest, options)
+                whole = None if _are_of_manifest(begun, begins) else _no_manifest(manifest, name, options)
                 if whole is None:
                     yield from begun
                     yield from lines
@@ -170,7 +183,7 @@ def _are_of_manifest(begun: Sequence[ManifestLine], begins: Beginning) -> bool:
     return is_object(begun[-1].text) and (begins.offset == 0 or begins.before == b"}")
 
 
-def _no_manifest(manifest: Manifest, options: StorageOptions) -> ManifestLine | None:
+def _no_manifest(manifest: Manifest, name: str, options: StorageOptions) -> ManifestLine | None:
     """The one line that a file is that is no manifest; None where it may be one."""
     head = b""
     with opened(manifest, options, ahead=_FILE_HEADS[0]) as file:
@@ -181,7 +194,7 @@ def _no_manifest(manifest: Manifest, options: StorageOptions) -> ManifestLine | 
             is_whole = len(read) < wanted
             fault = file_fault(head, is_whole=is_whole)
             if fault is not None:
-                return ManifestLine(shown(manifest.path), 0, head[:HEAD_BYTES], fault)
+                return ManifestLine(name, 0, head[:HEAD_BYTES], fault)
             if is_whole or tells_enough(head):
                 break
     return None

@@ -1,6 +1,7 @@
 """Paths and URLs, and what fsspec tells of the files there."""
 
 import os
+import re
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -21,6 +22,16 @@ BLOCK_BYTES = 8 << 20
 """Read ahead, and written, at a time; s3fs's own is 50 MiB for each open file."""
 
 _VERSIONS = ("ETag", "generation", "md5Hash", "mtime", "LastModified")
+
+
+_URL = re.compile(r"[a-zA-Z][-a-zA-Z0-9+._]*://")
+
+_WRAPPERS = frozenset(
+    """
+    async_wrapper asyncwrapper blockcache cached dir filecache generic libarchive reference simplecache tar zip
+    """.split()  # noqa: SIM905
+)
+"""Protocols whose filesystems read from another one."""
 
 
 class Located(NamedTuple):
@@ -44,11 +55,15 @@ class Located(NamedTuple):
 def located(url: str, options: StorageOptions = NO_OPTIONS) -> Located:
     """The place that a path or URL names, with nothing remembered of earlier listings.
 
+    A local file that is there is itself, whatever its name looks like.
+
     Raises:
         ValueError: it names none, or a chain of filesystems.
     """
-    if "::" in url:
-        raise ValueError("a chain of filesystems (::) is not supported")
+    if ":" in url and not _URL.match(url) and os.path.lexists(url):
+        url = os.path.abspath(url)
+    if _is_chain(url, options):
+        raise ValueError("a chain of filesystems (::) is not supported, and no file has this name")
     fs, path = connect(url, options)
     fs.invalidate_cache()
     if is_local(fs):
@@ -58,6 +73,25 @@ def located(url: str, options: StorageOptions = NO_OPTIONS) -> Located:
         raise ValueError("there is no bucket or folder after ://")
     whole = given if given.endswith(path) else fs.unstrip_protocol(path)
     return Located(fs, path, whole.removesuffix(path))
+
+
+def _is_chain(url: str, options: StorageOptions) -> bool:
+    """Whether `::` joins filesystems in a URL, rather than being a part of a name."""
+    first, *others = url.split("::")
+    protocol, is_url, _ = first.partition("://")
+    looks_so = any("://" in each for each in others) or (
+        protocol in _WRAPPERS if is_url else others and _is_known(first)
+    )
+    if not looks_so or os.path.isabs(url):
+        return False
+    if not is_url or protocol in _WRAPPERS:
+        return True
+    fs, path = connect(url, options)
+    return info_of(fs, path) is None
+
+
+def _is_known(protocol: str) -> bool:
+    return protocol in fsspec.available_protocols()
 
 
 def canonical(url: str, options: StorageOptions = NO_OPTIONS) -> str:
@@ -83,7 +117,10 @@ def info_of(fs: fsspec.AbstractFileSystem, path: str) -> dict[str, Any] | None:
     """
     try:
         info: dict[str, Any] = fs.info(path)
-    except (FileNotFoundError, NotADirectoryError):
+    except (FileNotFoundError, NotADirectoryError) as error:
+        cause = error.__cause__
+        if cause is not None and getattr(cause, "status", 404) not in (404, 410):
+            raise cause from None  # fsspec says so of all that an HTTP server refuses
         return None
     return info
 
@@ -125,14 +162,20 @@ def files_below(fs: fsspec.AbstractFileSystem, root: str, depth: int | None) -> 
 def _files_within(
     fs: fsspec.AbstractFileSystem, folder: str, depth: int | None
 ) -> Iterator[tuple[str, dict[str, Any]]]:
-    for info in fs.ls(folder, detail=True):
-        path = info["name"].rstrip("/")
-        if path == folder or (info["name"].endswith("/") and info["type"] != "directory"):
-            continue  # what marks an empty folder in an object store
+    for path, info in listed_in(fs, folder):
         if info["type"] != "directory":
             yield path, info
         elif depth is None or depth > 1:
             yield from _files_within(fs, path, None if depth is None else depth - 1)
+
+
+def listed_in(fs: fsspec.AbstractFileSystem, folder: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The paths of what is in a folder, and what the filesystem tells of each."""
+    for info in fs.ls(folder, detail=True):
+        path = info["name"].rstrip("/")
+        is_marker = path == folder or (info["name"].endswith("/") and info["type"] != "directory")
+        if not is_marker:  # of an empty folder in an object store
+            yield path, info
 
 
 def make_folder(fs: fsspec.AbstractFileSystem, path: str) -> None:

@@ -19,7 +19,7 @@ from fsspec import AbstractFileSystem
 
 from alm_beam.core.errors import RunError
 from alm_beam.storage.connections import StorageOptions
-from alm_beam.storage.discovery import BEAM_TEMPORARY, Manifest, would_find
+from alm_beam.storage.discovery import Manifest, would_find
 from alm_beam.storage.index.format import FOLDER, META, ROWS
 from alm_beam.storage.paths import (
     Located,
@@ -33,6 +33,7 @@ from alm_beam.storage.paths import (
     modified,
     move,
 )
+from alm_beam.storage.search import BEAM_TEMPORARY
 from alm_beam.storage.secrets import shown
 
 SUCCESS = "_SUCCESS"

@@ -1,10 +1,18 @@
 import os
+import socket
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from typing import Any
 
 import fsspec
 import pytest
+from fsspec.implementations.memory import MemoryFileSystem
 
 from alm_beam.storage.discovery import InputError, find_manifests
+from alm_beam.storage.paths import located
+from tests.manifests import write
 
 
 @pytest.fixture
@@ -112,7 +120,7 @@ def test_what_cannot_be_understood_is_refused_by_name(pattern):
 def test_local_paths_are_absolute_and_sizes_are_known(tree, monkeypatch):
     monkeypatch.chdir(tree)
     found = find_manifests(["a.jsonl", f"file://{tree}/b.json"])
-    assert [(path, size) for path, size, _ in found] == [(f"{tree}/a.jsonl", 2), (f"{tree}/b.json", 2)]
+    assert [each[:2] for each in found] == [(f"{tree}/a.jsonl", 2), (f"{tree}/b.json", 2)]
 
 
 def test_urls_of_other_filesystems_stay_urls():
@@ -131,3 +139,271 @@ def test_a_link_keeps_its_own_name(tree):
     (tree / "blob").write_bytes(b"{}")
     (tree / "linked.jsonl.gz").symlink_to(tree / "blob")
     assert found(tree / "linked.jsonl.gz") == ["linked.jsonl.gz"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        ".hidden.jsonl",
+        ".ipynb_checkpoints/m.jsonl",
+        "..2024_01_01/m.jsonl",
+        "sub/.git/annex/objects/m.jsonl",
+        ".snapshot/hourly.0/m.jsonl",
+        ".Trash-1000/files/m.jsonl",
+        "#recycle/m.jsonl",
+        "@eaDir/m.jsonl",
+        "sub/$RECYCLE.BIN/m.jsonl",
+        "lost+found/m.jsonl",
+        "~snapshot/m.jsonl",
+        "System Volume Information/m.jsonl",
+    ],
+)
+def test_what_is_hidden_is_not_found_unless_it_is_named(tree, name):
+    hidden = write(tree / name)
+    assert found(tree) == ["a.jsonl", "b.json", "c.JSONL", "d.jsonl.gz", "f.jsonl.bz2", "e.json.zst"]
+    for pattern in ("**/*.jsonl", "**", "*/*", "*/**", "*"):
+        assert str(hidden) not in [manifest.path for manifest in find_manifests([str(tree / pattern)])]
+    assert found(hidden) == [hidden.name]
+    assert found(hidden.parent / (hidden.name[:1] + "*.jsonl")) == [hidden.name]
+    if hidden.parent != tree:
+        assert hidden.name in found(hidden.parent)
+
+
+def test_what_is_hidden_in_a_store_is_not_found_unless_it_is_named(store):
+    bucket, options = store.bucket(), {store.scheme: store.options}
+    for name in ("in/m.jsonl", "in/.ipynb_checkpoints/c.jsonl", "in/.x.jsonl", "in/#recycle/r.jsonl", "in/sub/n.jsonl"):
+        store.write(f"{bucket}/{name}", b"{}")
+
+    def names(pattern: str) -> list[str]:
+        return [manifest.path.removeprefix(f"{bucket}/in/") for manifest in find_manifests([pattern], options)]
+
+    assert names(f"{bucket}/in") == names(f"{bucket}/in/**/*.jsonl") == ["m.jsonl", "sub/n.jsonl"]
+    assert names(f"{bucket}/in/*/*.jsonl") == ["sub/n.jsonl"]
+    assert (
+        names(f"{bucket}/in/.*/*.jsonl") == names(f"{bucket}/in/.ipynb_checkpoints") == [".ipynb_checkpoints/c.jsonl"]
+    )
+    assert names(f"{bucket}/in/.x.jsonl") == names(f"{bucket}/in/.*") == [".x.jsonl"]
+
+
+def test_the_files_of_a_mounted_config_map_are_found_once(tmp_path):
+    write(tmp_path / "..2024_01_01" / "m.jsonl")
+    write(tmp_path / "..2024_01_01" / "sub" / "n.jsonl")
+    (tmp_path / "..data").symlink_to("..2024_01_01")
+    (tmp_path / "m.jsonl").symlink_to("..data/m.jsonl")
+    (tmp_path / "sub").symlink_to("..data/sub")
+    for pattern in ("", "**/*.jsonl"):
+        paths = [manifest.path for manifest in find_manifests([str(tmp_path / pattern)])]
+        assert paths == [f"{tmp_path}/m.jsonl", f"{tmp_path}/sub/n.jsonl"]
+    assert len(find_manifests([str(tmp_path / "..data")])) == 2
+
+
+def test_the_files_of_an_annex_are_found_once(tmp_path):
+    write(tmp_path / ".git" / "annex" / "objects" / "X1" / "key.jsonl" / "key.jsonl")
+    (tmp_path / "corpus").mkdir()
+    (tmp_path / "corpus" / "m.jsonl").symlink_to("../.git/annex/objects/X1/key.jsonl/key.jsonl")
+    assert [manifest.path for manifest in find_manifests([str(tmp_path)])] == [f"{tmp_path}/corpus/m.jsonl"]
+
+
+def test_a_file_is_found_once_by_its_own_name_whatever_links_lead_to_it(tmp_path, caplog):
+    m = write(tmp_path / "in" / "m" / "m.jsonl")
+    (tmp_path / "in" / "a").symlink_to("m")
+    (tmp_path / "in" / "b.jsonl").symlink_to("m/m.jsonl")
+    (tmp_path / "in" / "m" / "again").symlink_to("..")
+    for pattern in ("in", "in/**", "in/**/*.jsonl", "in/m/*.jsonl", "in/m*/**/*.jsonl"):
+        assert [manifest.path for manifest in find_manifests([str(tmp_path / pattern)])] == [str(m)], pattern
+    assert "in/b.jsonl is the same file as" in caplog.text
+    assert len(find_manifests([str(m), str(tmp_path / "in" / "b.jsonl"), str(tmp_path / "in")])) == 3
+
+
+def test_a_file_is_found_once_though_it_has_two_hard_links(tmp_path, caplog):
+    first = write(tmp_path / "daily.0" / "m.jsonl")
+    (tmp_path / "daily.1").mkdir()
+    os.link(first, tmp_path / "daily.1" / "m.jsonl")
+    write(tmp_path / "daily.1" / "same_text.jsonl")
+    paths = [manifest.path for manifest in find_manifests([str(tmp_path)])]
+    assert paths == [str(first), f"{tmp_path}/daily.1/same_text.jsonl"]
+    assert "daily.1/m.jsonl is the same file as" in caplog.text
+
+
+def test_a_glob_finds_by_a_link_what_it_does_not_find_otherwise(tmp_path):
+    write(tmp_path / "a" / "m.jsonl")
+    (tmp_path / "link").symlink_to("a")
+    for pattern in ("l*/m.jsonl", "**/l*/*.jsonl", "link/**"):
+        assert [each.path for each in find_manifests([str(tmp_path / pattern)])] == [f"{tmp_path}/link/m.jsonl"]
+
+
+@pytest.fixture
+def odd(tmp_path, monkeypatch) -> Iterator[dict[str, str]]:
+    """What is neither a file nor a folder, by what it is called, and all of it in one folder."""
+    folder = tmp_path / "odd"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    os.mkfifo("fifo.jsonl")
+    Path("device.jsonl").symlink_to("/dev/null")
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind("socket.jsonl")
+        yield {"fifo.jsonl": "a pipe", "device.jsonl": "a device", "socket.jsonl": "a socket"}
+
+
+@pytest.mark.parametrize("pattern", ["", "*", "**/*.jsonl"])
+def test_what_is_no_file_is_passed_over_and_said_so(odd, tmp_path, pattern, caplog):
+    with pytest.raises(InputError, match=r"no \.jsonl|no file matches"):
+        find_manifests([str(tmp_path / "odd" / pattern)])
+    write(tmp_path / "odd" / "m.jsonl")
+    assert found(tmp_path / "odd" / pattern) == ["m.jsonl"]
+    for name, kind in odd.items():
+        assert f"passes over {tmp_path}/odd/{name}: it is {kind}" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("path", "why"),
+    [
+        ("/dev/null", "is a device"),
+        ("/dev/zero", "is a device"),
+        ("device.jsonl", "is a device"),
+        ("socket.jsonl", "is a socket"),
+        ("fifo.jsonl", "is a pipe, which this process alone can read"),
+        ("/proc/version", "states a size of 0 bytes, which is not that of its content"),
+        ("/sys/kernel/mm/transparent_hugepage/enabled", "states a size of 4,096 bytes, which is not that"),
+        ("/proc/self/mem", "cannot be read"),
+    ],
+)
+@pytest.mark.usefixtures("odd")
+def test_what_is_no_file_is_refused_where_it_is_named(path, why):
+    if not os.path.exists(path):
+        pytest.skip(f"there is no {path} here")
+    with pytest.raises(InputError, match=why):
+        find_manifests([path])
+    if path.startswith(("/proc", "/sys")):
+        Path("link.jsonl").symlink_to(path)
+        for pattern in (".", "link.jsonl", "link*"):
+            with pytest.raises(InputError, match=why):
+                find_manifests([pattern])
+
+
+def test_a_named_link_that_leads_nowhere_is_called_so(tmp_path):
+    (tmp_path / "m.jsonl").symlink_to("gone.jsonl")
+    with pytest.raises(InputError, match=r"is a link to gone\.jsonl, which does not exist"):
+        find_manifests([str(tmp_path / "m.jsonl")])
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read anywhere")
+def test_a_file_that_may_not_be_read_is_an_error_that_names_it(tree):
+    (tree / "sub" / "d.jsonl.gz").chmod(0)
+    for pattern in ("", "sub/d.jsonl.gz", "**/*.gz"):
+        with pytest.raises(InputError, match=r"access is denied .*d\.jsonl\.gz"):
+            find_manifests([str(tree / pattern)])
+
+
+@pytest.mark.parametrize(
+    "name", ["a::b.jsonl", "simplecache::x.jsonl", "data:x.jsonl", "file:x.jsonl", "a,b.jsonl", "x%20#?[1] y.jsonl "]
+)
+def test_a_file_is_itself_whatever_its_name_looks_like(tmp_path, monkeypatch, name):
+    path = write(tmp_path / "in" / name)
+    monkeypatch.chdir(tmp_path / "in")
+    for pattern in (name, str(path), f"file://{path}", "*", ".") if path.name.endswith(".jsonl") else (name, str(path)):
+        [manifest] = find_manifests([pattern])
+        assert manifest.path == str(path)
+        assert located(manifest.path).path == str(path), "as a worker will look for it"
+
+
+def test_an_object_is_itself_whatever_its_name_looks_like(store):
+    bucket, options = store.bucket(), {store.scheme: store.options}
+    url = store.write(f"{bucket}/in/a::b,c.jsonl", b"{}")
+    for pattern in (url, f"{bucket}/in", f"{bucket}/in/a::*"):
+        assert [manifest.path for manifest in find_manifests([pattern], options)] == [url]
+
+
+@pytest.mark.parametrize("url", ["simplecache::nosuch.jsonl", "zip://a.jsonl::/b.zip", "s3cache::s3://lake/in"])
+def test_a_chain_is_refused_by_name(url):
+    with pytest.raises(InputError, match=r"a chain of filesystems \(::\) is not supported") as refused:
+        find_manifests([url])
+    assert refused.value.value == url
+
+
+class OddFileSystem(MemoryFileSystem):
+    """Has links and more, as the filesystems of SSH and Hadoop have: a name says what is there."""
+
+    protocol = "odd"
+    store: dict[str, Any] = {}  # noqa: RUF012
+    pseudo_dirs = [""]  # noqa: RUF012
+
+    @classmethod
+    def _strip_protocol(cls, path: str) -> str:
+        return super()._strip_protocol(path.removeprefix("odd:/"))
+
+    def ls(self, path: str, detail: bool = True, **kwargs: Any) -> list[Any]:
+        return [self._typed(info) for info in super().ls(path, detail=True)]
+
+    def info(self, path: str, **kwargs: Any) -> dict[str, Any]:
+        info = super().info(path)
+        return self._typed(info) if "link" not in path else {**info, "type": "file"}
+
+    def open(self, path: str, *args: Any, **kwargs: Any) -> Any:
+        if "broken" in path and "rb" in args:
+            raise OSError(5, "Input/output error")
+        return super().open(path, *args, **kwargs)
+
+    def _typed(self, info: dict[str, Any]) -> dict[str, Any]:
+        if "link" in info["name"]:
+            return {**info, "type": "link", "size": 3}
+        return {**info, "type": "other"} if "socket" in info["name"] else info
+
+
+@pytest.fixture
+def odd_files() -> MemoryFileSystem:
+    fsspec.register_implementation("odd", OddFileSystem, clobber=True)
+    OddFileSystem.store.clear()
+    return OddFileSystem()
+
+
+def test_what_a_filesystem_calls_neither_file_nor_folder_is_no_manifest(odd_files, caplog):
+    for name in ("m.jsonl", "link.jsonl", "socket.jsonl"):
+        odd_files.pipe_file(f"/in/{name}", b"{}")
+    for pattern in ("odd://in", "odd://in/*"):
+        assert [each[:2] for each in find_manifests([pattern])] == [("odd://in/link.jsonl", 2), ("odd://in/m.jsonl", 2)]
+    assert "passes over odd://in/socket.jsonl" in caplog.text
+    with pytest.raises(InputError, match="is no file"):
+        find_manifests(["odd://in/socket.jsonl"])
+
+
+@pytest.mark.parametrize("pattern", ["odd://in/broken.jsonl", "odd://in", "odd://in/*"])
+def test_a_remote_file_that_cannot_be_read_is_found_out_at_once(odd_files, pattern):
+    odd_files.pipe_file("/in/broken.jsonl", b"{}")
+    with pytest.raises(InputError, match=r"odd://in/broken\.jsonl cannot be read \(.*Input/output error\)"):
+        find_manifests([pattern])
+
+
+class Refusing(BaseHTTPRequestHandler):
+    """Says of each file how large it is; gives those called `open` alone."""
+
+    def do_HEAD(self) -> None:
+        self.answer(403 if "secret" in self.path else 404 if "gone" in self.path else 200)
+
+    def do_GET(self) -> None:
+        self.answer(404 if "gone" in self.path else 200 if "open" in self.path else 403)
+        self.wfile.write(b"{}" if "open" in self.path else b"")
+
+    def answer(self, status: int) -> None:
+        self.send_response(status)
+        self.send_header("Content-Length", "2" if status == 200 else "0")
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.mark.parametrize(
+    ("name", "why"), [("secret", "403"), ("listed", r"m\.jsonl cannot be read \(.*403"), ("gone", "no such file")]
+)
+def test_what_a_server_refuses_is_found_out_at_once(name, why):
+    server = HTTPServer(("127.0.0.1", 0), Refusing)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        root = f"http://127.0.0.1:{server.server_port}"
+        assert find_manifests([f"{root}/open/m.jsonl"])[0].size == 2
+        with pytest.raises(InputError, match=why):
+            find_manifests([f"{root}/{name}/m.jsonl"])
+    finally:
+        server.shutdown()
+        server.server_close()

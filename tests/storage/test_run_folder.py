@@ -96,6 +96,10 @@ def test_a_folder_that_cannot_be_written_is_noticed(tmp_path):
         ("in/a*.json", "in", False),
         ("in/loss*", "in", True),
         ("in/*.jsonl", "in/out", False),
+        ("in", "in/.windows", False),
+        ("in", "in/sub/#recycle/out", False),
+        ("in/**/*.jsonl", "in/.windows/out", False),
+        ("in/.*/*.jsonl", "in/.windows", True),
         ("memory://in", "in", False),
     ],
 )

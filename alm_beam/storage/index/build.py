@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 import msgspec
 
 from alm_beam.storage.connections import NO_OPTIONS, StorageOptions
-from alm_beam.storage.discovery import BEAM_TEMPORARY
 from alm_beam.storage.index.claim import sole_maker
 from alm_beam.storage.index.fingerprint import Fingerprint
 from alm_beam.storage.index.format import FOLDER, META, ROWS, SHARD_NAME, Digest, IndexExistsError, IndexFault
@@ -34,6 +33,7 @@ from alm_beam.storage.paths import (
     version_of,
     written_whole,
 )
+from alm_beam.storage.search import BEAM_TEMPORARY
 from alm_beam.storage.secrets import shown
 
 PARTS = f"{BEAM_TEMPORARY}{FOLDER}-parts"

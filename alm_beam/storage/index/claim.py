@@ -10,9 +10,9 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
-from alm_beam.storage.discovery import BEAM_TEMPORARY
 from alm_beam.storage.index.format import FOLDER, IndexFault
 from alm_beam.storage.paths import Located, errors_that_name, is_local
+from alm_beam.storage.search import BEAM_TEMPORARY
 from alm_beam.storage.secrets import shown
 
 try:
