@@ -4,6 +4,7 @@ import argparse
 import difflib
 import re
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from alm_beam.core.config import GROUPS, PARAMETERS, ConfigError, JobConfig
@@ -119,16 +120,33 @@ def windows_parser(prog: str) -> FlagParser:
 
 def job_config(parser: FlagParser, flags: argparse.Namespace) -> JobConfig:
     """The configuration that the flags state. Ends the process where one is out of its range."""
-    given = {}
-    for name, text in vars(flags).items():
+    texts: dict[str, str | list[str]] = vars(flags)
+    given: dict[str, Any] = {}
+    for name, text in texts.items():
         try:
-            given[name] = PARAMETERS[name].parse(",".join(text) if isinstance(text, list) else text)
+            given |= {name: PARAMETERS[name].parse(text)} if isinstance(text, str) else {}
         except ValueError as error:
             parser.error(f"--{name}: {error}")
+    for name, several in texts.items():
+        if isinstance(several, list):
+            given[name] = [path for text in several for path in _paths_in(text, given.get("storage_options"))]
     try:
         return JobConfig.of(given)
     except ConfigError as error:
         parser.refuse(error)
+
+
+def _paths_in(text: str, storage_options: Any) -> list[str]:
+    """The paths in a flag. What they name is looked for only where there may be more than one way to read it."""
+    if text and text.strip() == text and "," not in text:
+        return [text]
+    from alm_beam.storage.commas import paths_in
+    from alm_beam.storage.options import options_by_protocol
+
+    options: StorageOptions = {}
+    with suppress(ValueError, ImportError, AttributeError, TypeError):  # the run says what is wrong with them
+        options = options_by_protocol(storage_options, split_at_commas(text))
+    return paths_in(text, options)
 
 
 def default_words(parameter: Parameter) -> str:
@@ -151,5 +169,8 @@ def _action(parameter: Parameter) -> type[argparse.Action] | str:
     return "append" if isinstance(parameter, Paths) else "store"
 
 
-_URLS_OF: dict[str, Callable[[str], list[str]]] = {"input": split_at_commas, "output": lambda value: [value]}
+_URLS_OF: dict[str, Callable[[str], list[str]]] = {
+    "input": lambda value: [value, *split_at_commas(value)],
+    "output": lambda value: [value],
+}
 """The paths and URLs that a flag names."""
