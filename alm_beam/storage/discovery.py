@@ -156,13 +156,14 @@ def _named_by(pattern: str, options: StorageOptions, spool: Spool | None) -> Ite
 
 
 def _local(place: Located, spool: Spool | None) -> Iterator[Manifest]:
-    path = stored_path(place.path)
+    is_own = own_descriptor(place.path) is not None
+    path = stored_path(place.path) if is_own else place.path
     status = status_of(path)
     if (status and stat.S_ISDIR(status.st_mode)) or (status is None and not os.path.islink(path)):
         yield from _found_locally(_search(place.fs, path))
     elif status is None:
         raise UnfitError(f"is a link to {printable(os.readlink(path))}, which does not exist")
-    elif stat.S_ISREG(status.st_mode) and own_descriptor(path) is None:
+    elif stat.S_ISREG(status.st_mode) and (not is_own or path != place.path):
         yield _local_manifest(path)
     else:
         yield _copied(path, status.st_mode, spool)

@@ -10,6 +10,7 @@ from typing import Any
 
 _LOG = logging.getLogger(__name__)
 
+_MOST_LINES = 10
 _NO_WAITING = getattr(os, "O_NONBLOCK", 0)
 _DESCRIPTORS = re.compile(r"/dev/fd|/proc/(\d+)(?:/task/\d+)?/fd")
 
@@ -52,7 +53,7 @@ def readable_info(path: str) -> dict[str, Any]:
         status = os.fstat(file.fileno())
         size = status.st_size
         begins = bool(file.read(1))
-        is_true = begins == (size > 0)
+        is_true = stat.S_ISREG(status.st_mode) and begins == (size > 0)
         if (
             begins and is_true and not getattr(status, "st_blocks", 1)
         ):  # made up by the kernel, sparse, or inside its inode
@@ -68,21 +69,19 @@ def own_descriptor(path: str) -> int | None:
     """The file descriptor of this process that a path names, as /dev/stdin and /dev/fd/63 do; None for other paths."""
     for _ in range(40):
         folder, _, name = path.rpartition("/")
+        if folder != "/dev/fd" and not os.path.islink(path):
+            return None
         within = _DESCRIPTORS.fullmatch(os.path.realpath(folder))
         if within:
             return int(name) if name.isdecimal() and within[1] in (None, str(os.getpid())) else None
-        if not os.path.islink(path):
-            return None
         path = os.path.join(folder, os.readlink(path))
     return None
 
 
 def stored_path(path: str) -> str:
     """The path by which other processes find the file or folder that a path of this process alone names, if there is
-    one; for other paths, the path itself.
+    one; else the path itself.
     """
-    if own_descriptor(path) is None:
-        return path
     real = os.path.realpath(path)
     is_same = os.path.exists(real) and os.path.exists(path) and os.path.samefile(real, path)
     return real if is_same else path
@@ -107,6 +106,7 @@ def regular_files(paths: Iterable[str]) -> dict[str, os.stat_result]:
         OSError: it cannot be told what a path is.
     """
     found = {}
+    passed_over = []
     for path in paths:
         try:
             status = os.stat(path)
@@ -118,7 +118,11 @@ def regular_files(paths: Iterable[str]) -> dict[str, os.stat_result]:
         if stat.S_ISREG(status.st_mode):
             found[path] = status
         else:
-            _LOG.warning("passes over %s: it is %s, and no file", printable(path), special_kind(status.st_mode))
+            passed_over.append(f"{printable(path)}: it is {special_kind(status.st_mode)}, and no file")
+    for line in passed_over[:_MOST_LINES]:
+        _LOG.warning("passes over %s", line)
+    if len(passed_over) > _MOST_LINES:
+        _LOG.warning("passes over %d more that are no files", len(passed_over) - _MOST_LINES)
     return found
 
 

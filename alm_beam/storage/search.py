@@ -26,10 +26,7 @@ SYSTEM_FOLDERS = frozenset(
         "__macosx",
         "lost+found",
         "network trash folder",
-        "recycled",
-        "recycler",
         "system volume information",
-        "temporary items",
         "~snapshot",
     )
 )

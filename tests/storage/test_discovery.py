@@ -255,6 +255,15 @@ def test_what_is_no_file_is_passed_over_and_said_so(odd, tmp_path, pattern, capl
         assert f"passes over {tmp_path}/odd/{name}: it is {kind}" in caplog.text
 
 
+def test_of_many_that_are_no_files_a_few_are_named(tmp_path, caplog):
+    write(tmp_path / "m.jsonl")
+    for number in range(30):
+        (tmp_path / f"{number}.jsonl").symlink_to("/dev/null")
+    assert found(tmp_path) == ["m.jsonl"]
+    assert len(caplog.records) == 11
+    assert "passes over 20 more that are no files" in caplog.text
+
+
 @pytest.mark.parametrize(
     ("path", "why"),
     [
@@ -339,10 +348,10 @@ class OddFileSystem(MemoryFileSystem):
         info = super().info(path)
         return self._typed(info) if "link" not in path else {**info, "type": "file"}
 
-    def open(self, path: str, *args: Any, **kwargs: Any) -> Any:
-        if "broken" in path and "rb" in args:
+    def cat_file(self, path: str, *args: Any, **kwargs: Any) -> bytes:
+        if "broken" in path:
             raise OSError(5, "Input/output error")
-        return super().open(path, *args, **kwargs)
+        return super().cat_file(path, *args, **kwargs)
 
     def _typed(self, info: dict[str, Any]) -> dict[str, Any]:
         if "link" in info["name"]:
