@@ -83,8 +83,8 @@ def stored_path(path: str) -> str:
     one; else the path itself.
     """
     real = os.path.realpath(path)
-    is_same = os.path.exists(real) and os.path.exists(path) and os.path.samefile(real, path)
-    return real if is_same else path
+    is_stored = os.path.isfile(real) or os.path.isdir(real)
+    return real if is_stored and os.path.exists(path) and os.path.samefile(real, path) else path
 
 
 def why_never_read(path: str, mode: int) -> str | None:
