@@ -21,11 +21,31 @@ def _speakers(gathered: list[dict[str, Any]]) -> dict[Any, float]:
     return seconds
 
 
+def ends_of(words: list[Any]) -> list[float | None]:
+    """The end of each word: its own, or else that of the nearest word before it, or else after it, that has one."""
+    own = [word.get("end") if isinstance(word, dict) else None for word in words]
+    return [
+        next((end for end in [*reversed(own[: at + 1]), *own[at:]] if end is not None), None) for at in range(len(own))
+    ]
+
+
+def text_of(word: Any) -> str:
+    if isinstance(word, str):
+        return word
+    return (word.get("text") if word.get("word") is None else word["word"]) or ""
+
+
 def _cut(segment: dict[str, Any], limit: float) -> dict[str, Any]:
-    kept = [word for word in segment.get("words", []) if word["end"] <= limit]
-    end = kept[-1]["end"] if kept else segment["start"]
-    text = " ".join(word["word"] for word in kept if word.get("word"))
-    return {**segment, "words": kept, "text": text, "end": end}
+    words = segment.get("words")
+    words = words if isinstance(words, list) else []
+    kept = [(word, end) for word, end in zip(words, ends_of(words)) if end is not None and end <= limit]
+    end = kept[-1][1] if kept else segment["start"]
+    text = " ".join(text_of(word) for word, _ in kept if text_of(word))
+    return {**segment, "words": [word for word, _ in kept], "text": text, "end": end}
+
+
+def _too_many(speakers: dict[Any, float], config: WindowConfig) -> bool:
+    return len(speakers) > config.max_speakers or "no-speaker" in speakers
 
 
 def candidates(entry: dict[str, Any], config: WindowConfig) -> dict[str, Any]:
@@ -48,10 +68,12 @@ def candidates(entry: dict[str, Any], config: WindowConfig) -> dict[str, Any]:
                 limit = start + config.max_duration
                 if not config.truncation or segment["start"] >= limit:
                     break
-                found["truncations"] += 1
                 segment = _cut(segment, limit)
-            with_it = _speakers([*gathered, segment])
-            if len(with_it) > config.max_speakers or "no-speaker" in with_it:
+                too_many = _too_many(_speakers([*gathered, segment]), config)
+                if config.drop_empty_truncations and not segment["words"] and not too_many:
+                    break
+                found["truncations"] += 1
+            if _too_many(_speakers([*gathered, segment]), config):
                 break
             gathered.append(segment)
             end = segment["end"]
@@ -86,12 +108,14 @@ def all_windows(entry: dict[str, Any], config: WindowConfig) -> list[tuple[list[
                 if not config.truncation or gathered[-1]["start"] >= limit:
                     break
                 gathered[-1] = _cut(gathered[-1], limit)
+                if config.drop_empty_truncations and not gathered[-1]["words"]:
+                    break
             seconds = _speakers(gathered)
             if (
                 len(gathered) >= 2
                 and config.min_duration <= gathered[-1]["end"] - start <= config.max_duration
-                and config.min_speakers <= len(seconds) <= config.max_speakers
-                and "no-speaker" not in seconds
+                and config.min_speakers <= len(seconds)
+                and not _too_many(seconds, config)
             ):
                 longest = sorted(seconds.values(), reverse=True)
                 if not is_cut or gathered[-1]["end"] not in by_end:

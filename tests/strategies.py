@@ -13,6 +13,29 @@ _METRICS = st.one_of(
 # Tenths are no exact floats: their sums and differences meet a duration and round to either side of it.
 _TENTHS = st.integers(0, 600).map(lambda tenths: tenths / 10)
 _TIMES = st.one_of(st.integers(0, 60), _TENTHS, st.floats(-5, 60, allow_nan=False).map(lambda t: round(t, 3)))
+_WORDS = st.sampled_from(
+    [
+        {"word": "w"},
+        {"word": ""},
+        {},
+        {"word": "é"},
+        {"text": "t"},
+        {"word": None, "text": "u"},
+        {"word": "", "text": "v"},
+    ]
+)
+
+
+@st.composite
+def _without_some_ends(draw: st.DrawFn, words: list[dict[str, Any]]) -> Any:
+    """Words as tools write them that could not align each of them, or none."""
+    if not draw(st.integers(0, 5)):
+        return draw(st.sampled_from([None, "good morning", [], ["good", "morning"]]))
+    found: list[Any] = []
+    for word in words:
+        without = {name: value for name, value in word.items() if name != "end"}
+        found.append(draw(st.sampled_from([word, word, without, {**word, "end": None}, "plain"])))
+    return found
 
 
 @st.composite
@@ -31,9 +54,9 @@ def segments(draw: st.DrawFn) -> dict[str, Any]:
         ends = draw(st.lists(st.floats(start - draw(st.sampled_from([0, 0, 3])), end), min_size=count, max_size=count))
         if draw(st.booleans()):
             ends.sort()
-        segment["words"] = [
-            draw(st.sampled_from([{"word": "w"}, {"word": ""}, {}, {"word": "é"}])) | {"end": e} for e in ends
-        ]
+        segment["words"] = [draw(_WORDS) | {"end": e} for e in ends]
+        if draw(st.booleans()):
+            segment["words"] = draw(_without_some_ends(segment["words"]))
     if draw(st.booleans()):
         segment["text"] = draw(st.text(max_size=5))
     return segment
@@ -62,6 +85,7 @@ def window_configs(draw: st.DrawFn) -> WindowConfig:
         min_speakers=least,
         max_speakers=draw(st.integers(least, 4)),
         truncation=draw(st.booleans()),
+        drop_empty_truncations=draw(st.booleans()),
     )
 
 

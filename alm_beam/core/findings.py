@@ -28,6 +28,12 @@ def findings_of(kept: KeptWindows) -> Counter[str]:
         found[Finding.UNORDERED_RECORDING.value] = 1
     if 0 in recording.bandwidths:
         found[Finding.NO_BANDWIDTH.value] = recording.bandwidths.count(0)
+    truncations = map(kept.candidates.columns.truncations.__getitem__, kept.indices)
+    empty = sum(truncation is not None and truncation.is_empty for truncation in truncations)
+    if empty:
+        found[Finding.EMPTY_TRUNCATION.value] = empty
+    if kept.candidates.relative_words:
+        found[Finding.RELATIVE_WORD_TIMES.value] = kept.candidates.relative_words
     if not kept.candidate_times:
         if _is_in_milliseconds(recording):
             found[Finding.MILLISECONDS.value] = 1

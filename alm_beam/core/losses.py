@@ -31,6 +31,7 @@ class Finding(str, Enum):
     MILLISECONDS = "millisecond_recordings"
     NO_BANDWIDTH = "segments_without_bandwidth"
     EMPTY_TRUNCATION = "empty_truncations"
+    RELATIVE_WORD_TIMES = "segments_with_relative_word_times"
     WINDOW_BEHIND_AUDIO = "windows_behind_audio"
     LARGE_FIELDS = "entries_with_large_fields"
     REPEATED_WINDOW = "repeated_windows"

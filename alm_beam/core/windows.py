@@ -4,7 +4,8 @@ Each segment of enough bandwidth starts a candidate. The candidate adds the foll
 
 * of low bandwidth,
 * that ends more than the maximum duration after the candidate's start (truncation may shorten it at a word end; it is
-  then the window's last segment), or
+  then the window's last segment; where that would leave no word of it, `drop_empty_truncations` ends the candidate
+  before it), or
 * that is `no-speaker`, or adds one speaker too many.
 
 The candidate is a window if it lasts target ± tolerance and has at least two segments and enough speakers. The windows
@@ -62,6 +63,7 @@ class CandidateWindows(Element, Sequence[Window]):
             configuration has `candidates` = ALL.
         lost: candidates that failed on duration or on the number of segments, by start index.
         losses: segments that start no window, by reason.
+        relative_words: segments that had to be truncated and whose words all end before the segment starts.
 
     >>> from alm_beam.core.manifest import parse_recording
     >>> turns = [{"start": 5.0 * n, "end": 5.0 * n + 4, "speaker": "ab"[n % 2]} for n in range(4)]
@@ -78,6 +80,7 @@ class CandidateWindows(Element, Sequence[Window]):
     columns: WindowSlices
     lost: list[LostCandidate]
     losses: Losses
+    relative_words: int = 0
 
     @property
     def line(self) -> ManifestLine:
@@ -141,7 +144,7 @@ def build_windows(recording: Recording, config: WindowConfig = _DEFAULT) -> Cand
     _count_losses(losses, growth, recording, config.min_bandwidth)
     longest, lost = growth.windows, growth.lost
     columns = find_all_windows(recording, config, longest, lost) if config.candidates == ALL else longest
-    return CandidateWindows(recording, config, False, longest, columns, lost, losses)
+    return CandidateWindows(recording, config, False, longest, columns, lost, losses, growth.relative_words)
 
 
 @dataclass(slots=True)
@@ -154,7 +157,8 @@ class _Growth:
         low_bandwidth: starts of low bandwidth.
         few_speakers: starts of candidates with too few speakers.
         truncations: how often a candidate met a segment to be truncated. One whose speaker turned out to be one too
-            many counts too.
+            many counts too; one that `drop_empty_truncations` left out does not.
+        relative_words: see `Truncator`.
     """
 
     windows: WindowColumns = field(default_factory=WindowColumns)
@@ -162,6 +166,7 @@ class _Growth:
     low_bandwidth: list[int] = field(default_factory=list)
     few_speakers: list[int] = field(default_factory=list)
     truncations: int = 0
+    relative_words: int = 0
 
 
 def _grow(recording: Recording, config: WindowConfig) -> _Growth:
@@ -171,7 +176,11 @@ def _grow(recording: Recording, config: WindowConfig) -> _Growth:
     """
     starts, ends, durations = recording.starts, recording.ends, recording.durations
     min_duration, max_duration = config.min_duration, config.max_duration
-    truncation_allowed, min_speakers = config.truncation, config.min_speakers
+    truncation_allowed, min_speakers, keeps_empty = (
+        config.truncation,
+        config.min_speakers,
+        not config.drop_empty_truncations,
+    )
     bandwidth_limits = find_bandwidth_limits(recording.bandwidths, config.min_bandwidth)
     speaker_limits, slots, slot_count = find_speaker_limits(recording.speakers, config.max_speakers)
     truncator = Truncator(recording)
@@ -218,8 +227,12 @@ def _grow(recording: Recording, config: WindowConfig) -> _Growth:
         ):
             growth.truncations += 1
             if after < speaker_limit:
-                stop, truncation = after + 1, truncator.truncate(after, start + max_duration)
-                end = truncation.end
+                truncation = truncator.truncate(after, start + max_duration)
+                if keeps_empty or not truncation.is_empty:
+                    stop, end = after + 1, truncation.end
+                else:
+                    truncation = None
+                    growth.truncations -= 1
 
         duration = end - start
         if not min_duration <= duration <= max_duration or stop - first < MIN_SEGMENTS_PER_WINDOW:
@@ -265,6 +278,7 @@ def _grow(recording: Recording, config: WindowConfig) -> _Growth:
                 sums[slot] = total
             else:
                 outdated.add(slot)
+    growth.relative_words = truncator.relative_words
     if len(sums) > 1 + SPEAKER_DURATIONS:
         for speaker_durations in windows.speaker_durations:
             del speaker_durations[SPEAKER_DURATIONS:]

@@ -18,6 +18,7 @@ def with_all(config: WindowConfig) -> WindowConfig:
         min_speakers=config.min_speakers,
         max_speakers=config.max_speakers,
         truncation=config.truncation,
+        drop_empty_truncations=config.drop_empty_truncations,
         candidates=ALL,
     )
 
