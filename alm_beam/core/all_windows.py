@@ -21,7 +21,13 @@ from operator import itemgetter
 
 from alm_beam.core.config import WindowConfig
 from alm_beam.core.manifest import Recording
+from alm_beam.core.size_limits import MAX_CANDIDATES, MAX_STEPS, too_large
 from alm_beam.core.window_columns import MIN_SEGMENTS_PER_WINDOW, LostCandidate, WindowColumns, WindowSlices
+
+_TOO_MANY = (
+    f"it has more than {MAX_CANDIDATES:,} candidate windows, or ends of candidates to look at, of which there may be "
+    f"{MAX_STEPS:,}: check whether so many segments overlap in time; --candidates=longest has one window for each start"
+)
 
 
 def find_all_windows(
@@ -34,12 +40,16 @@ def find_all_windows(
         config: the rules.
         longest: the longest candidates that are windows.
         lost: the longest candidates that are none, because of their duration or their number of segments.
+
+    Raises:
+        BadEntry: there are too many of them: see `size_limits`.
     """
     starts, ends = recording.starts, recording.ends
     min_duration, max_duration = config.min_duration, config.max_duration
     speaker_stops = list(_stops_with_enough_speakers(recording.speakers, config.min_speakers))
     latest_ends = list(accumulate(ends, max))
     found = WindowSlices()
+    looked_at = 0
     candidates = [(*each, True) for each in zip(longest.firsts, longest.stops, longest.truncations)]
     candidates += [(each.first, each.stop, each.truncation, False) for each in lost]
     candidates.sort(key=itemgetter(0))
@@ -50,6 +60,9 @@ def find_all_windows(
             late_enough -= 1
         shortest_stop = max(first + MIN_SEGMENTS_PER_WINDOW, speaker_stops[first], late_enough + 1)
         whole_stop = stop if truncation is None else stop - 1
+        looked_at += max(whole_stop - shortest_stop, 0)
+        if looked_at > MAX_STEPS or len(found) > MAX_CANDIDATES:
+            raise too_large(_TOO_MANY)
         stop_by_end = {
             end: stop_here
             for stop_here, end in enumerate(ends[shortest_stop - 1 : whole_stop], shortest_stop)

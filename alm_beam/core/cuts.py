@@ -21,6 +21,7 @@ from xxhash import xxh3_64_hexdigest
 from alm_beam.core.config import EntryConfig
 from alm_beam.core.faults import NUMBER, Segment, too_deep, unwritable
 from alm_beam.core.manifest import Recording, whole_segments
+from alm_beam.core.output_size import check_cuts_bytes
 from alm_beam.core.overlap import KeptWindows
 from alm_beam.core.truncation import truncated
 from alm_beam.core.window_columns import Times, WindowColumns
@@ -131,8 +132,10 @@ def serialise_cuts(kept: KeptWindows, config: EntryConfig) -> list[bytes]:
     all other fields. Equal lines have equal ids in every run, and different lines have different ones.
 
     Raises:
-        BadEntry: the manifest's entry is nested too deep to be written.
+        BadEntry: the manifest's entry is nested too deep to be written, or its cuts together would have more than about
+            `config.max_line_bytes`.
     """
+    check_cuts_bytes(kept, config)
     windows = kept.columns()
     if not windows:
         return []

@@ -18,6 +18,7 @@ from alm_beam.core.config import GREEDY, LONGEST, EntryConfig
 from alm_beam.core.faults import Segment, unwritable
 from alm_beam.core.losses import left_to_right_sum
 from alm_beam.core.manifest import Recording, whole_segments
+from alm_beam.core.output_size import check_entry_bytes, entry_fault
 from alm_beam.core.overlap import KeptWindows
 from alm_beam.core.truncation import Truncation, truncated
 from alm_beam.core.window_columns import LostCandidate, WindowColumns
@@ -61,7 +62,7 @@ def to_entry(kept: KeptWindows, config: EntryConfig = _DEFAULT) -> dict[str, Any
         config: which fields are left out. By default the words of the segments are.
 
     Raises:
-        BadEntry: the manifest's entry is nested too deep to be written.
+        BadEntry: see `serialise_entry`.
 
     >>> from alm_beam.core.config import WindowConfig
     >>> from alm_beam.core.manifest import parse_recording
@@ -84,13 +85,17 @@ def serialise_entry(kept: KeptWindows, config: EntryConfig) -> bytes:
     """The output entry of a recording as JSON, without a newline.
 
     Raises:
-        BadEntry: the manifest's entry is nested too deep to be written.
+        BadEntry: the manifest's entry is nested too deep to be written, or the JSON would be longer than
+            `config.max_line_bytes`.
     """
     candidates = kept.candidates
     longest = candidates.longest
     try:
         segments = _SegmentJson(candidates.recording, config.drop_fields)
         line: _Pieces = [orjson.dumps(_plain_fields(kept, config))[:-1]]
+        has_segments = kept.indices or (config.candidate_windows and (longest or candidates.lost))
+        begins = segments.begins() if has_segments else [0]
+        check_entry_bytes(kept, config, len(line[0]), begins, segments.truncated_bytes)
         longest_pieces: _Pieces = []
         if config.candidate_windows:
             longest_pieces = segments.windows(longest)
@@ -109,9 +114,12 @@ def serialise_entry(kept: KeptWindows, config: EntryConfig) -> bytes:
         if config.candidate_windows:
             line += (b',"lost_win_full_data":', *_array(segments.lost_candidates(candidates.lost)))
         line.append(b'},"truncation_events":%d}' % candidates.losses.truncations)
-        return b"".join(line)
+        text = b"".join(line)
     except TypeError as error:
         raise unwritable(error) from None
+    if len(text) > config.max_line_bytes:  # by so little that only its exact length tells
+        raise entry_fault(kept, config, len(text), len(line[0]), begins)
+    return text
 
 
 def _windows_array(pieces: _Pieces) -> _Pieces:
@@ -130,10 +138,10 @@ class _SegmentJson:
     Slices of it are views: nothing is copied until all the pieces of an entry are joined.
     """
 
-    __slots__ = ("_begins", "_dropped", "_each", "_keeps_words", "_segments", "_text")
+    __slots__ = ("_begins", "_dropped", "_each", "_keeps_words", "_recording", "_segments", "_text")
 
     def __init__(self, recording: Recording, dropped: frozenset[str]):
-        self._dropped = dropped
+        self._recording, self._dropped = recording, dropped
         self._keeps_words = "words" not in dropped
         self._segments = whole_segments(recording) if self._keeps_words else recording.segments
         self._text: memoryview | None = None
@@ -149,11 +157,20 @@ class _SegmentJson:
             self._begins = list(accumulate([len(segment) + 1 for segment in self._each], initial=0))
         return self._text, self._begins, self._each
 
+    def begins(self) -> list[int]:
+        """The places at which the segments begin in the text; then the one at which it ends."""
+        return self._read()[1]
+
+    def truncated_bytes(self, index: int, truncation: Truncation) -> int:
+        """The size of a truncated segment."""
+        return len(self._truncated(index, truncation))
+
     def windows(self, windows: WindowColumns) -> _Pieces:
         """For each window _PIECES_OF_WINDOW pieces, as `_windows_array` takes them."""
         if not windows:
             return []
         text, begins, _ = self._read()
+        windows = windows.with_speakers(self._recording)
         rows = orjson.dumps(windows.speaker_durations)[2:-2].split(b"],[")
         pieces: _Pieces = []
         for first, stop, truncation, row in zip(windows.firsts, windows.stops, windows.truncations, rows):

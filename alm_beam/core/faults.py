@@ -40,6 +40,7 @@ class RejectReason(str, Enum):
     BANDWIDTH_NOT_NUMBER = "bandwidth_not_number"
     SPEAKER_NOT_LABEL = "speaker_not_label"
     WORDS_MALFORMED = "words_malformed"
+    ENTRY_TOO_LARGE = "entry_too_large"
 
 
 class BadEntry(ValueError):

@@ -54,8 +54,7 @@ class KeptWindows(Element, Sequence[Window]):
 
     def columns(self) -> WindowColumns:
         """The kept windows as columns."""
-        some = self.candidates.columns.take(self.indices)
-        return some if isinstance(some, WindowColumns) else some.with_speakers(self.candidates.recording)
+        return self.candidates.columns.take(self.indices).with_speakers(self.candidates.recording)
 
     def __len__(self) -> int:
         return len(self.indices)

@@ -5,11 +5,12 @@ only, so that no segment is copied. `core.window` makes one window into an objec
 """
 
 from collections import defaultdict
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from operator import sub
 from typing import TypeAlias, TypeVar
 
 from alm_beam.core.manifest import Recording
+from alm_beam.core.size_limits import MANY_SEGMENTS
 from alm_beam.core.truncation import Truncation
 
 MIN_SEGMENTS_PER_WINDOW = 2
@@ -63,11 +64,22 @@ class WindowColumns(WindowSlices):
 
     Attributes:
         durations: seconds, ends - starts.
-        speaker_durations: see `speaker_durations_of`.
+        speaker_durations: see `speaker_durations_of`. Those of a window of more than MANY_SEGMENTS segments may be
+            empty: together they would take longer than all else. `with_speakers` computes them.
     """
 
     durations: list[float] = field(default_factory=list)
     speaker_durations: list[list[float]] = field(default_factory=list)
+
+    def with_speakers(self, recording: Recording) -> "WindowColumns":
+        """These windows, with the durations of their speakers. `recording` is the one that they belong to."""
+        if len(recording.durations) <= MANY_SEGMENTS or [] not in self.speaker_durations:
+            return self
+        known = [
+            each or speaker_durations_of(recording, first, stop, truncation)
+            for first, stop, truncation, each in zip(self.firsts, self.stops, self.truncations, self.speaker_durations)
+        ]
+        return replace(self, speaker_durations=known)
 
 
 @dataclass(slots=True)

@@ -20,8 +20,9 @@ The run is the list of whole segments that the current candidate holds. Its dura
 segments are only added, the sum of a speaker's durations is continued. When a segment leaves, its speaker's sum has to
 be computed anew, because float addition cannot be undone: at once if the segment's own candidate is a window, otherwise
 before the next window. That costs no more than writing the window, which holds those segments. So each sum is computed
-from left to right, as the reference does. Altogether the work is linear in the segments and in what the windows hold,
-except for starts that go back in time.
+from left to right, as the reference does. Windows of very many segments get their sums when they are written, if they
+are. Altogether the work is linear in the segments and in what the windows hold, except for starts that go back in time,
+whose number of steps is limited.
 """
 
 import math
@@ -35,6 +36,7 @@ from alm_beam.core.config import ALL, WindowConfig
 from alm_beam.core.growth_limits import find_bandwidth_limits, find_speaker_limits
 from alm_beam.core.losses import Losses, LossReason, left_to_right_sum
 from alm_beam.core.manifest import NO_SPEAKER, Element, ManifestLine, Recording
+from alm_beam.core.size_limits import MANY_SEGMENTS, MAX_STEPS, too_large
 from alm_beam.core.truncation import Truncator
 from alm_beam.core.window import Window
 from alm_beam.core.window_columns import (
@@ -46,6 +48,11 @@ from alm_beam.core.window_columns import (
 )
 
 _DEFAULT = WindowConfig()
+
+_UNORDERED = (
+    "too many of its segments start before the one in front of them although they overlap: sort them by `start`, and "
+    "check whether so many overlap in time"
+)
 
 
 @dataclass(slots=True, repr=False)
@@ -121,7 +128,8 @@ def build_windows(recording: Recording, config: WindowConfig = _DEFAULT) -> Cand
         config: the rules; durations in seconds, sample rate and bandwidth in Hz.
 
     Raises:
-        BadEntry: a segment has to be truncated and its words are malformed.
+        BadEntry: a segment has to be truncated and its words are malformed, or the recording would take too many steps
+            or windows: see `size_limits`.
 
     >>> from alm_beam.core.manifest import parse_recording
     >>> segments = [{"start": 3.0 * n, "end": 3.0 * n + 2.5, "speaker": "ab"[n % 2]} for n in range(6)]
@@ -183,6 +191,7 @@ def _grow(recording: Recording, config: WindowConfig) -> _Growth:
     )
     bandwidth_limits = find_bandwidth_limits(recording.bandwidths, config.min_bandwidth)
     speaker_limits, slots, slot_count = find_speaker_limits(recording.speakers, config.max_speakers)
+    most_summed = MANY_SEGMENTS if slot_count <= MANY_SEGMENTS else 0
     truncator = Truncator(recording)
     growth = _Growth()
     windows, lost = growth.windows, growth.lost
@@ -190,8 +199,9 @@ def _grow(recording: Recording, config: WindowConfig) -> _Growth:
     # durations, and their sum, which is wrong for the slots that are outdated. `speakers` counts the distinct ones.
     queues: list[deque[float]] = [deque() for _ in range(slot_count)]
     sums = [0.0] * max(slot_count, 1 + SPEAKER_DURATIONS)
+    has_more_speakers = len(sums) > 1 + SPEAKER_DURATIONS
     outdated: set[int] = set()
-    speakers = after = 0
+    speakers = after = steps_back = 0
     last, previous_start = len(starts) - 1, -math.inf
     for first, start, bandwidth_limit, speaker_limit in zip(
         range(len(starts)), starts, bandwidth_limits, speaker_limits
@@ -201,6 +211,9 @@ def _grow(recording: Recording, config: WindowConfig) -> _Growth:
             after = first + 1
             continue
         if start < previous_start:
+            steps_back += after - first + slot_count
+            if steps_back > MAX_STEPS:
+                raise too_large(_UNORDERED)
             outdated.update(range(slot_count))
             for queue in queues:
                 queue.clear()
@@ -217,7 +230,7 @@ def _grow(recording: Recording, config: WindowConfig) -> _Growth:
             sums[slot] += seconds
             after += 1
 
-        is_window = False
+        is_summed = False
         stop, truncation, end = after, None, ends[after - 1 if after > first else first]
         if (
             after < bandwidth_limit
@@ -242,18 +255,23 @@ def _grow(recording: Recording, config: WindowConfig) -> _Growth:
         ):
             growth.few_speakers.append(first)
         else:
-            if outdated:
-                for slot in outdated:
-                    sums[slot] = left_to_right_sum(queues[slot])
-                outdated.clear()
-            speaker_durations = sums[1:]
-            if truncation is not None and slots[after]:
-                speaker_durations[slots[after] - 1] += end - starts[after]
-            speaker_durations.sort()
-            speaker_durations.reverse()
-            if truncation is not None and speaker_durations[-1] < 0:  # its words end before it starts
-                absent = len(speaker_durations) - speakers - (not queues[slots[after]])
-                _move_zeros_to_end(speaker_durations, absent)
+            speaker_durations: list[float] = []
+            if stop - first <= most_summed:
+                is_summed = True
+                if outdated:
+                    for slot in outdated:
+                        sums[slot] = left_to_right_sum(queues[slot])
+                    outdated.clear()
+                speaker_durations = sums[1:]
+                if truncation is not None and slots[after]:
+                    speaker_durations[slots[after] - 1] += end - starts[after]
+                speaker_durations.sort()
+                speaker_durations.reverse()
+                if truncation is not None and speaker_durations[-1] < 0:  # its words end before it starts
+                    absent = len(speaker_durations) - speakers - (not queues[slots[after]])
+                    _move_zeros_to_end(speaker_durations, absent)
+                if has_more_speakers:
+                    del speaker_durations[SPEAKER_DURATIONS:]
             windows.firsts.append(first)
             windows.stops.append(stop)
             windows.truncations.append(truncation)
@@ -261,7 +279,6 @@ def _grow(recording: Recording, config: WindowConfig) -> _Growth:
             windows.ends.append(end)
             windows.durations.append(duration)
             windows.speaker_durations.append(speaker_durations)
-            is_window = True
 
         if after == first:
             after += 1
@@ -271,7 +288,7 @@ def _grow(recording: Recording, config: WindowConfig) -> _Growth:
             queue.popleft()
             if not queue:
                 speakers -= slot > 0
-            if is_window:
+            if is_summed:
                 total = 0.0
                 for seconds in queue:
                     total += seconds
@@ -279,9 +296,6 @@ def _grow(recording: Recording, config: WindowConfig) -> _Growth:
             else:
                 outdated.add(slot)
     growth.relative_words = truncator.relative_words
-    if len(sums) > 1 + SPEAKER_DURATIONS:
-        for speaker_durations in windows.speaker_durations:
-            del speaker_durations[SPEAKER_DURATIONS:]
     return growth
 
 

@@ -109,7 +109,8 @@ def test_what_its_reader_found_out_is_the_fault_of_a_line():
 
 
 def test_every_reason_is_walked_and_documented():
-    assert {reason for reason, _, _ in BAD} | OF_READING == {reason.value for reason in RejectReason}
+    found_elsewhere = OF_READING | {"entry_too_large"}
+    assert {reason for reason, _, _ in BAD} | found_elsewhere == {reason.value for reason in RejectReason}
     page = (Path(__file__).parents[2] / "docs" / "formats.md").read_text(encoding="utf-8")
     section = page.partition("## Rejects")[2].partition("\n## ")[0]
     assert re.findall(r"^\| `([a-z0-9_]+)` \|", section, re.M) == [reason.value for reason in RejectReason]
