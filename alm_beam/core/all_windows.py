@@ -24,10 +24,7 @@ from alm_beam.core.manifest import Recording
 from alm_beam.core.size_limits import MAX_CANDIDATES, MAX_STEPS, too_large
 from alm_beam.core.window_columns import MIN_SEGMENTS_PER_WINDOW, LostCandidate, WindowColumns, WindowSlices
 
-_TOO_MANY = (
-    f"it has more than {MAX_CANDIDATES:,} candidate windows, or ends of candidates to look at, of which there may be "
-    f"{MAX_STEPS:,}: check whether so many segments overlap in time; --candidates=longest has one window for each start"
-)
+_ADVICE = "check whether so many segments overlap in time; --candidates=longest has one window for each start"
 
 
 def find_all_windows(
@@ -61,8 +58,10 @@ def find_all_windows(
         shortest_stop = max(first + MIN_SEGMENTS_PER_WINDOW, speaker_stops[first], late_enough + 1)
         whole_stop = stop if truncation is None else stop - 1
         looked_at += max(whole_stop - shortest_stop, 0)
-        if looked_at > MAX_STEPS or len(found) > MAX_CANDIDATES:
-            raise too_large(_TOO_MANY)
+        if looked_at > MAX_STEPS:
+            raise too_large(f"its windows take more than {MAX_STEPS:,} steps to find: {_ADVICE}")
+        if len(found) > MAX_CANDIDATES:
+            raise too_large(f"it has more than {MAX_CANDIDATES:,} candidate windows: {_ADVICE}")
         stop_by_end = {
             end: stop_here
             for stop_here, end in enumerate(ends[shortest_stop - 1 : whole_stop], shortest_stop)

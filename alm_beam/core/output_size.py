@@ -104,9 +104,10 @@ def entry_fault(kept: KeptWindows, config: EntryConfig, total: int, other_bytes:
         return too_large(
             f"{found}: the entry's own fields have {other_bytes:,}; leave some out with --drop_fields_top_level"
         )
+    windows = f"{len(kept.indices):,} kept windows of {len(candidates.recording.segments):,} segments"
     if config.candidate_windows:
-        found += f", with {len(candidates.longest) + len(candidates.lost):,} candidates"
-    found += f" and {len(kept.indices):,} kept windows of {len(candidates.recording.segments):,} segments; "
+        windows = f"{len(candidates.longest) + len(candidates.lost):,} candidates and {windows}"
+    found += f", with {windows}; "
     kept_bytes = other_bytes + _least_bytes(candidates.columns.take(kept.indices), begins)
     if config.candidate_windows and kept_bytes <= limit:
         return too_large(f"{found}--no_candidate_windows leaves about {kept_bytes:,} bytes, or raise --max_line_bytes")

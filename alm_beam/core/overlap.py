@@ -8,6 +8,7 @@ from typing import overload
 from alm_beam.core.config import GREEDY, OverlapConfig
 from alm_beam.core.manifest import Element, ManifestLine
 from alm_beam.core.most_audio import most_audio_positions
+from alm_beam.core.size_limits import MAX_COMPARISONS, too_large
 from alm_beam.core.window import Window
 from alm_beam.core.window_columns import Times, WindowColumns
 from alm_beam.core.windows import CandidateWindows
@@ -15,6 +16,11 @@ from alm_beam.core.windows import CandidateWindows
 _MATCHED_DIGITS = 6
 _CLOSE = 2 * 10**-_MATCHED_DIGITS
 _DEFAULT = OverlapConfig()
+
+_MANY_PAIRS = (
+    f"more than {MAX_COMPARISONS:,} pairs of its windows overlap, but not enough for one of them to go: check whether "
+    "so many segments overlap in time; a lower --overlap_percentage or --selection=most_audio needs fewer comparisons"
+)
 
 
 @dataclass(slots=True, repr=False)
@@ -80,6 +86,9 @@ def filter_overlaps(candidates: CandidateWindows, config: OverlapConfig = _DEFAU
         config: how much overlap is too much, and which window of a pair goes. Without a `target_duration` (seconds) the
             target window duration of the candidates is used.
 
+    Raises:
+        BadEntry: too many pairs would have to be compared: see `greedy_positions`.
+
     >>> from alm_beam.core.config import WindowConfig
     >>> from alm_beam.core.manifest import parse_recording
     >>> from alm_beam.core.windows import build_windows
@@ -130,6 +139,9 @@ def greedy_positions(times: Sequence[Times], threshold: float, target_duration: 
         threshold: the overlap, as a fraction of the shorter window, from which on a pair loses one.
         target_duration: seconds.
 
+    Raises:
+        BadEntry: more than MAX_COMPARISONS pairs had to be compared.
+
     >>> greedy_positions([(0.0, 10.0), (4.0, 14.0), (9.0, 19.0)], threshold=0.5, target_duration=10.0)
     [0, 2]
     """
@@ -138,10 +150,13 @@ def greedy_positions(times: Sequence[Times], threshold: float, target_duration: 
     shortest = min(durations, default=0.0)
     count = len(times)
     stays = [True] * count
+    compared = 0
     for index, (_, end) in enumerate(times):
         if not stays[index]:
             continue
-        duration, distance = durations[index], distances[index]
+        if compared > MAX_COMPARISONS:
+            raise too_large(_MANY_PAIRS)
+        duration, distance, other = durations[index], distances[index], index
         for other in range(index + 1, count):
             if not stays[other]:
                 continue
@@ -161,6 +176,7 @@ def greedy_positions(times: Sequence[Times], threshold: float, target_duration: 
             else:
                 stays[index] = False
                 break
+        compared += other - index
     return list(compress(range(count), stays))
 
 

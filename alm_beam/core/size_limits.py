@@ -15,6 +15,9 @@ MAX_STEPS = 20_000_000
 MAX_CANDIDATES = 2_000_000
 """So many candidate windows a recording may have: about 1 GB of memory."""
 
+MAX_COMPARISONS = 100_000_000
+"""So many pairs of windows the greedy selection may compare: about ten seconds."""
+
 
 def too_large(detail: str) -> BadEntry:
     """The fault of an entry that would take too much time, memory or space.

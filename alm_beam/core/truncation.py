@@ -143,7 +143,9 @@ def truncated(segment: Segment, truncation: Truncation, *, keeps_words: bool) ->
     >>> truncated(segment, Truncation(end=1.0, limit=1.5, kept="good 2"), keeps_words=True)
     {'start': 0.5, 'end': 1.0, 'text': 'good 2', 'words': [{'word': 'good', 'end': 1.0}, {'word': '2'}]}
     """
-    copy = {**segment, "end": truncation.end, "text": truncation.text}
+    kept = truncation.kept
+    text = truncation.text if type(kept) is SegmentWords else kept or ""  # the property takes longer
+    copy = {**segment, "end": truncation.end, "text": text}
     if keeps_words:
         words = segment.get("words")
         listed = words if type(words) is list else []  # one string has no end, so it is not kept

@@ -71,7 +71,12 @@ class _FilterOverlaps(beam.DoFn):
         self._config = config
 
     def process(self, element: Element) -> Iterator[Element]:
-        yield filter_overlaps(element, self._config) if isinstance(element, CandidateWindows) else element
+        if isinstance(element, CandidateWindows):
+            try:
+                element = filter_overlaps(element, self._config)
+            except BadEntry as fault:
+                element = Reject(element.line, fault)
+        yield element
 
 
 class _ToEntries(beam.DoFn):

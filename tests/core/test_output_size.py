@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from alm_beam.core import all_windows, output_size, window_columns, windows
-from alm_beam.core.config import ALL, EntryConfig, WindowConfig
+from alm_beam.core import all_windows, output_size, overlap, window_columns, windows
+from alm_beam.core.config import ALL, EntryConfig, OverlapConfig, WindowConfig
 from alm_beam.core.cuts import serialise_cuts
 from alm_beam.core.entries import serialise_entry
 from alm_beam.core.faults import BadEntry
@@ -123,9 +123,19 @@ def test_steps_back_in_time_are_limited(monkeypatch):
 def test_candidates_of_each_start_are_limited(monkeypatch, limit):
     every = WindowConfig(target_window_duration=10, tolerance=0.2, candidates=ALL)
     monkeypatch.setattr(all_windows, limit, 500)
-    with pytest.raises(BadEntry, match=r"entry_too_large: it has more than .* candidate windows"):
+    with pytest.raises(BadEntry, match=f"entry_too_large: .*more than {getattr(all_windows, limit)} "):
         kept_of(CROWDS["an end of each"], every)
     assert kept_of(CROWDS["an end of each"])
+
+
+def test_comparisons_of_windows_are_limited(monkeypatch):
+    crowd = [segment(n / 10, n / 10 + 0.05, "ab"[n % 2]) for n in range(300)]
+    candidates = kept_of(crowd).candidates
+    assert len(filter_overlaps(candidates, OverlapConfig(100))) > 100
+    monkeypatch.setattr(overlap, "MAX_COMPARISONS", 1000)
+    with pytest.raises(BadEntry, match=r"entry_too_large: more than .* pairs of its windows overlap"):
+        filter_overlaps(candidates, OverlapConfig(100))
+    assert filter_overlaps(candidates, OverlapConfig(50))
 
 
 @pytest.mark.parametrize("candidate_windows", [True, False])
