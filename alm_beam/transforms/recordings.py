@@ -28,7 +28,6 @@ from alm_beam.core.manifest import (
     parse_recording,
     serialise_reject,
 )
-from alm_beam.core.output_size import check_cuts_bytes
 from alm_beam.core.overlap import KeptWindows, filter_overlaps
 from alm_beam.core.windows import CandidateWindows, build_windows
 from alm_beam.transforms.losses import CombineLosses
@@ -106,8 +105,6 @@ class _SerialiseAll(beam.DoFn):
     def process(self, element: Element) -> Iterator[bytes | _Cuts | _Rejects | _Stats]:
         if isinstance(element, KeptWindows):
             try:
-                if self._config.cuts:
-                    check_cuts_bytes(element, self._config)  # before the entry takes its memory
                 entry = serialise_entry(element, self._config)
                 lines = serialise_cuts(element, self._config) if self._config.cuts else []
             except BadEntry as fault:
