@@ -1,16 +1,16 @@
-"""The kept windows as Lhotse's MonoCut: one line of `cuts-*.jsonl` for each.
+"""The kept windows as Lhotse's cuts: one line of `cuts-*.jsonl` for each, a `MonoCut` or a `MultiCut`.
 
 The fields and their constraints are those of Lhotse's documentation (https://lhotse.readthedocs.io, `MonoCut`,
-`Recording`, `SupervisionSegment`) and of `lhotse.validate`: no time is negative, and every duration is above 0.
-Lhotse's `CutSet.from_file` reads the lines, and so do tools that read by Lhotse, such as NeMo.
+`MultiCut`, `Recording`, `SupervisionSegment`) and of `lhotse.validate`: no time is negative, and every duration is
+above 0. Lhotse's `CutSet.from_file` reads the lines, and so do tools that read by Lhotse, such as NeMo.
 
-The times of a supervision count from the start of its window. All its other fields are the same in every window that
-contains the segment, so they are collected once: field by field over all segments, which is faster than segment by
-segment.
+A cut states what can be heard in it. It ends where the audio ends, and it has the segments, the speakers and the
+durations that are between its start and its end, which a window of segments in disorder also has others of.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
-from itertools import repeat
+from collections import defaultdict
+from collections.abc import Iterator
+from itertools import compress
 from typing import Any
 
 import msgspec
@@ -18,82 +18,57 @@ import orjson
 from msgspec import UNSET, UnsetType
 from xxhash import xxh3_64_hexdigest
 
+from alm_beam.core.channels import Channel, Channels, find_channels
 from alm_beam.core.config import EntryConfig
-from alm_beam.core.faults import NUMBER, Segment, too_deep, unwritable
-from alm_beam.core.manifest import Recording, whole_segments
+from alm_beam.core.entry_fields import ALWAYS_BYTES, EntryFields, bytes_of, entry_fields, serialised_fields
+from alm_beam.core.faults import too_deep, unwritable
+from alm_beam.core.manifest import Recording
 from alm_beam.core.output_size import check_cuts_bytes
 from alm_beam.core.overlap import KeptWindows
-from alm_beam.core.truncation import truncated
-from alm_beam.core.window_columns import Times, WindowColumns
+from alm_beam.core.recording_ids import recording_id
+from alm_beam.core.stated_audio import DIGITS, StatedAudio, recording_json, stated_audio
+from alm_beam.core.supervisions import Supervision, set_times, supervisions
+from alm_beam.core.window_columns import SPEAKER_DURATIONS, WindowColumns
 
 _DEFAULT = EntryConfig()
 
-RECORDING_IDS = ("recording_id", "id", "audio_item_id")
-"""Fields of an entry that name its recording. The first that is there is used."""
-
-NO_RECORDING_ID = "unknown"
-
-UNKNOWN_SECONDS = 0.25
-"""How much longer than its last segment a recording is said to last if the manifest does not state its duration.
-
-Given only the end of the last segment, Lhotse would read a full-length window as the whole file, and it refuses a file
-that is more than half a second longer than stated. With more than a millisecond to spare it reads the window only. With
-less than half a second, a file that ends with its last segment can be read as a whole too.
-"""
-
-_DIGITS = 8
-"""The number of decimals to which Lhotse rounds times."""
-
-_SCALE = 10.0**_DIGITS
-_WHOLE = 1.5 * 2.0**52
-"""Adding and subtracting this rounds a float to the nearest whole number, in half the time that `round` takes.
-
-This holds for numbers below 2**51, here for times below 260 days. The error of longer times is no greater than that of
-the float itself.
-"""
-
 _HASH_DIGITS = 8
-_MAX_SAMPLES = 2**53
-_STEP_WITHOUT_RATE = 0.001
 
 _STATED_BY_CUT = frozenset({"segments", "num_speakers", "speaker_durations"})
 """Fields of an entry that are no custom fields of a cut because the cut states them for its window."""
 
-_STATED_BY_RECORDING = frozenset({"audio_filepath", "audio_sample_rate", "duration"})
+_STATED_BY_RECORDING = frozenset({"audio_filepath", "audio_sample_rate"})
 """Fields of an entry that are no custom fields of a cut with a recording, which states them."""
-
-_TIMES = frozenset({"start", "end"})
-_RECORDING = {"id", "sources", "sampling_rate"}
-
-_SUPERVISION_KEYS = {"text": "text", "lang": "language", "language": "language", "gender": "gender"}
-"""Fields of a segment that go to a field of the supervision if they are strings. The later of two counts."""
-
-
-class _Supervision(msgspec.Struct, gc=False):
-    """A `SupervisionSegment`. Fields that are UNSET are not written. `start` (seconds) counts from the cut's start."""
-
-    id: str
-    recording_id: str
-    channel: int
-    language: str | UnsetType
-    text: str | UnsetType
-    gender: str | UnsetType
-    speaker: str | UnsetType
-    custom: dict[str, Any] | UnsetType
-    start: float = 0.0
-    duration: float = 0.0
 
 
 class _Cut(msgspec.Struct, gc=False):
-    """A `MonoCut` without its id, which is a hash of the other fields."""
+    """A `MonoCut` or `MultiCut` without its id, which is a hash of the other fields."""
 
     start: float
     duration: float
-    channel: int
-    supervisions: list[_Supervision]
+    channel: Channel
+    supervisions: list[Supervision]
     recording: msgspec.Raw | UnsetType
     custom: dict[str, Any]
-    type: str = "MonoCut"
+    type: str
+
+
+class _Shared(msgspec.Struct, gc=False):
+    """What all cuts of a recording share.
+
+    Attributes:
+        name: the id of the recording.
+        audio: what its entry states of the audio.
+        channels: the channels of the recording and of its segments.
+        recording: Lhotse's `Recording` as JSON; UNSET if there is none.
+        entry: the fields of the entry.
+    """
+
+    name: str
+    audio: StatedAudio
+    channels: Channels
+    recording: msgspec.Raw | UnsetType
+    entry: EntryFields
 
 
 _encode = msgspec.json.Encoder().encode
@@ -101,6 +76,9 @@ _encode = msgspec.json.Encoder().encode
 
 def to_cuts(kept: KeptWindows, config: EntryConfig = _DEFAULT) -> list[dict[str, Any]]:
     """The kept windows as Lhotse cuts, one dict for each. `lhotse.MonoCut.from_dict` takes them.
+
+    A window that is on several channels is a cut of the type `MultiCut`: `lhotse.serialization.deserialize_item` takes
+    both. A window that lies wholly outside the audio gives no cut.
 
     Args:
         kept: the kept windows of a recording, from `filter_overlaps`.
@@ -126,7 +104,7 @@ def to_cuts(kept: KeptWindows, config: EntryConfig = _DEFAULT) -> list[dict[str,
 
 
 def serialise_cuts(kept: KeptWindows, config: EntryConfig) -> list[bytes]:
-    """The cuts of a recording as JSON, a line for each kept window, without newlines.
+    """The cuts of a recording as JSON, a line for each kept window that has audio, without newlines.
 
     The id of a cut consists of the id of its recording, the start and end of the window in milliseconds, and a hash of
     all other fields. Equal lines have equal ids in every run, and different lines have different ones.
@@ -140,204 +118,103 @@ def serialise_cuts(kept: KeptWindows, config: EntryConfig) -> list[bytes]:
     if not windows:
         return []
     try:
-        return list(_lines(kept.candidates.recording, windows, config))
+        return list(_lines(kept.candidates.recording, windows, _shared(kept, windows, config), config))
     except TypeError as error:
         raise unwritable(error) from None
     except RecursionError:
         raise too_deep() from None
 
 
-def _lines(recording: Recording, windows: WindowColumns, config: EntryConfig) -> Iterator[bytes]:
-    rate = _whole_rate(recording)
-    step = max(round(1 / rate, _DIGITS), 1 / _SCALE) if rate else _STEP_WITHOUT_RATE
-    name = _recording_id(recording.entry)
-    audio = _recording_json(recording, name, rate, max(max(recording.ends), max(windows.ends)))
-    stated = _STATED_BY_CUT if audio is UNSET else _STATED_BY_CUT | _STATED_BY_RECORDING
-    own = _own_custom(recording.entry, config.drop_fields_top_level | stated)
-    supervisions = _supervisions(recording, name, windows, config.drop_fields)
+def large_fields(kept: KeptWindows, config: EntryConfig) -> list[str]:
+    """Fields of a recording's entry that are too large to be in its cuts; none if it has no cuts.
+
+    Raises:
+        BadEntry: the manifest's entry is nested too deep to be written.
+    """
+    entry, left_out = kept.candidates.recording.entry, config.drop_fields_top_level | _STATED_BY_CUT
+    try:
+        if kept.indices and bytes_of(serialised_fields(entry, left_out)) > ALWAYS_BYTES:
+            return _shared(kept, kept.columns(), config).entry.large
+        return []
+    except TypeError as error:
+        raise unwritable(error) from None
+
+
+def _shared(kept: KeptWindows, windows: WindowColumns, config: EntryConfig) -> _Shared:
+    recording = kept.candidates.recording
+    name, audio, channels = recording_id(recording.entry), stated_audio(recording), find_channels(recording, config)
+    json = recording_json(recording, name, audio, channels, max(max(recording.ends), max(windows.ends)))
+    stated = _STATED_BY_CUT
+    if json is not UNSET:
+        stated |= _STATED_BY_RECORDING | channels.entry_fields | ({"duration"} if audio.end is not None else set())
+    fields = entry_fields(recording, kept.candidates.config.target_window_duration, config, stated)
+    return _Shared(name, audio, channels, json, fields)
+
+
+def _lines(recording: Recording, windows: WindowColumns, shared: _Shared, config: EntryConfig) -> Iterator[bytes]:
+    name, audio, own, step = shared.name, shared.audio, shared.entry.fields, shared.audio.step
+    labels = _labels(recording)
+    # 1 and "1" are one speaker in a cut and two in a window
+    is_alike = labels is recording.speakers or len(set(labels)) == len(set(recording.speakers))
     head = b'{"id":%b-' % orjson.dumps(name)[:-1]
-    for first, stop, start, end, inside, speaker_durations in zip(
-        windows.firsts, windows.stops, windows.starts, windows.ends, supervisions, windows.speaker_durations
+    for first, stop, start, end, truncation, inside, speaker_durations in zip(
+        windows.firsts,
+        windows.stops,
+        windows.starts,
+        windows.ends,
+        windows.truncations,
+        supervisions(recording, name, windows, config.drop_fields, shared.channels),
+        windows.speaker_durations,
     ):
+        if not audio.holds(start, end):
+            continue
         begin = max(start, 0.0) + 0.0  # no -0.0
-        duration = max(round(end - begin, _DIGITS), step)
-        _set_times(inside, zip(recording.starts[first:stop], recording.ends[first:stop]), begin, duration, step)
-        speakers = set(recording.speakers[first:stop])
-        custom = {**own, "num_speakers": len(speakers) - (None in speakers), "speaker_durations": speaker_durations}
-        cut = _encode(_Cut(round(begin, _DIGITS), duration, 0, inside, audio, custom))
+        until = end if audio.end is None or end < audio.end else audio.end
+        duration = max(round(until - begin, DIGITS), step)
+        starts, ends, speakers = recording.starts[first:stop], recording.ends[first:stop], labels[first:stop]
+        if truncation is not None:
+            ends[-1] = truncation.end
+        set_times(inside, zip(starts, ends), begin, until, duration, step)
+        is_empty = truncation is not None and ends[-1] <= starts[-1]
+        if is_empty:
+            inside[-1].duration = 0.0
+        if is_empty or not is_alike or min(starts) < begin or max(ends) > until:
+            heard = [each.duration > 0 for each in inside]
+            inside, speakers = list(compress(inside, heard)), list(compress(speakers, heard))
+            speaker_durations = _speaker_durations(inside, speakers)
+        distinct = set(speakers)
+        custom = {**own, "num_speakers": len(distinct) - (None in distinct), "speaker_durations": speaker_durations}
+        channel = _channel(inside, shared.channels)
+        kind = "MonoCut" if type(channel) is int else "MultiCut"
+        cut = _encode(_Cut(round(begin, DIGITS), duration, channel, inside, shared.recording, custom, kind))
         unique = xxh3_64_hexdigest(cut)[:_HASH_DIGITS].encode()
         yield b'%b%.0f-%.0f-%b",%b' % (head, start * 1000, end * 1000, unique, cut[1:])
 
 
-def _set_times(
-    supervisions: list[_Supervision], segments: Iterable[Times], begin: float, duration: float, step: float
-) -> None:
-    """Sets the times of supervisions in a window.
-
-    They are limited to the window, and a supervision lasts at least `step`. So a truncated segment ends where its
-    window does, and segments in disorder, that overlap, or with negative times give supervisions that Lhotse accepts.
-
-    Args:
-        supervisions: the supervisions of the window.
-        segments: start and end of their segments, seconds.
-        begin: the start of the window, seconds.
-        duration: the duration of the window, seconds.
-        step: the minimum duration of a supervision, seconds.
-    """
-    latest = duration - step
-    for supervision, (start, end) in zip(supervisions, segments):
-        offset, until = start - begin, end - begin
-        offset = ((offset if offset < latest else latest) * _SCALE + _WHOLE - _WHOLE) / _SCALE if offset > 0 else 0.0
-        left = (until if until < duration else duration) - offset
-        supervision.start = offset
-        supervision.duration = (left * _SCALE + _WHOLE - _WHOLE) / _SCALE if left > step else step
+def _labels(recording: Recording) -> list[Any]:
+    """The speakers of the segments as supervisions state them: as text."""
+    speakers = recording.speakers
+    if int not in set(map(type, speakers)):
+        return speakers
+    return [speaker if speaker is None else str(speaker) for speaker in speakers]
 
 
-def _supervisions(
-    recording: Recording, name: str, windows: WindowColumns, dropped: frozenset[str]
-) -> Iterator[list[_Supervision]]:
-    """The supervisions of each window. All windows that contain a segment whole share one supervision of it.
-
-    The id of a supervision consists of the id of its recording and the index of its segment, from 0.
-    """
-    keeps_words = "words" not in dropped
-    segments = whole_segments(recording) if keeps_words else recording.segments
-    indices, places = _held(windows)
-    held = [segments[index] for index in indices]
-    whole_count = len(held)
-    for stop, truncation in zip(windows.stops, windows.truncations):
-        if truncation is not None:
-            indices.append(stop - 1)
-            held.append(truncated(segments[stop - 1], truncation, keeps_words=keeps_words))
-    ids = [f"{name}-{index}" for index in indices]
-    each = list(map(_Supervision, ids, repeat(name), repeat(0), *_columns(recording, indices, held, dropped)))
-    of_truncated = iter(each[whole_count:])
-    for place, first, stop, truncation in zip(places, windows.firsts, windows.stops, windows.truncations):
-        inside = each[place : place + stop - first]
-        if truncation is not None:
-            inside[-1] = next(of_truncated)
-        yield inside
+def _speaker_durations(inside: list[Supervision], speakers: list[str | None]) -> list[float]:
+    """How long the speakers of a cut speak in it, as `speaker_durations_of` gives it for a window, seconds."""
+    sums: defaultdict[str | None, float] = defaultdict(float)
+    for supervision, speaker in zip(inside, speakers):
+        sums[speaker] += supervision.duration
+    sums.pop(None, None)
+    longest = sorted(sums.values(), reverse=True)[:SPEAKER_DURATIONS]
+    return [round(seconds, DIGITS) for seconds in longest] + [0.0] * (SPEAKER_DURATIONS - len(longest))
 
 
-def _held(windows: WindowColumns) -> tuple[list[int], list[int]]:
-    """The ascending indices of the segments that are in any window, and the place among them of each window's first."""
-    indices: list[int] = []
-    places = []
-    covered = 0
-    for first, stop in zip(windows.firsts, windows.stops):
-        if stop > covered:
-            indices += range(max(first, covered), stop)
-            covered = stop
-        places.append(len(indices) - covered + first)
-    return indices, places
-
-
-def _columns(
-    recording: Recording, indices: list[int], segments: list[Segment], dropped: frozenset[str]
-) -> tuple[list[Any], ...]:
-    """Language, text, gender, speaker and custom fields of supervisions, as columns; UNSET where there is no value.
-
-    Args:
-        recording: the recording of the segments.
-        indices: indices of the segments.
-        segments: the segments, whole or truncated.
-        dropped: fields that are left out.
-    """
-    absent: list[Any] = [UNSET] * len(segments)
-    fields = set().union(*segments) - dropped - _TIMES
-    own = {"language": [_language(recording.entry)] * len(segments), "text": absent, "gender": absent}
-    for field, key in _SUPERVISION_KEYS.items():
-        if field in fields:
-            values = [segment.get(field, UNSET) for segment in segments]
-            if set(map(type, values)) == {str}:
-                own[key] = values
-                fields.remove(field)
-            else:
-                own[key] = [value if type(value) is str else other for value, other in zip(values, own[key])]
-    speakers = absent
-    if "speaker" in fields:
-        fields.remove("speaker")
-        speakers = [recording.speakers[index] for index in indices]
-        if set(map(type, speakers)) != {str}:
-            speakers = [UNSET if speaker is None else str(speaker) for speaker in speakers]
-    return own["language"], own["text"], own["gender"], speakers, _customs(segments, fields) if fields else absent
-
-
-def _customs(segments: list[Segment], fields: set[str]) -> list[dict[str, Any] | UnsetType]:
-    """The custom fields of each segment: the values that a supervision has no field for; UNSET if there is none."""
-    customs: list[dict[str, Any]] = [{} for _ in segments]
-    for field in sorted(fields):  # the order of a set differs between runs
-        is_known = field in _SUPERVISION_KEYS
-        for custom, segment in zip(customs, segments):
-            if field in segment:
-                value = segment[field]
-                if type(value) is dict:
-                    value = _safe(value)
-                elif is_known and type(value) is str:
-                    continue
-                custom[field] = value
-    return [custom or UNSET for custom in customs]
-
-
-def _whole_rate(recording: Recording) -> int | None:
-    """The sample rate, Hz; None if no audio can have it."""
-    rate = recording.sample_rate
-    return int(rate) if 1 <= rate <= _MAX_SAMPLES and rate == int(rate) else None
-
-
-def _recording_id(entry: Mapping[str, Any]) -> str:
-    """The id of the recording: one that the entry states, else the name of its file without the ending."""
-    for field in RECORDING_IDS:
-        value = entry.get(field)
-        if (type(value) is str and value) or type(value) is int:
-            return str(value)
-    path = entry.get("audio_filepath")
-    name = path.rstrip("/").rpartition("/")[2] if type(path) is str else ""
-    return name.rpartition(".")[0] or name or NO_RECORDING_ID
-
-
-def _recording_json(recording: Recording, name: str, rate: int | None, last_end: float) -> msgspec.Raw | UnsetType:
-    """The field `recording`; UNSET if the entry has no audio file, or no audio can have such times and rate.
-
-    Its duration is the one that the manifest states, unless a segment or a window ends later: see UNKNOWN_SECONDS.
-    """
-    path, stated = recording.entry.get("audio_filepath"), recording.entry.get("duration")
-    duration = last_end + UNKNOWN_SECONDS
-    if isinstance(stated, int | float) and type(stated) in NUMBER and stated >= last_end:
-        duration = stated
-    if type(path) is not str or not path or rate is None or not 0 < duration * rate < _MAX_SAMPLES:
-        return UNSET
-    return _raw(
-        {
-            "id": name,
-            "sources": [{"type": "url" if "://" in path else "file", "channels": [0], "source": path}],
-            "sampling_rate": rate,
-            "num_samples": int(round(duration * rate, _DIGITS) + 0.5),
-            "duration": duration,
-            "channel_ids": [0],
-        }
-    )
-
-
-def _own_custom(entry: Mapping[str, Any], left_out: frozenset[str]) -> dict[str, msgspec.Raw]:
-    """The entry's own fields without those that are left out."""
-    return {name: _raw(_safe(value)) for name, value in entry.items() if name not in left_out}
-
-
-def _raw(value: Any) -> msgspec.Raw:
-    """A value that is the same in all cuts of a recording, serialised once for all."""
-    return msgspec.Raw(orjson.dumps(value))
-
-
-def _language(entry: Mapping[str, Any]) -> str | UnsetType:
-    """The language that an entry states; `lang` is NeMo's name for it."""
-    for name in ("language", "lang"):
-        if type(entry.get(name)) is str:
-            return str(entry[name])
-    return UNSET
-
-
-def _safe(value: Any) -> Any:
-    """The value, within a list if it is an object that Lhotse would take for one of its own manifests, and fail."""
-    keys = value.keys() if type(value) is dict else ()
-    return [value] if "width" in keys or "array" in keys or _RECORDING.issubset(keys) else value
+def _channel(inside: list[Supervision], channels: Channels) -> Channel:
+    """The channels of a cut: those of its supervisions; all of the recording if it has none."""
+    if channels.of_segments is None:
+        return 0
+    found: set[int] = set()
+    for each in inside:
+        found.update(each.channel if isinstance(each.channel, list) else [each.channel])
+    several = sorted(found) or channels.all
+    return several[0] if len(several) == 1 else several

@@ -2,23 +2,33 @@
 
 from collections import Counter
 
+from alm_beam.core.config import EntryConfig
+from alm_beam.core.cuts import large_fields
 from alm_beam.core.losses import Finding
 from alm_beam.core.manifest import Recording
 from alm_beam.core.overlap import KeptWindows
+from alm_beam.core.stated_audio import stated_audio
 
 MILLISECOND_SECONDS = 300.0
 """Half of the segments last longer than this many seconds: hardly anybody speaks so long; they are milliseconds."""
 
 
-def findings_of(kept: KeptWindows) -> Counter[str]:
+def findings_of(kept: KeptWindows, config: EntryConfig) -> Counter[str]:
     """How often a recording gave cause for each `Finding`, by its value; without those for which it did not.
+
+    Args:
+        kept: the kept windows of the recording.
+        config: what is written of it.
+
+    Raises:
+        BadEntry: cuts are written, and the manifest's entry is nested too deep for that.
 
     >>> from alm_beam.core.manifest import parse_recording
     >>> from alm_beam.core.overlap import filter_overlaps
     >>> from alm_beam.core.windows import build_windows
     >>> segments = [{"start": 1000, "end": 3500, "speaker": "a"}, {"start": 0, "end": 900, "speaker": "b"}]
     >>> kept = filter_overlaps(build_windows(parse_recording({"audio_sample_rate": 16000, "segments": segments})))
-    >>> sorted(findings_of(kept))
+    >>> sorted(findings_of(kept, EntryConfig()))
     ['millisecond_recordings', 'segments_without_bandwidth', 'unordered_recordings']
     """
     recording = kept.candidates.recording
@@ -34,12 +44,24 @@ def findings_of(kept: KeptWindows) -> Counter[str]:
         found[Finding.EMPTY_TRUNCATION.value] = empty
     if kept.candidates.relative_words:
         found[Finding.RELATIVE_WORD_TIMES.value] = kept.candidates.relative_words
+    if kept.indices:
+        outside = _windows_outside_audio(kept)
+        if outside:
+            found[Finding.WINDOW_BEHIND_AUDIO.value] = outside
+        if config.cuts and large_fields(kept, config):
+            found[Finding.LARGE_FIELDS.value] = 1
     if not kept.candidate_times:
         if _is_in_milliseconds(recording):
             found[Finding.MILLISECONDS.value] = 1
         if _span(recording) < kept.candidates.config.min_duration:
             found[Finding.SHORT_RECORDING.value] = 1
     return found
+
+
+def _windows_outside_audio(kept: KeptWindows) -> int:
+    """How many of the kept windows have no audio: they start behind its stated end, or end before its start."""
+    columns, audio = kept.candidates.columns, stated_audio(kept.candidates.recording)
+    return sum(not audio.holds(columns.starts[index], columns.ends[index]) for index in kept.indices)
 
 
 def _span(recording: Recording) -> float:

@@ -3,18 +3,27 @@
 import math
 from collections.abc import Iterable
 
-from alm_beam.core.config import MOST_AUDIO
+from alm_beam.core.config import MOST_AUDIO, EntryConfig
 from alm_beam.core.findings import findings_of
 from alm_beam.core.losses import LossStats, left_to_right_sum
 from alm_beam.core.most_audio import most_audio_positions
 from alm_beam.core.overlap import KeptWindows, target_duration_of
 from alm_beam.core.window_columns import Times
 
+_DEFAULT = EntryConfig()
 
-def loss_stats(kept: KeptWindows) -> LossStats:
+
+def loss_stats(kept: KeptWindows, config: EntryConfig = _DEFAULT) -> LossStats:
     """What became of a recording, as its part of the run's statistics. Durations are seconds.
 
     The statistics of several recordings are added with `+`.
+
+    Args:
+        kept: the kept windows of the recording, from `filter_overlaps`.
+        config: what is written of it.
+
+    Raises:
+        BadEntry: cuts are written, and the manifest's entry is nested too deep for that.
 
     >>> from alm_beam.core.config import WindowConfig
     >>> from alm_beam.core.losses import LossReason
@@ -43,7 +52,7 @@ def loss_stats(kept: KeptWindows) -> LossStats:
         kept_covered_seconds=covered_seconds(kept.times),
         most_audio_seconds=_most_audio_seconds(kept),
         losses=kept.candidates.losses,
-        findings=findings_of(kept),
+        findings=findings_of(kept, config),
     )
 
 

@@ -113,7 +113,7 @@ class _SerialiseAll(beam.DoFn):
                 yield entry
                 for line in lines:
                     yield pvalue.TaggedOutput(_CUTS, line)
-                yield pvalue.TaggedOutput(_STATS, loss_stats(element))
+                yield pvalue.TaggedOutput(_STATS, loss_stats(element, self._config))
         if isinstance(element, Reject):
             yield pvalue.TaggedOutput(_REJECTS, serialise_reject(element))
             yield pvalue.TaggedOutput(_STATS, LossStats.of_reject(element.fault.reason.value))
