@@ -34,6 +34,7 @@ class RejectReason(str, Enum):
     TIME_NOT_NUMBER = "time_not_number"
     TIME_NOT_FINITE = "time_not_finite"
     END_BEFORE_START = "end_before_start"
+    OFFSET_NOT_ZERO = "offset_not_zero"
     SAMPLE_RATE_MISSING = "sample_rate_missing"
     SAMPLE_RATE_NOT_NUMBER = "sample_rate_not_number"
     METRICS_NOT_OBJECT = "metrics_not_object"

@@ -11,7 +11,13 @@ import orjson
 
 from alm_beam.core.faults import BadEntry, RejectReason, Segment, described, is_recursion, json_fault, too_deep
 from alm_beam.core.losses import left_to_right_sum
-from alm_beam.core.segment_checks import checked_bandwidths, checked_sample_rate, checked_speakers, checked_times
+from alm_beam.core.segment_checks import (
+    check_offset,
+    checked_bandwidths,
+    checked_sample_rate,
+    checked_speakers,
+    checked_times,
+)
 from alm_beam.core.words import lift_words
 
 NO_SPEAKER = "no-speaker"
@@ -256,6 +262,8 @@ def _parsed_line(line: ManifestLine) -> Recording:
     segments = entry["segments"]
     if type(segments) is not list:
         raise BadEntry(RejectReason.SEGMENTS_NOT_LIST, f"segments: expected a list, found {described(segments)}")
+    if segments:
+        check_offset(entry)
     sample_rate = checked_sample_rate(entry)
     starts, ends, durations = checked_times(segments)
     total = left_to_right_sum(durations)

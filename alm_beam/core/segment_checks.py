@@ -1,4 +1,4 @@
-"""The checks of an entry's sample rate and of its segments, as columns.
+"""The checks of an entry's offset and sample rate, and of its segments, as columns.
 
 They look at whole columns, which is fast, and look for the segment at fault only when a column is refused. A segment
 that is no object has no fields, so reading the first column finds that too.
@@ -31,6 +31,25 @@ def checked_sample_rate(entry: dict[str, Any]) -> float:
         detail = f"audio_sample_rate: expected a number of Hz, found {described(rate)}"
         raise BadEntry(RejectReason.SAMPLE_RATE_NOT_NUMBER, detail)
     return rate  # type: ignore[no-any-return]
+
+
+def check_offset(entry: dict[str, Any]) -> None:
+    """Checks that the audio of an entry begins where its file does.
+
+    NeMo's `offset` makes an entry a part of its file. Whether the segments' times count from there or from the start of
+    the file is not known, so windows of them might point at other audio.
+
+    Raises:
+        BadEntry: the entry states an offset other than 0.
+    """
+    offset = entry.get("offset")
+    if offset is None or (type(offset) in NUMBER and offset == 0):
+        return
+    detail = (
+        f"offset: expected 0 or none beside segments, found {described(offset)}; let the times of segments and words "
+        "count from the start of the audio file and duration be that of the whole file, and remove offset"
+    )
+    raise BadEntry(RejectReason.OFFSET_NOT_ZERO, detail)
 
 
 def checked_times(segments: list[Segment]) -> tuple[list[float], list[float], list[float]]:

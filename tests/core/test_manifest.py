@@ -30,6 +30,19 @@ def long_segment(words: str) -> str:
     return entry(segment(end="500", words=words))
 
 
+def with_offset(offset: str) -> str:
+    return f'{{"audio_sample_rate": 16000, "offset": {offset}, "segments": [{SEGMENT}]}}'
+
+
+@pytest.mark.parametrize("offset", ["0", "0.0", "-0.0", "null"])
+def test_an_offset_of_nothing_is_none(offset):
+    assert parse_recording(with_offset(offset)).durations == [1.5]
+
+
+def test_an_offset_without_segments_is_no_matter():
+    assert parse_recording('{"audio_sample_rate": 16000, "offset": 3.5, "segments": []}').segments == []
+
+
 BAD = [
     ("not_utf8", entry().encode().replace(b"start", b"st\xe4rt"), "byte"),
     ("cut_off", entry()[:-20], "before its JSON does"),
@@ -67,6 +80,11 @@ BAD = [
     ("time_not_finite", entry(segment(end="1e999")), "segments[1].end: inf"),
     ("time_not_finite", entry(segment(start="-1e308", end="1e308")), "too large"),
     ("end_before_start", entry(segment(end="-0.5")), "segments[1]: end -0.5 is before start 0"),
+    ("offset_not_zero", with_offset("12.5"), "offset: expected 0 or none beside segments, found number 12.5; let the"),
+    ("offset_not_zero", with_offset("-1"), "found number -1"),
+    ("offset_not_zero", with_offset('"0"'), 'found string "0"'),
+    ("offset_not_zero", with_offset("false"), "found boolean false"),
+    ("offset_not_zero", with_offset("[]"), "found list"),
     ("sample_rate_missing", f'{{"segments": [{SEGMENT}]}}', "audio_sample_rate"),
     ("sample_rate_missing", entry(rate="null"), "audio_sample_rate"),
     ("sample_rate_not_number", entry(rate='"16000"'), 'found string "16000"'),
