@@ -54,6 +54,9 @@ class Channels:
         return list(range(self.count))
 
 
+_ONE = Channels()
+
+
 def find_channels(recording: Recording, config: EntryConfig) -> Channels:
     """The channels that a recording's entry and segments state. Fields that `config` drops do not count.
 
@@ -69,7 +72,7 @@ def find_channels(recording: Recording, config: EntryConfig) -> Channels:
     segments = recording.segments
     is_by_segment = CHANNEL not in config.drop_fields and _has_channels(segments)
     if not is_by_segment and _ENTRY_FIELDS.isdisjoint(recording.entry):
-        return Channels()
+        return _ONE
     entry = {name: value for name, value in recording.entry.items() if name not in config.drop_fields_top_level}
     count, entry_fields = _count(entry)
     values = [segment.get(CHANNEL) for segment in segments] if is_by_segment else [None] * len(segments)

@@ -10,7 +10,6 @@ durations that are between its start and its end, which a window of segments in 
 
 from collections import defaultdict
 from collections.abc import Iterator
-from itertools import compress
 from typing import Any
 
 import msgspec
@@ -153,9 +152,6 @@ def _shared(kept: KeptWindows, windows: WindowColumns, config: EntryConfig) -> _
 
 def _lines(recording: Recording, windows: WindowColumns, shared: _Shared, config: EntryConfig) -> Iterator[bytes]:
     name, audio, own, step = shared.name, shared.audio, shared.entry.fields, shared.audio.step
-    labels = _labels(recording)
-    # 1 and "1" are one speaker in a cut and two in a window
-    is_alike = labels is recording.speakers or len(set(labels)) == len(set(recording.speakers))
     head = b'{"id":%b-' % orjson.dumps(name)[:-1]
     for first, stop, start, end, truncation, inside, speaker_durations in zip(
         windows.firsts,
@@ -171,18 +167,21 @@ def _lines(recording: Recording, windows: WindowColumns, shared: _Shared, config
         begin = max(start, 0.0) + 0.0  # no -0.0
         until = end if audio.end is None or end < audio.end else audio.end
         duration = max(round(until - begin, DIGITS), step)
-        starts, ends, speakers = recording.starts[first:stop], recording.ends[first:stop], labels[first:stop]
+        starts, ends, speakers = (
+            recording.starts[first:stop],
+            recording.ends[first:stop],
+            recording.speakers[first:stop],
+        )
         if truncation is not None:
             ends[-1] = truncation.end
-        set_times(inside, zip(starts, ends), begin, until, duration, step)
-        is_empty = truncation is not None and ends[-1] <= starts[-1]
-        if is_empty:
-            inside[-1].duration = 0.0
-        if is_empty or not is_alike or min(starts) < begin or max(ends) > until:
-            heard = [each.duration > 0 for each in inside]
-            inside, speakers = list(compress(inside, heard)), list(compress(speakers, heard))
-            speaker_durations = _speaker_durations(inside, speakers)
+        is_window = set_times(inside, starts, ends, begin, until, duration, step)
+        if truncation is not None and ends[-1] <= starts[-1]:
+            inside[-1].duration = 0.0  # truncation left nothing
+            is_window = False
         distinct = set(speakers)
+        if not is_window or int in map(type, distinct):
+            inside, labels = _heard(inside, speakers)
+            distinct, speaker_durations = set(labels), _speaker_durations(inside, labels)
         custom = {**own, "num_speakers": len(distinct) - (None in distinct), "speaker_durations": speaker_durations}
         channel = _channel(inside, shared.channels)
         kind = "MonoCut" if type(channel) is int else "MultiCut"
@@ -191,12 +190,11 @@ def _lines(recording: Recording, windows: WindowColumns, shared: _Shared, config
         yield b'%b%.0f-%.0f-%b",%b' % (head, start * 1000, end * 1000, unique, cut[1:])
 
 
-def _labels(recording: Recording) -> list[Any]:
-    """The speakers of the segments as supervisions state them: as text."""
-    speakers = recording.speakers
-    if int not in set(map(type, speakers)):
-        return speakers
-    return [speaker if speaker is None else str(speaker) for speaker in speakers]
+def _heard(inside: list[Supervision], speakers: list[str | int | None]) -> tuple[list[Supervision], list[str | None]]:
+    """The supervisions of which anything is in the cut, and their speakers as they state them: as text."""
+    heard = [(each, speaker) for each, speaker in zip(inside, speakers) if each.duration]
+    texts = [None if speaker is None else str(speaker) for _, speaker in heard]
+    return [each for each, _ in heard], texts
 
 
 def _speaker_durations(inside: list[Supervision], speakers: list[str | None]) -> list[float]:

@@ -72,7 +72,11 @@ def serialised_fields(entry: Mapping[str, Any], left_out: frozenset[str]) -> dic
     Raises:
         TypeError: a field is nested too deep.
     """
-    return {name: orjson.dumps(safe(value)) for name, value in entry.items() if name not in left_out}
+    return {
+        name: orjson.dumps(safe(value) if type(value) is dict else value)
+        for name, value in entry.items()
+        if name not in left_out
+    }
 
 
 def bytes_of(serialised: Mapping[str, bytes]) -> int:
@@ -99,7 +103,6 @@ def _window_bytes(recording: Recording, window_seconds: float, dropped: frozense
     return size * window_seconds / span if span > window_seconds else size
 
 
-def safe(value: Any) -> Any:
-    """The value, within a list if it is an object that Lhotse would take for one of its own manifests, and fail."""
-    keys = value.keys() if type(value) is dict else ()
-    return [value] if "width" in keys or "array" in keys or _RECORDING.issubset(keys) else value
+def safe(value: dict[str, Any]) -> dict[str, Any] | list[dict[str, Any]]:
+    """An object, within a list if Lhotse would take it for one of its own manifests, and fail."""
+    return [value] if "width" in value or "array" in value or _RECORDING.issubset(value) else value

@@ -1,5 +1,6 @@
 """What a recording has that its user may want to look at, although it can be used."""
 
+import math
 from collections import Counter
 
 from alm_beam.core.config import EntryConfig
@@ -61,7 +62,10 @@ def findings_of(kept: KeptWindows, config: EntryConfig) -> Counter[str]:
 def _windows_outside_audio(kept: KeptWindows) -> int:
     """How many of the kept windows have no audio: they start behind its stated end, or end before its start."""
     columns, audio = kept.candidates.columns, stated_audio(kept.candidates.recording)
-    return sum(not audio.holds(columns.starts[index], columns.ends[index]) for index in kept.indices)
+    starts = [columns.starts[index] for index in kept.indices]
+    if min(starts) >= 0 and audio.holds(max(starts), math.inf):
+        return 0
+    return sum(not audio.holds(start, columns.ends[index]) for start, index in zip(starts, kept.indices))
 
 
 def _span(recording: Recording) -> float:

@@ -27,7 +27,6 @@ _MAX_NAME_CHARS = 255
 
 _HTTP = re.compile(r"(?:^|::)https?://", re.IGNORECASE)
 _USER = re.compile(r"(?<=://)[^/?#@:]*:[^/?#@]*@")
-_SEPARATOR = re.compile(r"[/\\]")
 
 _AUDIO_ENDING = re.compile(
     r"\.(?:wav|wave|flac|mp[234]|mpga|m4[ab]|og[ga]|opus|aac|ac3|wma|amr|aif[fc]?|au|snd|sph|nist|caf|spx|"
@@ -82,7 +81,7 @@ def _hash_of(text: bytes) -> str:
 
 def _base_name(location: str) -> str:
     """The name of the file without its ending."""
-    name = _SEPARATOR.split(location.rstrip("/\\"))[-1]
+    name = location.replace("\\", "/").rstrip("/").rpartition("/")[2]
     return (name.rpartition(".")[0] or name or NO_NAME)[:_MAX_NAME_CHARS]
 
 

@@ -78,12 +78,13 @@ def recording_json(
     duration = last_end + UNKNOWN_SECONDS if audio.end is None else audio.end
     if type(path) is not str or not path or audio.rate is None or not 0 < duration * audio.rate < _MAX_SAMPLES:
         return UNSET
+    every = channels.all
     fields: dict[str, Any] = {
         "id": name,
-        "sources": [{"type": "url" if "://" in path else "file", "channels": channels.all, "source": path}],
+        "sources": [{"type": "url" if "://" in path else "file", "channels": every, "source": path}],
         "sampling_rate": audio.rate,
         "num_samples": int(round(duration * audio.rate, DIGITS) + 0.5),
         "duration": duration,
-        "channel_ids": channels.all,
+        "channel_ids": every,
     }
     return msgspec.Raw(orjson.dumps(fields))

@@ -17,7 +17,7 @@ from alm_beam.core.entry_fields import safe
 from alm_beam.core.faults import Segment
 from alm_beam.core.manifest import Recording, whole_segments
 from alm_beam.core.truncation import truncated
-from alm_beam.core.window_columns import Times, WindowColumns
+from alm_beam.core.window_columns import WindowColumns
 
 _SCALE = 10.0**8
 _WHOLE = 1.5 * 2.0**52
@@ -89,9 +89,15 @@ def supervisions(
 
 
 def set_times(
-    inside: list[Supervision], segments: Iterable[Times], begin: float, end: float, duration: float, step: float
-) -> None:
-    """Sets the times of supervisions in a cut.
+    inside: list[Supervision],
+    starts: list[float],
+    ends: list[float],
+    begin: float,
+    end: float,
+    duration: float,
+    step: float,
+) -> bool:
+    """Sets the times of supervisions in a cut, and says whether all of them are in it as a whole.
 
     They are limited to the cut. A segment that is in the cut as a whole lasts at least `step`. One of which the cut
     holds no more than `step` gets a duration of 0: the cut does not hold what was said. So segments in disorder, that
@@ -99,22 +105,38 @@ def set_times(
 
     Args:
         inside: the supervisions.
-        segments: start and end of their segments, seconds.
+        starts: the starts of their segments, seconds.
+        ends: the ends of their segments, seconds.
         begin: the start of the cut, seconds.
         end: its end, seconds.
         duration: its duration, seconds, rounded.
         step: the minimum duration of a supervision, seconds.
     """
     latest, more = duration - step, step + 1 / _SCALE  # times are rounded
-    for supervision, (start, stop) in zip(inside, segments):
-        offset, until = start - begin, stop - begin
-        offset = ((offset if offset < latest else latest) * _SCALE + _WHOLE - _WHOLE) / _SCALE if offset > 0 else 0.0
-        left = (until if until < duration else duration) - offset
+    are_whole = True
+    for supervision, start, stop in zip(inside, starts, ends):
+        offset = start - begin
+        if offset > 0:
+            offset = ((offset if offset < latest else latest) * _SCALE + _WHOLE - _WHOLE) / _SCALE
+        else:
+            if offset < 0:
+                are_whole = False
+            offset = 0.0
+        until = stop - begin
+        if until >= duration:
+            if stop > end:
+                are_whole = False
+            until = duration
         supervision.start = offset
+        left = until - offset
         if left > more:
             supervision.duration = (left * _SCALE + _WHOLE - _WHOLE) / _SCALE
+        elif begin <= start and stop <= end:
+            supervision.duration = step
         else:
-            supervision.duration = step if begin <= start and stop <= end else 0.0
+            supervision.duration = 0.0
+            are_whole = False
+    return are_whole
 
 
 def _held(windows: WindowColumns) -> tuple[list[int], list[int]]:

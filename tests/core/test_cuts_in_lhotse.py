@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from alm_beam.core.config import EntryConfig, OverlapConfig, WindowConfig
 from alm_beam.core.cuts import serialise_cuts
@@ -26,9 +27,13 @@ def test_lhotse_reads_and_keeps_all_of_them(lhotse, tmp_path):
     path = tmp_path / "cuts-00000-of-00001.jsonl"
     written: list[bytes] = []
 
-    @settings(max_examples=100, deadline=None)
-    @given(entries(), window_configs(), overlap_configs)
-    def write(entry: dict[str, Any], windows: WindowConfig, overlap: OverlapConfig) -> None:
+    @settings(max_examples=200, deadline=None)
+    @given(entries(), window_configs(), overlap_configs, st.data())
+    def write(entry: dict[str, Any], windows: WindowConfig, overlap: OverlapConfig, data: st.DataObject) -> None:
+        entry["duration"] = data.draw(st.sampled_from([None, "20", 0, 0.5]) | st.floats(1, 100))
+        entry["num_channels"] = data.draw(st.sampled_from([None, None, 1, 2, 4]))
+        for each in entry["segments"] if data.draw(st.booleans()) else ():
+            each["channel"] = data.draw(st.sampled_from([None, 0, 1, "A", "B", [0, 1]]))
         kept = filter_overlaps(build_windows(recording_of(entry), windows), overlap)
         written.extend(serialise_cuts(kept, EntryConfig(drop_fields=frozenset())))
 
