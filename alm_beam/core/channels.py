@@ -1,7 +1,8 @@
 """Which channels of the audio the segments of a recording are on.
 
-Channels are numbers from 0, as integers or digits; `A` and `B`, the sides of a telephone call, are 0 and 1. A segment
-may have several, as a list. An entry may state the number of its channels, and the channel of all its segments.
+Channels are numbers from 0. As text, they are those of RTTM and CTM files, from 1 unless there is a "0", or `A` and
+`B`, the sides of a telephone call. A segment may have several, as a list. An entry may state the number of its
+channels, and the channel of all its segments.
 
 A segment without a channel is on all channels of its recording. If nothing is stated, recordings have one channel. If
 the segments' channels make no sense (an unknown word, or a channel that a recording of the stated number does not have)
@@ -10,6 +11,7 @@ then none of them counts, because the others may be counted differently too.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, TypeAlias
 
 from alm_beam.core.config import EntryConfig
@@ -76,20 +78,37 @@ def find_channels(recording: Recording, config: EntryConfig) -> Channels:
     entry = {name: value for name, value in recording.entry.items() if name not in config.drop_fields_top_level}
     count, entry_fields = _count(entry)
     values = [segment.get(CHANNEL) for segment in segments] if is_by_segment else [None] * len(segments)
-    stated, of_all = [_numbers(value) for value in values], _numbers(entry.get(CHANNEL))
-    numbers = set(of_all or ()).union(*filter(None, stated))
-    base = _first_number(numbers, count)
-    is_usable = base is not None and all(each or value is None for each, value in zip(stated, values))
-    if not is_usable or not numbers:
-        found = Channels(count or 1, entry_fields=entry_fields)
-        stated, of_all = [None] * len(segments), None
+    stated = _stated_channels([*values, entry.get(CHANNEL)], count)
+    if stated is None:
+        found = Channels(count or 1, None, frozenset(), entry_fields)
+        stated = [[]] * (len(segments) + 1)
     else:
-        fields = frozenset({CHANNEL}) if of_all else frozenset()
-        found = Channels(count or max(numbers) + 1, None, frozenset({CHANNEL}), entry_fields | fields)
+        count = count or 1 + max(chain.from_iterable(stated))
+        fields = frozenset({CHANNEL})
+        found = Channels(count, None, fields, entry_fields | fields if stated[-1] else entry_fields)
     if found.count > 1:
-        each = [_shifted(own or of_all or found.all, base if own or of_all else 0) for own in stated]
+        each = [own or stated[-1] or found.all for own in stated[:-1]]
         found.of_segments = [channels[0] if len(channels) == 1 else channels for channels in each]
     return found
+
+
+def _stated_channels(values: list[Any], count: int | None) -> list[list[int]] | None:
+    """The channels that each value states, from 0; none if it is null. None if no value states any, or they do not fit.
+
+    Args:
+        values: those of the segments, and last that of the entry, which may have a `channel` of another meaning.
+        count: the number of channels of the recording, if it is stated.
+    """
+    first_text = _first_text(values)
+    stated = [[] if value is None else _numbers(value, first_text) for value in values]
+    numbers = set(chain.from_iterable(stated))
+    if not numbers or not all(each or value is None for each, value in zip(stated[:-1], values)):
+        return None
+    if count is None or max(numbers) < count:
+        return stated
+    if max(numbers) == count and 0 not in numbers:  # they are counted from 1
+        return [[number - 1 for number in each] for each in stated]
+    return None
 
 
 def _has_channels(segments: list[Segment]) -> bool:
@@ -109,22 +128,29 @@ def _count(entry: Mapping[str, Any]) -> tuple[int | None, frozenset[str]]:
 def _stated_count(value: Any) -> int | None:
     """A number of channels, or how many a list of all of them has; None if it is neither."""
     if type(value) is list:
-        numbers = _numbers(value)
+        numbers = _numbers(value, _first_text([value]))
         return len(numbers) if numbers and numbers == list(range(len(numbers))) else None
     number = _whole_number(value)
     return number if number and number <= MAX_CHANNELS else None
 
 
-def _numbers(value: Any) -> list[int] | None:
-    """The channels that a segment states, in ascending order; None if it states none that can be."""
-    found = [_number(each) for each in (value if type(value) is list else [value])]
-    known = {number for number in found if number is not None and number < MAX_CHANNELS}
-    return sorted(known) if found and len(known) == len(found) else None
+def _first_text(values: list[Any]) -> int:
+    """The number of the first channel among those that are stated as text: 1, or 0 if there is one."""
+    return 0 if any(value == "0" or (type(value) is list and "0" in value) for value in values) else 1
 
 
-def _number(value: Any) -> int | None:
-    side = _SIDES.get(value.lower()) if type(value) is str else None
-    return _whole_number(value) if side is None else side
+def _numbers(value: Any, first_text: int) -> list[int]:
+    """The channels that a value states, from 0 and in ascending order; none if any of them cannot be."""
+    found = [_number(each, first_text) for each in (value if type(value) is list else [value])]
+    known = {number for number in found if number is not None and 0 <= number < MAX_CHANNELS}
+    return sorted(known) if len(known) == len(found) else []
+
+
+def _number(value: Any, first_text: int) -> int | None:
+    if type(value) is not str:
+        return _whole_number(value)
+    side, number = _SIDES.get(value.lower()), _whole_number(value)
+    return number - first_text if number is not None else side
 
 
 def _whole_number(value: Any) -> int | None:
@@ -134,14 +160,3 @@ def _whole_number(value: Any) -> int | None:
     if type(value) is float and value.is_integer():
         value = int(value)
     return value if type(value) is int and value >= 0 else None
-
-
-def _first_number(numbers: set[int], count: int | None) -> int | None:
-    """The number of the first channel, 0 or 1; None if a recording with so many does not have all these channels."""
-    if not numbers or count is None or max(numbers) < count:
-        return 0
-    return 1 if max(numbers) == count and 0 not in numbers else None
-
-
-def _shifted(channels: list[int], base: int | None) -> list[int]:
-    return [channel - base for channel in channels] if base else channels

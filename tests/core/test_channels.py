@@ -40,6 +40,13 @@ def test_what_states_no_channels_is_on_the_only_one():
         ((), {"channel": 1, "num_channels": 4}, (4, 1, [1, 1])),
         ((1, 1), {"audio_num_channels": 1}, (1, 0, [0, 0])),  # counted from 1, as RTTM's of one channel are
         (("1", "1"), {"num_channels": 1}, (1, 0, [0, 0])),
+        (("1", "1"), {}, (1, 0, [0, 0])),  # as text, they are those of RTTM and CTM
+        (("1", "2"), {}, (2, [0, 1], [0, 1])),
+        (("0", "1"), {}, (2, [0, 1], [0, 1])),
+        ((["0", "1"], "1"), {}, (2, [0, 1], [[0, 1], 1])),
+        (("1", "1"), {"num_channels": 2}, (2, 0, [0, 0])),
+        (("1", None), {"num_channels": 2, "channel": "0"}, (2, [0, 1], [1, 0])),
+        ((), {"channels": ["1", "2"]}, (2, [0, 1], [[0, 1], [0, 1]])),
         ((1, 1), {"audio_num_channels": 2, "num_channels": 1}, (2, 1, [1, 1])),
     ],
 )
@@ -100,3 +107,9 @@ def test_a_window_states_the_channels_of_what_is_said_in_it():
     told = [{**TWO[0], "channel": 0}, outside, {**TWO[1], "channel": 0}]
     [cut] = [each for each in cuts({**AUDIO, "segments": told}) if each["start"] == 1.5]
     assert (cut["type"], cut["channel"], cut["recording"]["channel_ids"]) == ("MonoCut", 0, [0, 1, 2])
+
+
+def test_a_channel_of_an_entry_that_is_a_word_says_nothing_of_its_segments():
+    cut = cut_of(0, 1, channel="TED")
+    assert (cut["channel"], cut["custom"]["channel"]) == ([0, 1], "TED")
+    assert "channel" not in customs(cut)[0]

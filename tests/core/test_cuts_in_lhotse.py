@@ -107,7 +107,9 @@ LEFT, RIGHT = list(range(3, 13)), list(range(33, 43))
         ({}, (1, 1), [1, 1], [RIGHT]),
         ({}, (0, 1), [0, 1], [LEFT, RIGHT]),
         ({}, ("A", "b"), [0, 1], [LEFT, RIGHT]),
-        ({}, ("1", "1"), [1, 1], [RIGHT]),
+        ({}, ("1", "1"), [0, 0], [LEFT]),  # as in RTTM and CTM
+        ({}, ("1", "2"), [0, 1], [LEFT, RIGHT]),
+        ({}, ("0", "1"), [0, 1], [LEFT, RIGHT]),
         ({}, ([0, 1], [1]), [[0, 1], 1], [LEFT, RIGHT]),
         ({}, (1.0, None), [1, [0, 1]], [LEFT, RIGHT]),
         ({"audio_num_channels": 2}, (None, None), [[0, 1], [0, 1]], [LEFT, RIGHT]),
