@@ -18,7 +18,7 @@ setup(
     python_requires=">=3.10,<3.14",
     packages=find_packages(include=["alm_beam", "alm_beam.*"]),
     package_data={"alm_beam": ["py.typed", "sample_data/*.jsonl"]},
-    entry_points={"console_scripts": ["alm-beam=alm_beam.cli.main:main"]},
+    entry_points={"console_scripts": ["alm-beam=alm_beam.cli.main:command"]},
     install_requires=[
         "apache-beam>=2.72,<2.78",  # the job; runners/ uses parts that no version promises, tested at both ends
         "fsspec>=2026.9",  # any storage by URL; what s3fs and gcsfs are tested with

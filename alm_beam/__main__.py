@@ -1,6 +1,6 @@
 """`python -m alm_beam` is `alm-beam`."""
 
-from alm_beam.cli.main import main
+from alm_beam.cli.main import command
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    command()

@@ -1,9 +1,9 @@
 """`alm-beam check-loader`: tries a loader of windows."""
 
-import sys
 from collections.abc import Sequence
 
 from alm_beam.cli.flags import FlagParser
+from alm_beam.cli.output import failed, styled_stdout
 
 
 def main(argv: Sequence[str], prog: str) -> int:
@@ -60,27 +60,26 @@ def main(argv: Sequence[str], prog: str) -> int:
             parser.error(f"--{name}={getattr(flags, name)}: must be at most {maximum:,}")
     from alm_beam.loader.check_findings import FlagFault
     from alm_beam.loader.check_report import print_checks
-    from alm_beam.storage.secrets import redacted
 
     try:
-        is_sound = print_checks(
-            flags.dirs,
-            weights=_weights(parser, flags.weights),
-            repeat=flags.repeat,
-            seed=flags.seed,
-            world_size=flags.world_size,
-            num_workers=flags.num_workers,
-            limit=flags.limit,
-            text_field=flags.text_field,
-            state=flags.state,
-            loader=flags.loader,
-            storage_options=parser.storage_options(flags, flags.dirs),
-        )
+        with styled_stdout():
+            is_sound = print_checks(
+                flags.dirs,
+                weights=_weights(parser, flags.weights),
+                repeat=flags.repeat,
+                seed=flags.seed,
+                world_size=flags.world_size,
+                num_workers=flags.num_workers,
+                limit=flags.limit,
+                text_field=flags.text_field,
+                state=flags.state,
+                loader=flags.loader,
+                storage_options=parser.storage_options(flags, flags.dirs),
+            )
     except FlagFault as error:
         parser.error(str(error))
-    except (OSError, ValueError, ImportError) as error:
-        print(f"{prog}: error: {redacted(str(error))}", file=sys.stderr)
-        return 1
+    except (OSError, ValueError, ImportError, MemoryError) as error:
+        return failed(prog, error)
     return 0 if is_sound else 1
 
 

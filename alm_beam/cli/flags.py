@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from alm_beam.core.config import GROUPS, PARAMETERS, ConfigError, JobConfig
 from alm_beam.core.parameters import Parameter, Paths, Switch, Whole, parameters_of, split_at_commas
+from alm_beam.core.text import visible
 from alm_beam.storage.secrets import redacted, shown
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ class FlagParser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Ends the process with the message, without the list of all flags that would hide it."""
-        self.exit(2, f"{self.prog}: error: {redacted(message)} (see {self.prog} --help)\n")
+        self.exit(2, f"{self.prog}: error: {visible(redacted(message))} (see {self.prog} --help)\n")
 
     def parse_known_flags(self, arguments: Sequence[str]) -> argparse.Namespace:
         """The flags. Ends the process if there is one that is not known, and names the nearest."""

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from alm_beam.cli.flags import FlagParser
 from alm_beam.cli.output import printed
+from alm_beam.core.text import visible
 
 if TYPE_CHECKING:
     from alm_beam.storage.index.meta import Meta

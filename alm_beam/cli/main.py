@@ -4,9 +4,11 @@ import argparse
 import importlib
 import sys
 from collections.abc import Sequence
+from typing import NoReturn
 
 from alm_beam import __version__
 from alm_beam.cli.flags import FlagParser
+from alm_beam.cli.output import exit_with, outlets
 
 _DESCRIPTION = "Turns manifests of diarized recordings into training windows for audio language models."
 
@@ -27,6 +29,16 @@ _COMMANDS = {
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command that the arguments name and gives its exit code."""
+    with outlets():
+        return _exit_code(list(sys.argv[1:] if argv is None else argv))
+
+
+def command() -> NoReturn:
+    """The whole of a process."""
+    exit_with(main)
+
+
+def _exit_code(arguments: list[str]) -> int:
     parser = FlagParser(prog="alm-beam", description=_DESCRIPTION, epilog=_EPILOG)
     parser.add_argument("--version", action="version", version=f"alm-beam {__version__}")
     commands = parser.add_subparsers(
@@ -34,7 +46,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     for name, text in _COMMANDS.items():
         commands.add_parser(name, help=text, add_help=False)
-    arguments = list(sys.argv[1:] if argv is None else argv)
     command = parser.parse_args(arguments[:1]).command
     module = importlib.import_module(f"alm_beam.cli.{command.replace('-', '_')}")
     return int(module.main(arguments[1:], f"alm-beam {command}"))

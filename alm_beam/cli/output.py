@@ -1,27 +1,127 @@
-"""What commands print, and their exit codes."""
+"""What commands write to stdout and stderr, and their exit codes.
+
+Everything goes through an `_Outlet`. So no text of a manifest, label or name of a file controls a terminal, and whether
+anybody reads what a command says, or can, does not change what it did.
+"""
 
 import os
+import select
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any, NoReturn, TextIO, cast
 
 from alm_beam.core.errors import RunError
+from alm_beam.core.text import visible
+from alm_beam.storage.limits import out_of_memory
+
+
+class _Outlet:
+    """A stream of text that never fails: what it cannot encode it writes as escapes, and what nobody takes is lost.
+
+    It passes the buffers of the stream by. What could not be written from there would be tried again, and fail, when
+    the interpreter ends, and make the exit code 120.
+    """
+
+    def __init__(self, stream: TextIO):
+        self._stream = stream
+        buffer = getattr(stream, "buffer", None)
+        self._file = getattr(buffer, "raw", buffer)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def write(self, text: str) -> int:
+        with suppress(OSError, ValueError):  # ValueError: the stream is closed
+            data = text.encode(self._stream.encoding or "utf-8", "backslashreplace")
+            if self._file is None:
+                self._stream.write(data.decode(self._stream.encoding or "utf-8"))
+            else:
+                self._stream.flush()
+                _write_all(self._file, data.replace(b"\n", os.linesep.encode()))
+        return len(text)
+
+    def writelines(self, lines: list[str]) -> None:
+        self.write("".join(lines))
+
+    def flush(self) -> None:
+        with suppress(OSError, ValueError):
+            self._stream.flush()
+
+
+class _VisibleOutlet(_Outlet):
+    """An outlet that shows, in each line, what is not printable."""
+
+    def write(self, text: str) -> int:
+        super().write("\n".join(map(visible, text.split("\n"))))
+        return len(text)
+
+
+def _write_all(file: Any, data: bytes) -> None:
+    while data:
+        written = file.write(data)
+        if written is None:  # another process has made it non-blocking, and its reader is slow
+            select.select([], [file], [])
+        data = data[written or 0 :]
+
+
+@contextmanager
+def outlets() -> Iterator[None]:
+    """Meanwhile, stdout and stderr are outlets."""
+    before = sys.stdout, sys.stderr
+    sys.stdout, sys.stderr = map(_outlet_to, before)
+    try:
+        yield
+    finally:
+        sys.stdout, sys.stderr = before
+
+
+@contextmanager
+def styled_stdout() -> Iterator[None]:
+    """Meanwhile, stdout takes styles: who prints has made visible what others wrote."""
+    before = sys.stdout
+    if isinstance(before, _VisibleOutlet):
+        sys.stdout = cast(TextIO, _Outlet(before._stream))
+    try:
+        yield
+    finally:
+        sys.stdout = before
+
+
+def exit_with(main: Callable[[], int]) -> NoReturn:
+    """Ends the process with a command's exit code, whatever its stdout and stderr are: closed, full or of no use."""
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:  # or a file of the run would become its stderr
+        os.set_inheritable(descriptor, True)
+    os.close(descriptor)
+    sys.stdout, sys.stderr = map(_outlet_to, (sys.stdout, sys.stderr))  # to the end: a traceback goes there, too
+    sys.exit(main())
+
+
+def _outlet_to(stream: TextIO | None) -> TextIO:
+    if isinstance(stream, _Outlet):
+        return stream
+    return cast(TextIO, _VisibleOutlet(stream or open(os.devnull, "w")))
 
 
 def printed(prog: str, text_of: Callable[[], str]) -> int:
     """Prints the text and gives 0; or what went wrong, in one line, and gives 1."""
-    from alm_beam.storage.secrets import redacted
-
     try:
-        print_text(text_of())
-    except (OSError, ValueError, ImportError, RunError) as error:
-        print(f"{prog}: error: {redacted(str(error))}", file=sys.stderr)
-        return 1
+        print(text_of())
+    except (OSError, ValueError, ImportError, RunError, MemoryError) as error:
+        return failed(prog, error)
     return 0
 
 
-def print_text(text: str) -> None:
-    """Prints it, if anybody still listens: what was done is done all the same."""
-    try:
-        print(text, flush=True)
-    except OSError:
-        sys.stdout = open(os.devnull, "w")  # noqa: SIM115 (for the flush at exit, which would fail again)
+def failed(prog: str, error: Exception, state: str = "") -> int:
+    """Says what went wrong, in one line, and gives 1.
+
+    Args:
+        prog: the command's name.
+        error: what went wrong.
+        state: how that leaves things.
+    """
+    from alm_beam.storage.secrets import redacted
+
+    why = out_of_memory(str(error)) if isinstance(error, MemoryError) else redacted(str(error))
+    print(f"{prog}: error: {state}{visible(why)}", file=sys.stderr)
+    return 1

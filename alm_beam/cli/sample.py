@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from alm_beam.cli.flags import FlagParser
 from alm_beam.cli.output import printed
+from alm_beam.core.text import visible
 
 
 def main(argv: Sequence[str], prog: str) -> int:
@@ -35,7 +36,7 @@ def main(argv: Sequence[str], prog: str) -> int:
             written = write_sample(flags.out, recordings=flags.recordings, seed=flags.seed, hostile=flags.hostile)
         except (OSError, ValueError, ImportError) as error:
             raise OSError(f"cannot write {shown(flags.out)} ({reason(error)})") from None
-        return "\n".join(map(shown, written))
+        return "\n".join(visible(shown(path)) for path in written)
 
     return printed(prog, paths)
 

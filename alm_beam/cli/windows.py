@@ -1,14 +1,14 @@
 """`alm-beam windows`, and `pipelines/build_windows.py`: the main job."""
 
 import logging
-import sys
 from collections.abc import Sequence
 from contextlib import suppress
 
 from alm_beam.cli.flags import job_config, windows_parser
-from alm_beam.cli.output import print_text
+from alm_beam.cli.output import failed, outlets
 from alm_beam.core.config import ConfigError, JobConfig
 from alm_beam.core.errors import RunError, StatisticsError
+from alm_beam.core.text import visible
 from alm_beam.storage.secrets import redacted, shown
 
 
@@ -25,6 +25,11 @@ def main(argv: Sequence[str] | None = None, prog: str = "build_windows.py") -> i
     Raises:
         SystemExit: with code 2 when a flag is wrong; nothing was read or written then.
     """
+    with outlets():
+        return _exit_code(argv, prog)
+
+
+def _exit_code(argv: Sequence[str] | None, prog: str) -> int:
     parser = windows_parser(prog)
     flags, others = parser.parse_known_args(argv)
     config = job_config(parser, flags)
@@ -34,8 +39,7 @@ def main(argv: Sequence[str] | None = None, prog: str = "build_windows.py") -> i
         from alm_beam.jobs.windows import run
         from alm_beam.report.summary import render_summary
     except ImportError as error:
-        print(f"{prog}: error: this command needs Apache Beam: pip install alm-beam ({error})", file=sys.stderr)
-        return 1
+        return failed(prog, error, "this command needs Apache Beam: pip install alm-beam: ")
     finally:
         logging.disable(logging.NOTSET)
     options, unknown, known = launch.parsed_options(others)
@@ -50,15 +54,14 @@ def main(argv: Sequence[str] | None = None, prog: str = "build_windows.py") -> i
     except launch.OptionsError as error:
         parser.error(str(error))
     except StatisticsError as error:
-        print_text(redacted(str(error)))
+        print(redacted(str(error)))
         return 0
-    except (OSError, ValueError, RuntimeError, ImportError) as error:
-        print(f"{prog}: error: {_state_of(config)}: {redacted(str(error))}", file=sys.stderr)
-        return 1
+    except (OSError, ValueError, RuntimeError, ImportError, MemoryError) as error:
+        return failed(prog, error, f"{_state_of(config)}: ")
     if stats is None:
-        print_text(launch.goes_on_where(options, config.output))
+        print(launch.goes_on_where(options, config.output))
     else:
-        print_text(render_summary(stats, config))
+        print(render_summary(stats, config))
     return 0
 
 
@@ -81,7 +84,7 @@ def _state_of(config: JobConfig) -> str:
     from alm_beam.storage.options import options_by_protocol
     from alm_beam.storage.run_folder import WINDOWS, RunFolder
 
-    output = shown(config.output)
+    output = visible(shown(config.output))
     with suppress(OSError, ValueError, ImportError):
         options = options_by_protocol(config.storage_options, [*config.input, config.output])
         if RunFolder(config.output, WINDOWS, options).finished_at() is not None:

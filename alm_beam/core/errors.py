@@ -1,5 +1,7 @@
 """What stops a run."""
 
+from alm_beam.core.text import visible
+
 
 class RunError(RuntimeError):
     """The job did not end well. The message is the cause, in one line.
@@ -10,6 +12,9 @@ class RunError(RuntimeError):
     >>> issubclass(RejectLimitError, RunError)
     True
     """
+
+    def __init__(self, message: str):
+        super().__init__(visible(message))
 
 
 class RejectLimitError(RunError):

@@ -10,6 +10,8 @@ from collections.abc import Mapping, Set
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, ClassVar
 
+from alm_beam.core.text import visible
+
 MOST = 1_000_000_000
 """No parameter may be greater: what is, is a slip of the pen, or a number that JSON cannot hold."""
 
@@ -47,7 +49,7 @@ class ConfigError(ValueError):
 
     def __str__(self) -> str:
         given = "" if self.is_hidden else f"={self.value}"
-        return f"{self.parameter}{given}: {self.allowed}"
+        return visible(f"{self.parameter}{given}: {self.allowed}")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,7 +12,9 @@ import fsspec
 from fsspec.spec import AbstractBufferedFile
 
 from alm_beam.core.errors import RunError
+from alm_beam.core.text import visible
 from alm_beam.storage.connections import NO_OPTIONS, StorageOptions, connect, names_of
+from alm_beam.storage.limits import what_helps
 from alm_beam.storage.secrets import redacted, shown
 
 OBJECT_STORES = frozenset(("s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "oss", "oci", "obs"))
@@ -243,7 +245,7 @@ def errors_that_name(url: str) -> Iterator[None]:
     except Exception as error:
         kind = next((kind for kind in (FileNotFoundError, PermissionError) if isinstance(error, kind)), OSError)
         # Without the error itself: a log would show it, and what it says may hold a query string or a credential.
-        raise kind(f"{shown(url)}: {reason(error)}") from None
+        raise kind(visible(f"{shown(url)}: {reason(error)}")) from None
 
 
 def reason(error: BaseException) -> str:
@@ -253,6 +255,8 @@ def reason(error: BaseException) -> str:
         return f"does not exist ({text})" if " " in text else "does not exist"
     if isinstance(error, PermissionError):
         return f"access is denied ({text})"
+    if help_text := what_helps(error):
+        return f"{text or type(error).__name__}; {help_text}"
     if isinstance(error, OSError | ValueError) and text:
         return text
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
