@@ -30,6 +30,7 @@ from alm_beam.runners.local import LocalRunner, use_all_cores
 from alm_beam.storage.connections import StorageOptions
 from alm_beam.storage.discovery import InputError, Manifest, find_manifests
 from alm_beam.storage.index.format import IndexFault
+from alm_beam.storage.limits import out_of_memory
 from alm_beam.storage.lines import ManifestReadError
 from alm_beam.storage.options import StorageOptionsError, options_by_protocol
 from alm_beam.storage.paths import located
@@ -46,6 +47,15 @@ _ERRORS: dict[str, type[Exception]] = {
     error.__name__: error for error in (RejectLimitError, ReplacedError, ManifestReadError, IndexFault)
 }
 """The errors of a worker that a caller may want to tell apart. A runner hands over their text alone."""
+
+_MEMORY_ERRORS = ("MemoryError", "_ArrayMemoryError")
+_PLAIN_ERRORS = ("OSError", "FileNotFoundError", "PermissionError", "RunError", "RuntimeError")
+"""Errors whose names add nothing to what they say."""
+
+_TRACEBACK = "Traceback (most recent call last):"
+_FRAMES = re.compile(r"^ .*\n", re.MULTILINE)
+_STEP = re.compile(r" ?\[while running '[^']*'\]\s*$")
+"""What Beam adds to what a step raised."""
 
 
 class OptionsError(ValueError):
@@ -85,6 +95,9 @@ def own_options(options: PipelineOptions | None) -> PipelineOptions:
     except SystemExit:  # Beam's parser prints its usage and would end the caller's process
         why = said.getvalue().strip().rpartition(" error: ")[2]
         raise OptionsError(f"Beam refuses its flags: {redacted(why)}") from None
+    workers = own.view_as(DirectOptions).direct_num_workers
+    if workers < 0:
+        raise OptionsError(f"--direct_num_workers={workers}: must be a whole number, at least 0 (one for each core)")
     worker = own.view_as(WorkerOptions)
     given: Mapping[str, Any] = worker.sdk_harness_log_level_overrides or {}
     worker.sdk_harness_log_level_overrides = {**dict.fromkeys(LOGS_REQUESTS, "INFO"), **given}
@@ -303,10 +316,20 @@ def _runner(options: PipelineOptions) -> str:
 
 
 def _told(error: Exception) -> Exception:
-    """The error for a caller: the last line of the message, as a runner puts a worker's traceback before it."""
-    last = redacted((str(error).strip() or repr(error)).splitlines()[-1])
-    cause = last.partition(" [while running")[0]
-    found = re.match(r"(?:\w+\.)*(\w+): (.*)", cause)
-    if found and found[1] in _ERRORS:
-        return _ERRORS[found[1]](found[2])
+    """The error for a caller, by what its message says at the end: a runner puts a worker's traceback before that."""
+    kind, cause = _kind_and_cause(redacted(str(error).strip() or repr(error)))
+    if kind in _ERRORS:
+        return _ERRORS[kind](cause)
+    if kind in _MEMORY_ERRORS or isinstance(error, MemoryError):
+        return RunError(out_of_memory(cause))
     return type(error)(cause) if type(error) in _ERRORS.values() else RunError(cause)
+
+
+def _kind_and_cause(text: str) -> tuple[str, str]:
+    """The name of the error that a message ends with, where that is one that its text explains, and the text."""
+    last = _FRAMES.split(text)[-1] if _TRACEBACK in text else text
+    cause = _STEP.sub("", last)
+    found = re.fullmatch(r"(?:\w+\.)*(\w+)(?:: (.*))?", cause, re.DOTALL)
+    if found and found[1] in {*_ERRORS, *_MEMORY_ERRORS, *_PLAIN_ERRORS}:
+        return found[1], found[2] or ""
+    return "", cause

@@ -122,10 +122,15 @@ def build(
     parameters = {
         name: sorted(value) if isinstance(value, frozenset) else value for name, value in config.parameters().items()
     }
-    parameters |= {"input": [*map(shown, config.input)], "output": shown(config.output)}
+    parameters |= {"input": [*map(_written, config.input)], "output": _written(config.output)}
     facts = {"parameters": parameters, "version": __version__}
     stats | FinishRun(staged, shards, index, facts, config.max_reject_fraction)
     return pipeline
+
+
+def _written(url: str) -> str:
+    """A path or URL as JSON can hold it: bytes of a name that are not UTF-8 are escapes."""
+    return shown(url).encode("utf-8", "backslashreplace").decode()
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from apache_beam.runners.portability.fn_api_runner import fn_runner, worker_hand
 from apache_beam.runners.portability.job_server import ExternalJobServer
 from apache_beam.runners.portability.portable_runner import JobServiceHandle
 from apache_beam.runners.runner import PipelineResult
-from apache_beam.runners.worker import sdk_worker_main
+from apache_beam.runners.worker import sdk_worker, sdk_worker_main
 
 __all__ = [
     "ExternalJobServer",  # looks whether a job server answers, as the runner does
@@ -24,6 +24,7 @@ __all__ = [
     "fn_runner",  # the local runner, which hands worker processes no options by itself
     "given_flags",
     "parser_of",
+    "sdk_worker",  # what a worker process says of a step that failed
     "sdk_worker_main",  # the life of a worker process, for forks
     "worker_handlers",  # how the local runner starts and ends worker processes
 ]

@@ -24,6 +24,7 @@ from alm_beam.runners.beam_internals import (
     beam_fn_api_pb2,
     endpoints_pb2,
     fn_runner,
+    sdk_worker,
     sdk_worker_main,
     worker_handlers,
 )
@@ -110,7 +111,8 @@ class _Fork:
             return None
         if code > 0:
             return f"a worker process failed with exit code {code}"
-        hint = "; if it lacked memory, give fewer --direct_num_workers" if -code == signal.SIGKILL else ""
+        lacked_memory = -code in (signal.SIGKILL, signal.SIGABRT)
+        hint = "; if it lacked memory, give fewer workers (--direct_num_workers=1)" if lacked_memory else ""
         return f"a worker process was ended by signal {-code}{hint}"
 
     def end(self) -> None:
@@ -165,6 +167,12 @@ def _quieten() -> None:
         handler.setLevel(max(level, handler.level))
     for name in (sdk_worker_main.__name__, "apache_beam.options.pipeline_options"):
         logging.getLogger(name).setLevel(logging.ERROR)
+    logging.getLogger(sdk_worker.__name__).setLevel(logging.CRITICAL)
+    vars(sdk_worker)["print"] = _drop
+
+
+def _drop(*_: object, **__: object) -> None:
+    """For the traceback of a failed step, which Beam's worker logs, prints, and then sends to the runner."""
 
 
 class _Requests:
