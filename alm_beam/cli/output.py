@@ -13,7 +13,14 @@ from typing import Any, NoReturn, TextIO, cast
 
 from alm_beam.core.errors import RunError
 from alm_beam.core.text import visible
-from alm_beam.storage.limits import out_of_memory
+from alm_beam.storage.limits import out_of_memory, what_helps
+
+_failure: list[BaseException | None] = []
+"""What a process of ours failed with; empty in a process of somebody else's.
+
+It holds what Beam has left open. Where a limit of memory lets no thread start, to take that apart never ends: so it is
+kept, and the process ends at once.
+"""
 
 
 class _Outlet:
@@ -94,7 +101,11 @@ def exit_with(main: Callable[[], int]) -> NoReturn:
         os.set_inheritable(descriptor, True)
     os.close(descriptor)
     sys.stdout, sys.stderr = map(_outlet_to, (sys.stdout, sys.stderr))  # to the end: a traceback goes there, too
-    sys.exit(main())
+    _failure.append(None)
+    code = main()
+    if _failure[-1] is not None:
+        os._exit(code)
+    sys.exit(code)
 
 
 def _outlet_to(stream: TextIO | None) -> TextIO:
@@ -122,6 +133,10 @@ def failed(prog: str, error: Exception, state: str = "") -> int:
     """
     from alm_beam.storage.secrets import redacted
 
-    why = out_of_memory(str(error)) if isinstance(error, MemoryError) else redacted(str(error))
+    why = out_of_memory() if isinstance(error, MemoryError) else redacted(str(error))
+    if isinstance(error, OSError) and (help_text := what_helps(error)):
+        why += f"; {help_text}"
     print(f"{prog}: error: {state}{visible(why)}", file=sys.stderr)
+    if _failure:
+        _failure[:] = [error]
     return 1

@@ -40,6 +40,8 @@ def _exit_code(argv: Sequence[str] | None, prog: str) -> int:
         from alm_beam.report.summary import render_summary
     except ImportError as error:
         return failed(prog, error, "this command needs Apache Beam: pip install alm-beam: ")
+    except MemoryError as error:
+        return failed(prog, error)
     finally:
         logging.disable(logging.NOTSET)
     options, unknown, known = launch.parsed_options(others)

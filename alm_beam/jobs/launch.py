@@ -49,6 +49,7 @@ _ERRORS: dict[str, type[Exception]] = {
 """The errors of a worker that a caller may want to tell apart. A runner hands over their text alone."""
 
 _MEMORY_ERRORS = ("MemoryError", "_ArrayMemoryError")
+_MEMORY_MESSAGES = ("can't start new thread", "std::bad_alloc")
 _PLAIN_ERRORS = ("OSError", "FileNotFoundError", "PermissionError", "RunError", "RuntimeError")
 """Errors whose names add nothing to what they say."""
 
@@ -317,10 +318,10 @@ def _runner(options: PipelineOptions) -> str:
 
 def _told(error: Exception) -> Exception:
     """The error for a caller, by what its message says at the end: a runner puts a worker's traceback before that."""
-    kind, cause = _kind_and_cause(redacted(str(error).strip() or repr(error)))
+    kind, cause = _kind_and_cause(redacted(str(error).strip() or type(error).__name__))
     if kind in _ERRORS:
         return _ERRORS[kind](cause)
-    if kind in _MEMORY_ERRORS or isinstance(error, MemoryError):
+    if kind in _MEMORY_ERRORS or isinstance(error, MemoryError) or cause in _MEMORY_MESSAGES:
         return RunError(out_of_memory(cause))
     return type(error)(cause) if type(error) in _ERRORS.values() else RunError(cause)
 
@@ -328,7 +329,7 @@ def _told(error: Exception) -> Exception:
 def _kind_and_cause(text: str) -> tuple[str, str]:
     """The name of the error that a message ends with, where that is one that its text explains, and the text."""
     last = _FRAMES.split(text)[-1] if _TRACEBACK in text else text
-    cause = _STEP.sub("", last)
+    cause = _STEP.sub("", last).strip()
     found = re.fullmatch(r"(?:\w+\.)*(\w+)(?:: (.*))?", cause, re.DOTALL)
     if found and found[1] in {*_ERRORS, *_MEMORY_ERRORS, *_PLAIN_ERRORS}:
         return found[1], found[2] or ""

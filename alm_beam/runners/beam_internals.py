@@ -12,13 +12,14 @@ from apache_beam.runners.portability.fn_api_runner import fn_runner, worker_hand
 from apache_beam.runners.portability.job_server import ExternalJobServer
 from apache_beam.runners.portability.portable_runner import JobServiceHandle
 from apache_beam.runners.runner import PipelineResult
-from apache_beam.runners.worker import sdk_worker, sdk_worker_main
+from apache_beam.runners.worker import data_plane, sdk_worker, sdk_worker_main
 
 __all__ = [
     "ExternalJobServer",  # looks whether a job server answers, as the runner does
     "JobServiceHandle",  # encodes options for worker processes, as the portable runner does
     "beam_fn_api_pb2",
     "beam_provision_api_pb2",
+    "data_plane",  # what logs a connection that a dead worker breaks
     "drop_streams",
     "endpoints_pb2",
     "fn_runner",  # the local runner, which hands worker processes no options by itself

@@ -18,10 +18,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NoReturn
 
+import grpc
 from google.protobuf import json_format, text_format
 
 from alm_beam.runners.beam_internals import (
     beam_fn_api_pb2,
+    data_plane,
     endpoints_pb2,
     fn_runner,
     sdk_worker,
@@ -62,7 +64,8 @@ def waiting_workers(number: int) -> Iterator[None]:
             if is_ours:
                 gc.unfreeze()
         _waiting[:] = forks
-        yield
+        with _broken_connections_untold():
+            yield
     except Exception as error:
         for fork in forks:
             if fork.is_killed():
@@ -73,6 +76,35 @@ def waiting_workers(number: int) -> Iterator[None]:
         _working.clear()
         for fork in forks:
             fork.end()
+
+
+@contextmanager
+def _broken_connections_untold() -> Iterator[None]:
+    """Meanwhile, threads and logs of the runner say nothing of a connection that broke: the worker's end is told.
+
+    A thread that ends by anything else would leave the runner waiting for ever, so all workers are answered for.
+    """
+    before = threading.excepthook
+
+    def fail_all(thread: threading.ExceptHookArgs) -> None:
+        if not issubclass(thread.exc_type, grpc.RpcError):
+            _fail_all("".join(traceback.format_exception_only(thread.exc_type, thread.exc_value)))
+
+    loggers = [logging.getLogger(module.__name__) for module in (data_plane, worker_handlers)]
+    threading.excepthook = fail_all
+    for logger in loggers:
+        logger.addFilter(_is_no_broken_connection)
+    try:
+        yield
+    finally:
+        threading.excepthook = before
+        for logger in loggers:
+            logger.removeFilter(_is_no_broken_connection)
+
+
+def _is_no_broken_connection(record: logging.LogRecord) -> bool:
+    kind = record.exc_info[0] if record.exc_info else None
+    return kind is None or not issubclass(kind, grpc.RpcError)
 
 
 class _Fork:
@@ -153,8 +185,10 @@ def _serve(receiver: int) -> NoReturn:
             _quieten()
             sdk_worker_main.main([])
             code = 0
-    except BaseException:
-        traceback.print_exc()
+    except grpc.RpcError:
+        pass  # the parent has closed the connection
+    except BaseException as error:
+        print(*traceback.format_exception_only(error), sep="", end="", file=sys.stderr)
     finally:
         logging.shutdown()
         os._exit(code)
@@ -165,9 +199,9 @@ def _quieten() -> None:
     level = logging.getLogger().level
     for handler in logging.getLogger().handlers:
         handler.setLevel(max(level, handler.level))
-    for name in (sdk_worker_main.__name__, "apache_beam.options.pipeline_options"):
-        logging.getLogger(name).setLevel(logging.ERROR)
-    logging.getLogger(sdk_worker.__name__).setLevel(logging.CRITICAL)
+    logging.getLogger("apache_beam.options.pipeline_options").setLevel(logging.ERROR)
+    for module in (sdk_worker_main, sdk_worker, data_plane):
+        logging.getLogger(module.__name__).setLevel(logging.CRITICAL)
     vars(sdk_worker)["print"] = _drop
 
 
@@ -242,6 +276,9 @@ class _ForkedWorkerHandler(worker_handlers.GrpcWorkerHandler):
     def close(self) -> None:
         try:
             super().close()
+        except Exception:
+            if self._fork.death() is None:
+                raise
         finally:
             self.stop_worker()  # which closing the connections of a dead worker does not come to
 
@@ -256,5 +293,9 @@ class _ForkedWorkerHandler(worker_handlers.GrpcWorkerHandler):
         while not self._is_stopping.wait(_LOOK_AGAIN_SECONDS):
             error = error or self._fork.death() or self.control_conn.error()
             if error is not None:
-                for worker in _working:
-                    worker.control_conn.fail(error)
+                _fail_all(error)
+
+
+def _fail_all(error: str) -> None:
+    for worker in list(_working):
+        worker.control_conn.fail(error)

@@ -7,7 +7,7 @@ _HELP = {
     errno.EDQUOT: "free some there, or choose another place by --output or, for temporary files, TMPDIR",
     errno.EFBIG: "raise the limit (ulimit -f), choose another filesystem by --output, or make more shards by "
     "--num_shards",
-    errno.ENOMEM: "give fewer workers (--direct_num_workers=1) or a lower --max_line_bytes",
+    errno.ENOMEM: "give fewer workers (--direct_num_workers=1) or a lower --max_line_bytes, or raise the limit",
 }
 
 
@@ -26,6 +26,6 @@ def out_of_memory(said: str = "") -> str:
     """The message for a lack of memory, of which Python itself mostly says nothing.
 
     >>> out_of_memory()
-    'out of memory; give fewer workers (--direct_num_workers=1) or a lower --max_line_bytes'
+    'out of memory; give fewer workers (--direct_num_workers=1) or a lower --max_line_bytes, or raise the limit'
     """
     return f"out of memory{f' ({said})' if said else ''}; {_HELP[errno.ENOMEM]}"

@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -89,7 +90,8 @@ def test_a_killed_worker_fails_the_run_at_once(tmp_path):
         os.kill(workers[1], signal.SIGKILL)
         _, errors = process.communicate(timeout=600)
         assert process.returncode == 1
-        assert "is not complete: a worker process was ended by signal 9" in errors.splitlines()[-1]
+        [line] = errors.splitlines()
+        assert "is not complete: a worker process was ended by signal 9; if it lacked memory, give fewer" in line
         assert all_gone(workers)
     assert not (tmp_path / "out" / "_SUCCESS").exists()
 
@@ -105,7 +107,35 @@ def test_what_fails_in_one_worker_fails_the_run_at_once(tmp_path):
     finally:
         process.kill()
     assert process.returncode == 1
-    assert f"is not complete: {bad}: " in errors.splitlines()[-1]
+    [line] = errors.splitlines()
+    assert f"is not complete: {bad}: " in line
+
+
+@pytest.mark.parametrize(
+    ("flags", "limit", "allowed", "why"),
+    [
+        ((), resource.RLIMIT_FSIZE, 100_000, "File too large; raise the limit"),
+        (TWO_WORKERS, resource.RLIMIT_FSIZE, 100_000, "File too large; raise the limit"),
+        (TWO_WORKERS, resource.RLIMIT_AS, 800 << 20, "out of memory"),
+    ],
+)
+def test_a_limit_of_the_machine_is_told_in_one_line_and_the_earlier_run_stays(tmp_path, flags, limit, allowed, why):
+    write_sample(str(tmp_path / "in"), recordings=60, seed=5)
+    run = [sys.executable, "-m", "alm_beam", "windows", f"--input={tmp_path / 'in'}", f"--output={tmp_path / 'out'}"]
+    subprocess.run(run, check=True, timeout=600)
+    before = {path: path.read_bytes() for path in (tmp_path / "out").rglob("*") if path.is_file()}
+    process = subprocess.run(
+        [*run, "--overwrite", *flags],
+        capture_output=True,
+        text=True,
+        timeout=600,
+        preexec_fn=lambda: resource.setrlimit(limit, (allowed, allowed)),
+    )
+    [line] = process.stderr.splitlines()
+    assert process.returncode == 1
+    assert f"the earlier run in {tmp_path / 'out'} stays: " in line
+    assert why in line
+    assert {path: path.read_bytes() for path in (tmp_path / "out").rglob("*") if path.is_file()} == before
 
 
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
