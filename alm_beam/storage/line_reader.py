@@ -97,7 +97,7 @@ def lines_from(
         offset += blank
         data = b""
         line.add(rest)
-        if line.length > max_line_bytes and stop is not None and offset + line.length >= stop:
+        if line.length > max_line_bytes and stop is not None and offset < stop <= offset + line.length:
             yield line.as_line(name, offset)  # nothing else begins before `stop`, wherever the line ends
             return
 
