@@ -7,7 +7,7 @@ from pathlib import Path
 
 import matplotlib
 
-from benchmarks import floor, index, job, loader, selection
+from benchmarks import floor, index, job, lines, loader, selection
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
@@ -16,14 +16,22 @@ import matplotlib.pyplot as plt
 def main(out: Path) -> None:
     out.mkdir(parents=True, exist_ok=True)
     jobs = list(_job_rows())
-    lines = list(_kernel_rows())
+    kernels = list(_kernel_rows())
+    long_lines = list(_long_line_rows())
     selections = list(_selection_rows())
     indices = list(_index_rows())
     loaders = list(_loader_rows())
-    tables = {"kernel": lines, "job": jobs, "selection": selections, "index": indices, "loader": loaders}
+    tables = {
+        "kernel": kernels,
+        "job": jobs,
+        "lines": long_lines,
+        "selection": selections,
+        "index": indices,
+        "loader": loaders,
+    }
     results = {name: [row._asdict() for row in table] for name, table in tables.items()}
     (out / "results.json").write_text(json.dumps(results, indent=2) + "\n")
-    _plot(lines, jobs, out / "growth.png")
+    _plot(kernels, jobs, out / "growth.png")
     print(f"\n{out}/results.json, {out}/growth.png")
 
 
@@ -55,6 +63,18 @@ def _kernel_rows() -> Iterator[floor.Row]:
             f"{row.name:34}{row.recordings:>6}{row.segments:>10}{row.kernel / row.recordings * 1e3:>9.3f}"
             f"{row.bytes_in / row.kernel / 1e6:>9.1f}{row.bytes_out / row.kernel / 1e6:>9.1f}"
             f"{row.ratio:>7.2f}{row.spread:>8.2f}{row.peak_memory / 1e6:>9.0f}",
+            flush=True,
+        )
+        yield row
+
+
+def _long_line_rows() -> Iterator[lines.Row]:
+    print("\nOne long line, read in ranges of 8 MiB. Ratio: to reading the file's bytes once.")
+    print(f"{'MB':>8}{'seconds':>9}{'ratio':>7}{'ns/byte':>9}{'parse s':>9}{'peak MB':>9}")
+    for row in lines.rows():
+        print(
+            f"{row.bytes_in / 1e6:>8.1f}{row.reading:>9.3f}{row.ratio:>7.2f}{row.reading / row.bytes_in * 1e9:>9.2f}"
+            f"{row.parsing:>9.2f}{row.peak_memory / 1e6:>9.0f}",
             flush=True,
         )
         yield row
@@ -94,10 +114,10 @@ def _loader_rows() -> Iterator[loader.Row]:
         yield row
 
 
-def _plot(lines: list[floor.Row], jobs: list[job.Row], path: Path) -> None:
+def _plot(kernels: list[floor.Row], jobs: list[job.Row], path: Path) -> None:
     figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4))
-    for name in sorted({row.name for row in lines if row.name.startswith("one recording")}):
-        found = [row for row in lines if row.name == name]
+    for name in sorted({row.name for row in kernels if row.name.startswith("one recording")}):
+        found = [row for row in kernels if row.name == name]
         left.plot([row.bytes_out / 1e6 for row in found], [row.kernel for row in found], marker="o", label=name)
     left.set(xlabel="output of one recording, MB", ylabel="seconds", title="one recording, 1,250 to 20,000 segments")
     left.legend()
