@@ -69,5 +69,5 @@ def _summary(state: str, folder: str, meta: "Meta", repeated: int, skipped: "Unu
     if repeated:
         lines.append(f"{repeated:,} repeated windows: their lines are the same as those of other windows")
     if skipped.total:
-        lines += [f"left out {skipped.summary()}:", *skipped.lines()]
+        lines += [f"left out {skipped.summary()}:", *(f"  {each}" for each in skipped.listed())]
     return "\n".join([*lines, f"{state}: {visible(shown(folder))}, fingerprint {meta.fingerprint}"])

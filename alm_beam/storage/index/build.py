@@ -153,7 +153,8 @@ def make_index(url: str, *, overwrite: bool, skip_unusable: bool, options: Stora
                 skipped.refuse()
             meta = merge_parts(parts, dict(zip(names, names)), f"{parts}/{FOLDER}", options)
             if skipped.total and not meta.rows:
-                raise IndexFault(f"{shown(url)}: no line can be indexed, {skipped.summary()}:", *skipped.lines())
+                what = f"no line can be indexed, of {skipped.summary()}"
+                raise IndexFault(f"{shown(url)}: {what}: {'; '.join(skipped.listed())}")
             _refuse_changed(place, {name: before.get(name) for name in names})
             check_sole()
             _publish(place, located(parts, options).path)

@@ -63,15 +63,8 @@ class IndexFault(ValueError):
     alm_beam.storage.index.format.IndexFault: ...no_such_folder/index/index.json: there is no index; make one: ...
     """
 
-    def __init__(self, *lines: str):
-        """
-        Args:
-            lines: of the message; what in them is not printable is shown by its escape.
-        """
-        super().__init__(*lines)
-
-    def __str__(self) -> str:
-        return "\n".join(map(visible, map(str, self.args)))
+    def __init__(self, message: str):
+        super().__init__(visible(message))
 
 
 class IndexExistsError(IndexFault):

@@ -76,10 +76,10 @@ class UnusableLines(msgspec.Struct, frozen=True):
         kinds = ", ".join(f"{count:,} {kind}" for kind, count in Counter(self.counts).most_common())
         return f"{self.total:,} line{'s' if self.total > 1 else ''} ({kinds})"
 
-    def lines(self) -> list[str]:
-        """A line of text for each of the first few, and one for the others."""
+    def listed(self) -> list[str]:
+        """Each of the first few, and how many others there are."""
         others = self.total - len(self.first)
-        return [f"  {visible(each)}" for each in self.first] + ([f"  and {others:,} more"] if others else [])
+        return [*map(visible, self.first), *([f"and {others:,} more"] if others else [])]
 
     def refuse(self) -> None:
         """Nothing, where there are none.
@@ -88,8 +88,8 @@ class UnusableLines(msgspec.Struct, frozen=True):
             IndexFault: there are some.
         """
         if self.total:
-            what = f"{self.summary()} cannot be indexed"
-            raise IndexFault(f"{what}:", *self.lines(), "Mend them, or give --skip_unusable to leave them out")
+            help_text = "Mend them, or give --skip_unusable to leave them out"
+            raise IndexFault(f"{self.summary()} cannot be indexed: {'; '.join(self.listed())}. {help_text}")
 
 
 def read_cut(line: bytes) -> tuple[float, str] | tuple[Unusable, str]:
