@@ -59,7 +59,6 @@ def main(argv: Sequence[str], prog: str) -> int:
 
 
 def _summary(state: str, folder: str, meta: "Meta", repeated: int, skipped: "UnusableLines") -> str:
-    from alm_beam.core.text import visible
     from alm_beam.storage.secrets import shown
 
     lines = [f"{meta.rows:,} windows, {meta.duration / 3600:,.2f} hours, in {len(meta.shards):,} shards"]
