@@ -183,13 +183,13 @@ def test_what_is_said_behind_the_end_of_the_audio_is_not_in_the_cut():
 def test_a_window_that_starts_behind_the_audio_gives_no_cut_and_is_counted(stated):
     entry = {**AUDIO, "duration": stated, "segments": TWO}
     assert cuts(entry) == []
-    assert findings(entry) == {"windows_behind_audio": 1}
+    assert findings(entry)["windows_behind_audio"] == 1
 
 
 def test_a_window_before_the_audio_gives_no_cut_and_is_counted():
     entry = {**AUDIO, "segments": [segment(-10, -5, "a"), segment(-5, -0.5, "b"), segment(0, 5, "a"), segment(5, 10)]}
     assert [cut["start"] for cut in cuts(entry)] == [0]
-    assert findings(entry) == {"windows_behind_audio": 1}
+    assert findings(entry)["windows_behind_audio"] == 1
 
 
 def findings(entry: dict[str, Any], fields: EntryConfig = DEFAULT) -> dict[str, int]:
