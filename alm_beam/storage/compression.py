@@ -160,7 +160,10 @@ class _Streams(io.RawIOBase):
         begins = self._first or b""
         found = described_bytes(begins)
         if self._is_first and found and found != self._kind.name:
-            return f"is no {self._kind.name} file, as its name says: it looks like {found}; rename it, or compress it"
+            return (
+                f"the compressed data is cut off or corrupt (it is no {self._kind.name}, as its name says: it looks "
+                f"like {found}; rename it, or compress it)"
+            )
         if not self._is_first and not begins.startswith(self._kind.beginnings):
             return (
                 f"the compressed data is cut off or corrupt (whole {self._kind.name} data is followed by what is none, "
