@@ -242,23 +242,22 @@ def test_a_segment_of_which_truncation_leaves_nothing_is_not_in_the_cut(words):
 
 
 @pytest.mark.parametrize(
-    ("speakers", "count"), [([1, "1"], 1), ([1, "b"], 2), ([1, 2], 2), ([0, "0"], 1), (["a", None], 1), (["a", ""], 1)]
+    ("speakers", "seconds"),
+    [
+        ([1, "1"], [9.25]),
+        ([0, "0"], [9.25]),
+        ([1, "b"], [4.75, 4.5]),
+        ([1, 2], [4.75, 4.5]),
+        (["a", None], [4.5]),
+        (["a", ""], [4.5]),
+    ],
 )
-def test_the_speakers_of_a_cut_are_as_many_as_it_states(speakers, count):
+def test_the_speakers_of_a_cut_are_as_many_as_it_states(speakers, seconds):
     entry = {**AUDIO, "segments": [each | {"speaker": speaker} for each, speaker in zip(TWO, speakers)]}
     [cut] = cuts(entry, windows=WindowConfig(target_window_duration=10, min_speakers=1))
-    assert cut["custom"]["num_speakers"] == count == len({each.get("speaker") for each in cut["supervisions"]} - {None})
-    assert (
-        cut["custom"]["speaker_durations"]
-        == (
-            [9.25, 0]
-            if len(speakers) > count and None not in speakers and "" not in speakers
-            else [4.75, 4.5]
-            if count == 2
-            else [4.5, 0]
-        )
-        + [0] * 3
-    )
+    stated = {each.get("speaker") for each in cut["supervisions"]} - {None}
+    assert cut["custom"]["num_speakers"] == len(stated) == len(seconds)
+    assert cut["custom"]["speaker_durations"] == (seconds + [0] * 5)[:5]
 
 
 @pytest.mark.parametrize(

@@ -326,7 +326,7 @@ def test_cuts_are_the_windows_that_stay_and_their_order_is_that_of_any_other_run
     assert indices["one"].duration == pytest.approx(stats(tmp_path / "one")["filtered_dur"])
     assert len(set(indices["twice"].rows["key"].tolist())) == len(kept) == len(indices["twice"]) / 2
     cuts = [json.loads(line) for shard in (tmp_path / "five").glob("cuts-*") for line in shard.open("rb")]
-    texts = sorted([segment["text"] for segment in window["segments"]] for window in kept)
+    texts = sorted([each["text"] for each in window["segments"] if each["end"] > each["start"]] for window in kept)
     assert sorted([each["text"] for each in cut["supervisions"]] for cut in cuts) == texts
 
 
