@@ -141,9 +141,12 @@ def check_cuts_bytes(kept: KeptWindows, config: EntryConfig) -> None:
     columns = kept.candidates.columns
     cuts = [begins[columns.stops[index]] - begins[columns.firsts[index]] for index in kept.indices]
     limit_together = max(limit, _CUTS_BYTES)
-    if max(cuts) > limit or sum(cuts) > limit_together:
-        raise too_large(
-            f"its {len(cuts):,} cuts would have about {sum(cuts):,} bytes, the longest {max(cuts):,}, more than "
-            f"--max_line_bytes={limit} for one, or {limit_together} for all; check whether so many segments overlap in "
-            "time; otherwise raise --max_line_bytes, or write no cuts (--no_cuts)"
-        )
+    found = f"its {len(cuts):,} cuts together would have about {sum(cuts):,} bytes, more than {limit_together}"
+    if max(cuts) > limit:
+        found = f"its longest cut would have about {max(cuts):,} bytes, more than --max_line_bytes={limit}"
+    elif sum(cuts) <= limit_together:
+        return
+    raise too_large(
+        f"{found}; check whether so many segments overlap in time; otherwise raise --max_line_bytes, or write no cuts "
+        "(--no_cuts)"
+    )
