@@ -4,7 +4,7 @@ import json
 
 import apache_beam as beam
 import pytest
-from apache_beam.testing.test_pipeline import TestPipeline
+from apache_beam.testing import test_pipeline
 from apache_beam.testing.util import assert_that, equal_to
 
 from alm_beam.core import all_windows, output_size, overlap, windows
@@ -30,7 +30,7 @@ def test_it_is_a_reject(monkeypatch, limited, name, segments, config):
     if name:
         monkeypatch.setattr(limited, name, 100)
     entry = {"audio_filepath": "a.wav", "audio_sample_rate": 16000, "segments": segments}
-    with TestPipeline("BundleBasedDirectRunner") as pipeline:
+    with test_pipeline.TestPipeline("BundleBasedDirectRunner") as pipeline:
         made = pipeline | beam.Create([entry]) | MakeWindows(**{"windows": WindowConfig(**TEN), **config})
         reasons = made.rejects | beam.Map(lambda line: json.loads(line)["reason"])
         assert_that(reasons, equal_to(["entry_too_large"]))
