@@ -10,6 +10,8 @@ _MET = {
     "so sort the segments by start|recording",
     Finding.EMPTY_TRUNCATION: "{} of which truncation left no word ended windows, as segments of no length; "
     "--drop_empty_truncations ends such windows before them|segment",
+    Finding.RELATIVE_WORD_TIMES: "{} had words that all end before the segment starts; word times have to "
+    "count from the start of the recording, so add the segment's start to them|segment",
     Finding.WINDOW_BEHIND_AUDIO: "{} gave no cut: they begin behind the duration that the entry states|window",
     Finding.LARGE_FIELDS: "{} had fields that are too large to be repeated in each cut; they are in alm_output "
     "alone|entry",

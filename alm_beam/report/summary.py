@@ -2,6 +2,7 @@
 
 from alm_beam.core.config import GREEDY, JobConfig, OverlapConfig
 from alm_beam.core.losses import LossReason, LossStats
+from alm_beam.core.text import visible
 from alm_beam.report.notes import notes
 from alm_beam.storage.secrets import shown
 
@@ -57,7 +58,7 @@ def render_summary(stats: LossStats, config: JobConfig) -> str:
         [
             *map(_row, rows),
             *(f"note: {note}" for note in notes(stats, config.windows)),
-            f"output: {shown(config.output)}",
+            f"output: {visible(shown(config.output))}",
         ]
     )
 

@@ -118,7 +118,7 @@ RELATIVE = [timed(0.5), timed(2)]
 )
 def test_words_that_count_from_the_segments_start_are_counted(words, count):
     segments = [segment(0, 4), segment(4, 7), segment(8, 40, "b", words=words), segment(41, 42), segment(42, 50, "b")]
-    found = findings_of(filter_overlaps(built(*segments)))
+    found = findings_of(filter_overlaps(built(*segments)), EntryConfig())
     assert found[Finding.RELATIVE_WORD_TIMES.value] == count
 
 
@@ -128,15 +128,16 @@ EMPTY = (None, [], [timed(13)], "good", "missing")
 @pytest.mark.parametrize("words", EMPTY)
 def test_kept_windows_that_end_with_an_empty_segment_are_counted(words):
     last = segment(9, 14, "b") if words == "missing" else segment(9, 14, "b", words=words)
-    assert findings_of(filter_overlaps(built(segment(0, 8), last)))[Finding.EMPTY_TRUNCATION.value] == 1
+    assert findings_of(filter_overlaps(built(segment(0, 8), last)), EntryConfig())[Finding.EMPTY_TRUNCATION.value] == 1
 
 
 def test_a_segment_that_keeps_words_or_whose_window_is_dropped_is_no_empty_truncation():
-    assert not findings_of(filter_overlaps(built(segment(0, 8), segment(9, 14, "b", words=[timed(10)]))))
+    kept = filter_overlaps(built(segment(0, 8), segment(9, 14, "b", words=[timed(10)])))
+    assert not findings_of(kept, EntryConfig())
     two = built(segment(0, 4), segment(0.5, 9, "b"), segment(9, 14, "a"))
     assert [truncation.is_empty for truncation in two.columns.truncations] == [True, True]
     kept = filter_overlaps(two, OverlapConfig(0))
-    assert (len(kept), findings_of(kept)[Finding.EMPTY_TRUNCATION.value]) == (1, 1)
+    assert (len(kept), findings_of(kept, EntryConfig())[Finding.EMPTY_TRUNCATION.value]) == (1, 1)
 
 
 def dropping(**more: Any) -> WindowConfig:
@@ -152,7 +153,7 @@ def test_a_window_may_end_before_a_segment_that_would_be_empty(words, candidates
     assert [(window.end, window.stop, window.is_truncated) for window in found] == [(8.5, 2, False)]
     assert found.losses.truncations == 0
     kept = filter_overlaps(found, OverlapConfig(selection=selection))
-    assert (len(kept), findings_of(kept)) == (1, {})
+    assert (len(kept), findings_of(kept, EntryConfig())) == (1, {})
 
 
 def test_without_it_the_rules_count_as_for_any_window():

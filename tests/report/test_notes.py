@@ -18,10 +18,18 @@ GOOD = {"metrics": {"bandwidth": 8000}}
 
 
 def turns(count: int = 60, seconds: float = 5.0, unit: float = 1.0, **fields: object) -> list[dict]:
-    """Segments of two speakers, without pauses."""
+    """Segments of two speakers, without pauses; each has a word that ends soon."""
+    begins = [n * seconds * unit for n in range(count)]
     return [
-        {"start": n * seconds * unit, "end": (n + 1) * seconds * unit, "speaker": "ab"[n % 2], **GOOD, **fields}
-        for n in range(count)
+        {
+            "start": begin,
+            "end": begin + seconds * unit,
+            "speaker": "ab"[n % 2],
+            "words": [{"word": "yes", "end": begin + unit}],
+            **GOOD,
+            **fields,
+        }
+        for n, begin in enumerate(begins)
     ]
 
 
@@ -93,6 +101,7 @@ def test_only_rejects():
 FOUND = {
     Finding.UNORDERED_RECORDING: "had segments out of the order of time",
     Finding.EMPTY_TRUNCATION: "--drop_empty_truncations",
+    Finding.RELATIVE_WORD_TIMES: "had words that all end before the segment starts",
     Finding.WINDOW_BEHIND_AUDIO: "gave no cut",
     Finding.LARGE_FIELDS: "too large to be repeated in each cut",
     Finding.REPEATED_WINDOW: "came more than once",
