@@ -55,12 +55,10 @@ class _Kind(NamedTuple):
     Attributes:
         name: of the kind, as people call it.
         new_stream: makes a decompressor for one stream.
-        beginnings: what a stream begins with, one of them.
     """
 
     name: str
     new_stream: Callable[[], Any]
-    beginnings: tuple[bytes, ...]
 
 
 def _zstd_stream() -> ZstdDecompressor:
@@ -72,14 +70,13 @@ def _xz_stream() -> lzma.LZMADecompressor:
     return lzma.LZMADecompressor(memlimit=_XZ_BYTES)
 
 
-_ZSTD_BEGINNINGS = (b"\x28\xb5\x2f\xfd", *(bytes([number]) + b"\x2a\x4d\x18" for number in range(0x50, 0x60)))
-_ZSTD = _Kind("zstd", _zstd_stream, _ZSTD_BEGINNINGS)
+_ZSTD = _Kind("zstd", _zstd_stream)
 _KINDS = {
-    ".gz": _Kind("gzip", _GzipStream, (b"\x1f\x8b",)),
+    ".gz": _Kind("gzip", _GzipStream),
     ".zst": _ZSTD,
     ".zstd": _ZSTD,
-    ".bz2": _Kind("bzip2", bz2.BZ2Decompressor, (b"BZh",)),
-    ".xz": _Kind("xz", _xz_stream, (b"\xfd7zXZ\0",)),
+    ".bz2": _Kind("bzip2", bz2.BZ2Decompressor),
+    ".xz": _Kind("xz", _xz_stream),
 }
 
 
@@ -164,7 +161,7 @@ class _Streams(io.RawIOBase):
                 f"the compressed data is cut off or corrupt (it is no {self._kind.name}, as its name says: it looks "
                 f"like {found}; rename it, or compress it)"
             )
-        if not self._is_first and not begins.startswith(self._kind.beginnings):
+        if not self._is_first and found != self._kind.name:
             return (
                 f"the compressed data is cut off or corrupt (whole {self._kind.name} data is followed by what is none, "
                 f"before byte {self._bytes_read}: {begins[:16]!r}; if that is nothing, cut it off)"
