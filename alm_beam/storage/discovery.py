@@ -5,19 +5,18 @@ import os
 import re
 import stat
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from operator import itemgetter
 from typing import Any, NamedTuple
 
 import fsspec
 
 from alm_beam.core.config import ConfigError
+from alm_beam.core.text import visible
 from alm_beam.storage.compression import is_compressed
 from alm_beam.storage.connections import NO_OPTIONS, StorageOptions, names_of
 from alm_beam.storage.local_files import (
     UnfitError,
     own_descriptor,
-    printable,
     readable_info,
     regular_files,
     special_kind,
@@ -127,18 +126,6 @@ def would_find(pattern: str, path: str, options: StorageOptions = NO_OPTIONS) ->
     return path.startswith(f"{root}/") and search.finds(path[len(root) + 1 :])
 
 
-def names_something(pattern: str, options: StorageOptions = NO_OPTIONS) -> bool:
-    """Whether there is a file or folder of this name, or a file that the glob matches, as far as that can be told."""
-    with suppress(Exception):
-        fs, path, _ = located(pattern, options)
-        if os.path.lexists(path) if is_local(fs) else info_of(fs, path) is not None:
-            return True
-        if is_glob(path):
-            search = _search(fs, path)
-            return any(local_files(search) if is_local(fs) else remote_files(fs, search))
-    return False
-
-
 def _named_by(pattern: str, options: StorageOptions, spool: Spool | None) -> Iterator[Manifest]:
     try:
         place = located(pattern, options)
@@ -162,7 +149,7 @@ def _local(place: Located, spool: Spool | None) -> Iterator[Manifest]:
     if (status and stat.S_ISDIR(status.st_mode)) or (status is None and not os.path.islink(path)):
         yield from _found_locally(_search(place.fs, path))
     elif status is None:
-        raise UnfitError(f"is a link to {printable(os.readlink(path))}, which does not exist")
+        raise UnfitError(f"is a link to {visible(os.readlink(path))}, which does not exist")
     elif stat.S_ISREG(status.st_mode) and (not is_own or path != place.path):
         yield _local_manifest(path)
     else:
@@ -222,7 +209,7 @@ def _remote_found(place: Located, search: Search) -> Iterator[tuple[str, dict[st
             yield path, info
         else:
             kind = "a link to a folder, which is not followed there" if info["type"] == "directory" else "no file"
-            _LOG.warning("passes over %s: it is %s", printable(shown(place.url(path))), kind)
+            _LOG.warning("passes over %s: it is %s", visible(shown(place.url(path))), kind)
 
 
 def _remote_manifest(url: str, info: dict[str, Any]) -> Manifest:

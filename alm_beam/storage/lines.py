@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 from alm_beam.core.config import EntryConfig
 from alm_beam.core.file_kinds import file_fault, is_object, tells_enough
 from alm_beam.core.manifest import ManifestLine, is_blank
+from alm_beam.core.text import visible
 from alm_beam.storage.compression import DecompressionError, is_compressed
 from alm_beam.storage.connections import NO_OPTIONS, StorageOptions
 from alm_beam.storage.discovery import Manifest, find_manifests
@@ -139,7 +140,7 @@ def lines_in(
     """
     for manifest in read.manifests:
         name = shown(manifest.name or manifest.path)
-        label = name if name.isprintable() else ascii(name)  # the last line of a worker's message is what is told
+        label = visible(name)  # in one line: the last one of a worker's message is what is told
         try:
             with opened(manifest, options) as file:
                 begins = beginning(file, read.start, read.stop)

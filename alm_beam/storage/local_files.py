@@ -8,11 +8,13 @@ import stat
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from alm_beam.core.text import visible
+
 _LOG = logging.getLogger(__name__)
 
 _MOST_LINES = 10
 _NO_WAITING = getattr(os, "O_NONBLOCK", 0)
-_DESCRIPTORS = re.compile(r"/dev/fd|/proc/(\d+)(?:/task/\d+)?/fd")
+_DESCRIPTOR = re.compile(r"/dev/stdin|(?:/dev/fd|/proc/self/fd)/(\d+)")
 
 
 class UnfitError(Exception):
@@ -61,21 +63,14 @@ def readable_info(path: str) -> dict[str, Any]:
             is_true = len(file.read(2)) == 1
     if not is_true:
         why = f"states a size of {size:,} bytes, which is not that of its content, as files in /proc and /sys do"
-        raise OSError(f"{printable(path)} {why}; copy it to a file, or pipe it in (--input=/dev/stdin)")
+        raise OSError(f"{visible(path)} {why}; copy it to a file, or pipe it in (--input=/dev/stdin)")
     return {"size": size, "mtime": status.st_mtime, "ino": status.st_ino, "dev": status.st_dev, "type": "file"}
 
 
 def own_descriptor(path: str) -> int | None:
     """The file descriptor of this process that a path names, as /dev/stdin and /dev/fd/63 do; None for other paths."""
-    for _ in range(40):
-        folder, _, name = path.rpartition("/")
-        if folder != "/dev/fd" and not os.path.islink(path):
-            return None
-        within = _DESCRIPTORS.fullmatch(os.path.realpath(folder))
-        if within:
-            return int(name) if name.isdecimal() and within[1] in (None, str(os.getpid())) else None
-        path = os.path.join(folder, os.readlink(path))
-    return None
+    named = _DESCRIPTOR.fullmatch(path)
+    return int(named[1] or 0) if named else None
 
 
 def stored_path(path: str) -> str:
@@ -112,13 +107,13 @@ def regular_files(paths: Iterable[str]) -> dict[str, os.stat_result]:
             status = os.stat(path)
         except FileNotFoundError:
             if os.path.islink(path):
-                where = f"{printable(path)} is a link to {printable(os.readlink(path))}, which does not exist"
+                where = f"{visible(path)} is a link to {visible(os.readlink(path))}, which does not exist"
                 raise UnfitError(f"{where}; remove it, or name the files to read") from None
             raise
         if stat.S_ISREG(status.st_mode):
             found[path] = status
         else:
-            passed_over.append(f"{printable(path)}: it is {special_kind(status.st_mode)}, and no file")
+            passed_over.append(f"{visible(path)}: it is {special_kind(status.st_mode)}, and no file")
     for line in passed_over[:_MOST_LINES]:
         _LOG.warning("passes over %s", line)
     if len(passed_over) > _MOST_LINES:
@@ -147,14 +142,9 @@ def without_second_names(files: Mapping[str, os.stat_result], root: str) -> list
         taken[several[0]] = several
     if len(taken) < len(files):
         first, other, *_ = next(several for several in taken.values() if len(several) > 1)
-        example = f"{printable(other)} is the same file as {printable(first)}"
+        example = f"{visible(other)} is the same file as {visible(first)}"
         _LOG.warning("passes over links to files that are read already: %d (%s)", len(files) - len(taken), example)
     return [path for path in files if path in taken]
-
-
-def printable(path: str) -> str:
-    """The path, with escapes in the place of what a terminal must not be sent."""
-    return path if path.isprintable() else ascii(path)[1:-1]
 
 
 def _opened_without_waiting(path: str, flags: int) -> int:

