@@ -1,6 +1,5 @@
 """The local shards that the readers of a process have mapped into memory."""
 
-import errno
 import os
 import weakref
 from collections import OrderedDict
@@ -12,12 +11,6 @@ from alm_beam.storage.paths import Located, errors_that_name
 
 _MAX_MAPPED = 16_384
 """So many shards all readers together keep mapped: Linux lets a process have 65,530 mappings of all kinds."""
-
-_WHAT_HELPS = {
-    errno.EMFILE: "raise the number of files that the process may open (ulimit -n)",
-    errno.ENFILE: "this machine has too many open files",
-    errno.ENOMEM: "raise the memory that the process may use (ulimit -v), or the machine's vm.max_map_count",
-}
 
 _mapped_last: OrderedDict[tuple[int, int], "weakref.ref[Shards]"] = OrderedDict()
 """By the id of a Shards and the number of a shard, what is mapped; what was not read for longest comes first.
@@ -54,24 +47,16 @@ class Shards(dict[int, memoryview]):
 
 
 def _mapped_file(path: str, size: int) -> memoryview:
-    """The bytes of a file. If the process is at a limit, shards that were mapped before are given up.
+    """The bytes of a file.
 
     Raises:
         OSError: it cannot be read, or has another size.
     """
-    while True:
-        try:
-            with open(path, "rb") as file:
-                found = os.fstat(file.fileno()).st_size
-                if found != size:
-                    raise OSError(f"has {found} bytes, {size} when it was indexed; make the index again")
-                return mapped(file.fileno(), size)
-        except OSError as error:
-            if error.errno not in _WHAT_HELPS:
-                raise
-            if not _mapped_last:
-                raise OSError(f"{error.strerror}: {_WHAT_HELPS[error.errno]}") from None
-            _keep(len(_mapped_last) // 2)
+    with open(path, "rb") as file:
+        found = os.fstat(file.fileno()).st_size
+        if found != size:
+            raise OSError(f"has {found} bytes, {size} when it was indexed; make the index again")
+        return mapped(file.fileno(), size)
 
 
 def _keep(count: int) -> None:

@@ -3,6 +3,8 @@
 import errno
 
 _HELP = {
+    errno.EMFILE: "raise the number of files that the process may open (ulimit -n)",
+    errno.ENFILE: "this machine has too many open files",
     errno.ENOSPC: "free some there, or choose another place by --output or, for temporary files, TMPDIR",
     errno.EDQUOT: "free some there, or choose another place by --output or, for temporary files, TMPDIR",
     errno.EFBIG: "raise the limit (ulimit -f), choose another filesystem by --output, or make more shards by "

@@ -98,18 +98,6 @@ class Meta(msgspec.Struct, frozen=True, kw_only=True):
     requires: tuple[str, ...] = ()
 
 
-class _Version2(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What index.json of version 2 holds, and nothing else: a changed version number is not to pass for it."""
-
-    version: int
-    rows: _Count
-    duration: _Seconds
-    rows_digest: _Hash
-    fingerprint: _Hash
-    labels: tuple[Label, ...]
-    shards: tuple[Shard, ...]
-
-
 class _Versioned(msgspec.Struct):
     version: int
 
@@ -140,11 +128,9 @@ def decoded_meta(content: bytes, where: str) -> Meta:
     if not OLDEST_VERSION <= version <= VERSION:
         what = f"is of version {version}, this alm_beam reads {OLDEST_VERSION} to {VERSION}"
         raise IndexFault(f"{where}: {what}; {AGAIN if version < VERSION else f'update alm_beam, or {AGAIN}'}")
-    if version == OLDEST_VERSION:
-        meta = Meta(**msgspec.structs.asdict(_decoded(content, _Version2, where)))
-    elif tail:
-        meta = _decoded(content, Meta, where)
-    else:
+    meta = _decoded(content, Meta, where)
+    is_version_2 = version == OLDEST_VERSION and meta.repeated_windows is None
+    if not tail and not is_version_2:
         raise IndexFault(f"{where}: does not end with its digest: it was changed, or it is cut off; {AGAIN}")
     _check(meta, where)
     return meta
