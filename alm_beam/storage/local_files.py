@@ -54,15 +54,9 @@ def readable_info(path: str) -> dict[str, Any]:
     with open(path, "rb", buffering=0, opener=_opened_without_waiting) as file:
         status = os.fstat(file.fileno())
         size = status.st_size
-        begins = bool(file.read(1))
-        is_true = stat.S_ISREG(status.st_mode) and begins == (size > 0)
-        if (
-            begins and is_true and not getattr(status, "st_blocks", 1)
-        ):  # made up by the kernel, sparse, or inside its inode
-            file.seek(size - 1)
-            is_true = len(file.read(2)) == 1
+        is_true = stat.S_ISREG(status.st_mode) and bool(file.read(1)) == (size > 0)
     if not is_true:
-        why = f"states a size of {size:,} bytes, which is not that of its content, as files in /proc and /sys do"
+        why = f"states a size of {size:,} bytes, which is not that of its content, as files in /proc do"
         raise OSError(f"{visible(path)} {why}; copy it to a file, or pipe it in (--input=/dev/stdin)")
     return {"size": size, "mtime": status.st_mtime, "ino": status.st_ino, "dev": status.st_dev, "type": "file"}
 

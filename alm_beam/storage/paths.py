@@ -28,11 +28,7 @@ _VERSIONS = ("ETag", "generation", "md5Hash", "mtime", "LastModified")
 
 _URL = re.compile(r"[a-zA-Z][-a-zA-Z0-9+._]*://")
 
-_WRAPPERS = frozenset(
-    """
-    async_wrapper asyncwrapper blockcache cached dir filecache generic libarchive reference simplecache tar zip
-    """.split()  # noqa: SIM905
-)
+_WRAPPERS = frozenset(("blockcache", "cached", "filecache", "libarchive", "reference", "simplecache", "tar", "zip"))
 """Protocols whose filesystems read from another one."""
 
 
@@ -64,7 +60,7 @@ def located(url: str, options: StorageOptions = NO_OPTIONS) -> Located:
     """
     if ":" in url and not _URL.match(url) and os.path.lexists(url):
         url = os.path.abspath(url)
-    if _is_chain(url, options):
+    if _is_chain(url):
         raise ValueError("a chain of filesystems (::) is not supported, and no file has this name")
     fs, path = connect(url, options)
     fs.invalidate_cache()
@@ -77,23 +73,11 @@ def located(url: str, options: StorageOptions = NO_OPTIONS) -> Located:
     return Located(fs, path, whole.removesuffix(path))
 
 
-def _is_chain(url: str, options: StorageOptions) -> bool:
+def _is_chain(url: str) -> bool:
     """Whether `::` joins filesystems in a URL, rather than being a part of a name."""
     first, *others = url.split("::")
-    protocol, is_url, _ = first.partition("://")
-    looks_so = any("://" in each for each in others) or (
-        protocol in _WRAPPERS if is_url else others and _is_known(first)
-    )
-    if not looks_so or os.path.isabs(url):
-        return False
-    if not is_url or protocol in _WRAPPERS:
-        return True
-    fs, path = connect(url, options)
-    return info_of(fs, path) is None
-
-
-def _is_known(protocol: str) -> bool:
-    return protocol in fsspec.available_protocols()
+    is_wrapped = first.partition("://")[0] in _WRAPPERS or any("://" in each for each in others)
+    return bool(others) and is_wrapped and not os.path.isabs(url)
 
 
 def canonical(url: str, options: StorageOptions = NO_OPTIONS) -> str:
