@@ -92,7 +92,6 @@ class Reader:
         else:
             key, offset, _, length, shard, _ = _RECORD.unpack_from(self._records, row * ROW.itemsize)
             line = self._shards[shard][offset : offset + length].tobytes()
-            self._shards.were_read((shard,))
         try:
             return window_of(line, key)
         except ValueError as error:
@@ -113,11 +112,9 @@ class Reader:
         keys: list[bytes] = records["key"].tolist()
         if self.is_remote:
             return self._fetched(shards, starts, ends), keys
-        mapped, numbers = self._shards, shards.tolist()
-        places = zip(numbers, starts.tolist(), ends.tolist())
-        lines = [mapped[shard][start:end].tobytes() for shard, start, end in places]
-        mapped.were_read(numbers)
-        return lines, keys
+        mapped = self._shards
+        places = zip(shards.tolist(), starts.tolist(), ends.tolist())
+        return [mapped[shard][start:end].tobytes() for shard, start, end in places], keys
 
     def error(self, row: int, what: object) -> WindowError:
         """An error that says where the line of a row is, and what is wrong with the line."""

@@ -3,7 +3,6 @@
 import os
 import weakref
 from collections import OrderedDict
-from collections.abc import Iterable
 
 from alm_beam.storage.index.open import Index
 from alm_beam.storage.mapped import mapped
@@ -12,8 +11,8 @@ from alm_beam.storage.paths import Located, errors_that_name
 _MAX_MAPPED = 16_384
 """So many shards all readers together keep mapped: Linux lets a process have 65,530 mappings of all kinds."""
 
-_mapped_last: OrderedDict[tuple[int, int], "weakref.ref[Shards]"] = OrderedDict()
-"""By the id of a Shards and the number of a shard, what is mapped; what was not read for longest comes first.
+_all_mapped: OrderedDict[tuple[int, int], "weakref.ref[Shards]"] = OrderedDict()
+"""By the id of a Shards and the number of a shard, what is mapped; what was mapped first comes first.
 
 Each change of it is atomic. So threads need no lock, which a fork could leave locked.
 """
@@ -32,18 +31,9 @@ class Shards(dict[int, memoryview]):
         with errors_that_name(path):
             found = _mapped_file(path, shard.size)
         self[number] = found
-        _mapped_last[id(self), number] = weakref.ref(self)
+        _all_mapped[id(self), number] = weakref.ref(self)
         _keep(_MAX_MAPPED)
         return found
-
-    def were_read(self, numbers: Iterable[int]) -> None:
-        """Lets other shards be given up before these. That matters once there are too many."""
-        if len(_mapped_last) < _MAX_MAPPED:
-            return
-        for number in set(numbers):
-            if number in self:
-                _mapped_last.pop((id(self), number), None)
-                _mapped_last[id(self), number] = weakref.ref(self)
 
 
 def _mapped_file(path: str, size: int) -> memoryview:
@@ -60,10 +50,10 @@ def _mapped_file(path: str, size: int) -> memoryview:
 
 
 def _keep(count: int) -> None:
-    """Gives up what was not read for longest, until no more than so many shards are mapped."""
-    while len(_mapped_last) > count:
+    """Gives up what was mapped first, until no more than so many shards are mapped."""
+    while len(_all_mapped) > count:
         try:
-            (_, number), reference = _mapped_last.popitem(last=False)
+            (_, number), reference = _all_mapped.popitem(last=False)
         except KeyError:  # other threads took the last ones
             return
         shards = reference()

@@ -1,6 +1,5 @@
 """Folder searches and globs: which names they take, and the files that they find."""
 
-import heapq
 import os
 import re
 from collections.abc import Iterator
@@ -154,10 +153,10 @@ def local_files(search: Search) -> Iterator[str]:
         OSError: a folder cannot be listed.
     """
     folders = [("", search.begun)] if os.path.isdir(search.root) else []
-    links: list[tuple[str, list[int]]] = []
+    links: dict[str, Reached] = {}
     seen = set()
     while folders or links:
-        folder, reached = folders.pop() if folders else _first_of(links)
+        folder, reached = folders.pop() if folders else (first := min(links), links.pop(first))
         path = os.path.join(search.root, folder)
         if (key := (os.path.realpath(path), reached)) in seen:
             continue
@@ -168,16 +167,11 @@ def local_files(search: Search) -> Iterator[str]:
                 further = search.entered(reached, entry.name)
                 if further and _is_folder(entry):
                     if entry.is_symlink():
-                        heapq.heappush(links, (below, sorted(further)))
+                        links[below] = further
                     else:
                         folders.append((below, further))
                 elif search.takes(reached, entry.name) and not _is_folder(entry):
                     yield below
-
-
-def _first_of(links: list[tuple[str, list[int]]]) -> tuple[str, Reached]:
-    folder, reached = heapq.heappop(links)
-    return folder, frozenset(reached)
 
 
 def remote_files(fs: fsspec.AbstractFileSystem, search: Search) -> Iterator[tuple[str, dict[str, Any]]]:
