@@ -1,8 +1,8 @@
 """What a file is that is no manifest, from its first bytes."""
 
-import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from itertools import pairwise
 
 import orjson
 
@@ -44,12 +44,10 @@ _TEXTS: tuple[tuple[str, re.Pattern[str]], ...] = (
 )
 """Other text is plain text; that these are told apart is because the name of each leads to what went wrong."""
 
-_OPENINGS = frozenset((b"{", b"[", b"[{"))
-
 _EXPECTED = "a manifest has one JSON object per line"
 
-_TEXT_BYTES = 1 << 20
-"""So much of a file has to be without any JSON for all of it to be taken for text."""
+KIND_BYTES = 1 << 20
+"""So much of a file is looked at to tell what it is."""
 
 
 def described_bytes(head: bytes) -> str | None:
@@ -83,7 +81,7 @@ def file_fault(head: bytes, *, is_whole: bool) -> BadEntry | None:
     then rejected one by one.
 
     Args:
-        head: the file's first bytes, uncompressed.
+        head: the file's first bytes, uncompressed, KIND_BYTES if it has so many.
         is_whole: whether that is the whole file.
 
     >>> print(file_fault(b'{\\n  "segments": [\\n  ]\\n}\\n', is_whole=True).detail)
@@ -106,16 +104,7 @@ def file_fault(head: bytes, *, is_whole: bool) -> BadEntry | None:
         return _json_fault(lines, is_whole=is_whole)
     if any(piece.startswith((b"{", b"[")) for piece in pieces):
         return None
-    return _text_fault(lines, head, is_whole=is_whole)
-
-
-def tells_enough(head: bytes) -> bool:
-    """Whether more of a file would tell `file_fault` no more.
-
-    >>> tells_enough(b"{\\n"), tells_enough(b'oops\\n{}\\n{}\\n')
-    (False, True)
-    """
-    return head.count(b"\n") > 2 and (len(head) >= _TEXT_BYTES or b"\n{" in head)
+    return _text_fault(lines, head)
 
 
 def is_object(line: bytes) -> bool:
@@ -154,67 +143,16 @@ def _wide_encoding(head: bytes) -> str | None:
 
 
 def _json_fault(lines: Sequence[bytes], *, is_whole: bool) -> BadEntry | None:
-    if _value_of(lines[0]) is not None:
+    """The fault of a file whose first line begins as JSON does, and is no JSON by itself."""
+    if len(lines) < (2 if is_whole else 3) or _value_of(lines[0]) is not None:
         return None
-    array = lines[0].startswith(b"[")
-    if not (_is_document(lines, is_whole=is_whole) or _looks_like_document(lines)):
-        return None
-    what, query = ("one JSON array", "'.[]'") if array else ("JSON over several lines", ".")
+    is_array = lines[0].startswith(b"[")
+    for before, line in pairwise(lines):
+        goes_on = before.endswith(b",") and (is_array or before is not lines[0])
+        if is_object(line) and b'"segments"' in line and not goes_on:
+            return None  # an entry, behind lines that are none
+    what, query = ("one JSON array", "'.[]'") if is_array else ("JSON over several lines", ".")
     return _fault(f"the file is {what}; {_EXPECTED}: jq -c {query} OLD > NEW")
-
-
-def _is_document(lines: Sequence[bytes], *, is_whole: bool) -> bool:
-    """Whether the lines are JSON documents of several lines each, the last of which may go on behind them."""
-    if len(lines) < (2 if is_whole else 3):
-        return False
-    text = b"\n".join(lines).decode("utf-8", "replace")
-    found = list(_documents(text))
-    end = found[-1][1] if found else 0
-    if any("\n" not in text[begin:end] for begin, end in found):
-        return False
-    if is_whole and end == len(text):
-        return True
-    rest = text[end:].lstrip()
-    goes_on = rest.count("\n") >= 2 and rest[0] in "{[" and _goes_on(rest)
-    return (goes_on or len(found) > 2) and not any(map(_is_entry, lines))
-
-
-def _documents(text: str) -> Iterator[tuple[int, int]]:
-    """Where the JSON documents of a text begin and end, as far as they are whole."""
-    decoder, begin = json.JSONDecoder(), 0
-    while begin < len(text):
-        try:
-            _, end = decoder.raw_decode(text, begin)
-        except (ValueError, RecursionError):
-            return
-        yield begin, end
-        begin = end
-        while begin < len(text) and text[begin].isspace():
-            begin += 1
-
-
-def _goes_on(text: str) -> bool:
-    """Whether the text is the beginning of a JSON document."""
-    try:
-        json.JSONDecoder().raw_decode(text)
-    except json.JSONDecodeError as error:
-        return error.pos >= len(text.rstrip())
-    except RecursionError:
-        return False
-    return True
-
-
-def _looks_like_document(lines: Sequence[bytes]) -> bool:
-    """Whether the lines are those of a JSON document that is not quite one."""
-    return len(lines) >= 3 and lines[0] in _OPENINGS and not any(map(_is_entry, lines))
-
-
-def _is_entry(line: bytes) -> bool:
-    """Whether the line may be an entry of a manifest."""
-    if not (line.startswith(b"{") and line.endswith(b"}")):
-        return False
-    value = _value_of(line)
-    return type(value) is dict and "segments" in value
 
 
 def _value_of(line: bytes) -> object | None:
@@ -226,15 +164,13 @@ def _value_of(line: bytes) -> object | None:
     return "null" if value is None else value
 
 
-def _text_fault(lines: Sequence[bytes], head: bytes, *, is_whole: bool) -> BadEntry | None:
+def _text_fault(lines: Sequence[bytes], head: bytes) -> BadEntry | None:
     """The fault of a file none of whose first lines begins as JSON does."""
     text = b"\n".join(lines[:20]).decode("utf-8", "replace")
     found = next((name for name, begins in _TEXTS if begins.match(text)), None)
-    if not found and (_value_of(lines[0]) is not None or not (is_whole or len(head) >= _TEXT_BYTES)):
-        return None
     if found:
         return _fault(f"the file looks like {found}; {_EXPECTED}")
-    if len(lines) < 3:
+    if len(lines) < 3 or _value_of(lines[0]) is not None:
         return None
     if b"\0" in head:
         return _fault(f"the file is binary (it begins with {head[:8]!r}); {_EXPECTED}")

@@ -1,10 +1,10 @@
 """The lines of manifests, each with its place, read in ranges that workers can share."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from alm_beam.core.config import EntryConfig
-from alm_beam.core.file_kinds import file_fault, is_object, tells_enough
+from alm_beam.core.file_kinds import KIND_BYTES, file_fault, is_object
 from alm_beam.core.manifest import ManifestLine, is_blank
 from alm_beam.core.text import visible
 from alm_beam.storage.compression import DecompressionError, is_compressed
@@ -22,11 +22,6 @@ _RANGE_BYTES = 8 << 20
 
 _OPEN_BYTES = 1 << 16
 """What opening a file counts as: a store may take a tenth of a second for it, whatever the file's size."""
-
-_FILE_HEADS = (1 << 16, 1 << 20, 1 << 24)
-"""So much of a file is looked at, one after the other, until it tells what the file is."""
-
-_MAX_BLANK_LINES = 1000
 
 
 class ManifestReadError(OSError):
@@ -94,8 +89,7 @@ def _all_lines(
 ) -> Iterator[ManifestLine]:
     try:
         for manifest in manifests:
-            lines = lines_in(ReadRange((manifest,)), options, max_line_bytes)
-            yield from (line for line in lines if not is_blank(line))
+            yield from lines_in(ReadRange((manifest,)), options, max_line_bytes)
     finally:
         spool.remove()
 
@@ -127,7 +121,7 @@ def ranges_of(
 def lines_in(
     read: ReadRange, options: StorageOptions = NO_OPTIONS, max_line_bytes: int = EntryConfig.max_line_bytes
 ) -> Iterator[ManifestLine]:
-    """The lines that begin in the range. A file that is no manifest is one line, with its fault.
+    """The lines that begin in the range, without blank ones. A file that is no manifest is one line, with its fault.
 
     Args:
         read: the range.
@@ -144,11 +138,14 @@ def lines_in(
         try:
             with opened(manifest, options) as file:
                 begins = beginning(file, read.start, read.stop)
-                lines = lines_from(begins, file, name, read.stop, max_line_bytes)
-                begun = _up_to_first(lines)
-                whole = None if _are_of_manifest(begun, begins) else _no_manifest(manifest, name, options)
+                found = lines_from(begins, file, name, read.stop, max_line_bytes)
+                lines = (line for line in found if not is_blank(line))
+                first = next(lines, None)
+                if first is None:
+                    continue
+                whole = None if _is_of_manifest(first, begins) else _no_manifest(manifest, name, options)
                 if whole is None:
-                    yield from begun
+                    yield first
                     yield from lines
                 elif read.start == 0:
                     yield whole
@@ -163,39 +160,18 @@ def lines_in(
             raise ManifestReadError(f"{label}: cannot be read ({reason(error)})") from None
 
 
-def _up_to_first(lines: Iterator[ManifestLine]) -> list[ManifestLine]:
-    """The lines up to the first that is not blank; of many blank ones, some."""
-    begun = []
-    for line in lines:
-        begun.append(line)
-        if not is_blank(line) or len(begun) == _MAX_BLANK_LINES:
-            break
-    return begun
-
-
-def _are_of_manifest(begun: Sequence[ManifestLine], begins: Beginning) -> bool:
+def _is_of_manifest(first: ManifestLine, begins: Beginning) -> bool:
     """Whether the first line of a range tells that the file is no other than a manifest, good or bad.
 
     An object on a line of its own is in no JSON document of several lines if it is the first, or another comes before
     it without a comma.
     """
-    if not begun:
-        return True
-    return is_object(begun[-1].text) and (begins.offset == 0 or begins.before == b"}")
+    return is_object(first.text) and (begins.offset == 0 or begins.before == b"}")
 
 
 def _no_manifest(manifest: Manifest, name: str, options: StorageOptions) -> ManifestLine | None:
     """The one line that a file is that is no manifest; None where it may be one."""
-    head = b""
-    with opened(manifest, options, ahead=_FILE_HEADS[0]) as file:
-        for size in _FILE_HEADS:
-            wanted = size - len(head)
-            read = read_fully(file, wanted)
-            head += read
-            is_whole = len(read) < wanted
-            fault = file_fault(head, is_whole=is_whole)
-            if fault is not None:
-                return ManifestLine(name, 0, head[:HEAD_BYTES], fault)
-            if is_whole or tells_enough(head):
-                break
-    return None
+    with opened(manifest, options) as file:
+        head = read_fully(file, KIND_BYTES)
+        fault = file_fault(head, is_whole=len(head) < KIND_BYTES)
+    return None if fault is None else ManifestLine(name, 0, head[:HEAD_BYTES], fault)

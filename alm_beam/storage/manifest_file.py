@@ -74,13 +74,12 @@ class _Requests:
 
 
 @contextmanager
-def opened(manifest: Manifest, options: StorageOptions = NO_OPTIONS, ahead: int = BLOCK_BYTES) -> Iterator[IO[bytes]]:
+def opened(manifest: Manifest, options: StorageOptions = NO_OPTIONS) -> Iterator[IO[bytes]]:
     """The manifest's uncompressed bytes, to `read` and, if it is not compressed, to `seek`.
 
     Args:
         manifest: as it was found.
         options: fsspec's, by protocol.
-        ahead: bytes that are asked of a store beyond those that are read.
 
     Raises:
         OSError: on entering, while reading and on leaving: the file is another one than was found, has another size
@@ -93,7 +92,7 @@ def opened(manifest: Manifest, options: StorageOptions = NO_OPTIONS, ahead: int 
             yield decompressed(manifest.path, _Measured(raw, manifest.size))  # type: ignore[arg-type]
             _refuse_changed(_status_of(raw), manifest)
         return
-    with _remote(place.fs, place.path, manifest, ahead) as raw:
+    with _remote(place.fs, place.path, manifest) as raw:
         info = getattr(raw, "details", None) or {}
         _refuse_changed(info, manifest)
         if info.get("contentEncoding"):
@@ -132,15 +131,15 @@ def _status_of(file: IO[bytes]) -> Mapping[str, Any]:
     return {"size": status.st_size, "mtime": status.st_mtime}
 
 
-def _remote(fs: fsspec.AbstractFileSystem, path: str, manifest: Manifest, ahead: int) -> Any:
+def _remote(fs: fsspec.AbstractFileSystem, path: str, manifest: Manifest) -> Any:
     """The file, opened."""
     if not _is_http(fs):
-        return fs.open(path, "rb", block_size=ahead, cache_type="readahead")
+        return fs.open(path, "rb", block_size=BLOCK_BYTES, cache_type="readahead")
     info = fs.info(path)
     _refuse_changed(info, manifest)
     # What is on the wire, as it is: an answer that was compressed on the way has another length than the file.
     headers = {**fs.kwargs.get("headers", {}), "Accept-Encoding": "identity"}
-    block_size = ahead if info.get("partial", True) else 0
+    block_size = BLOCK_BYTES if info.get("partial", True) else 0
     size = manifest.size  # else fsspec asks for it again, with each header twice
     return fs.open(
         path,
