@@ -86,7 +86,7 @@ def test_all_of_them_are_counted_by_kind_and_the_first_are_named(tmp_path):
     lhotse_like(tmp_path)
     with pytest.raises(IndexFault) as raised:
         build_index(str(tmp_path))
-    counts = "10 lines (3 MixedCut, 3 NaN or Infinity, 2 blank, 1 no duration, 1 not JSON) cannot be indexed: "
+    counts = "10 lines (3 MixedCut, 3 NaN or Infinity, 2 blank, 1 no cut, 1 not JSON) cannot be indexed: "
     assert str(raised.value).startswith(counts)
     *lines, last = str(raised.value).removeprefix(counts).split("; ")
     starts = [len(b"\n".join([*LINES[:3], *UNUSABLE[:at], b""])) for at in range(5)]
@@ -100,7 +100,7 @@ def test_all_of_them_are_counted_by_kind_and_the_first_are_named(tmp_path):
                 "holds NaN, which is not JSON",
                 "is blank",
                 "holds -Infinity, which is not JSON",
-                "is no object with a duration, so no cut",
+                "is no object with a duration in seconds, from 0 to 1000000000, so no cut",
             ],
         )
     ]

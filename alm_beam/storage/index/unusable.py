@@ -24,10 +24,8 @@ class Unusable(str, Enum):
     BLANK = "blank"
     NAN = "NaN or Infinity"
     NOT_JSON = "not JSON"
-    NO_OBJECT = "no object"
     MIXED_CUT = "MixedCut"
-    NO_DURATION = "no duration"
-    WRONG_DURATION = "wrong duration"
+    NO_CUT = "no cut"
     TOO_LONG = "too long"
 
 
@@ -111,16 +109,11 @@ def read_cut(line: bytes) -> tuple[float, str] | tuple[Unusable, str]:
         if constant:
             return Unusable.NAN, f"holds {constant}, which is not JSON"
         return Unusable.NOT_JSON, f"is not JSON ({error})"
-    if not isinstance(cut, dict):
-        return Unusable.NO_OBJECT, "is no object, so no cut"
-    if "duration" not in cut:
-        if "tracks" in cut:
-            return Unusable.MIXED_CUT, "is a MixedCut, which states no duration"
-        return Unusable.NO_DURATION, "is no object with a duration, so no cut"
-    duration: object = cut["duration"]
+    duration: object = cut.get("duration") if isinstance(cut, dict) else None
+    if duration is None and isinstance(cut, dict) and "tracks" in cut:
+        return Unusable.MIXED_CUT, "is a MixedCut, which states no duration"
     if isinstance(duration, bool) or not isinstance(duration, int | float) or not 0 <= duration <= MAX_SECONDS:
-        why = f"is no object with a duration in seconds, from 0 to {MAX_SECONDS:.0f}, so no cut"
-        return Unusable.WRONG_DURATION, why
+        return Unusable.NO_CUT, f"is no object with a duration in seconds, from 0 to {MAX_SECONDS:.0f}, so no cut"
     custom = cut.get("custom")
     source = custom.get("source") if isinstance(custom, dict) else None
     return float(duration), source if isinstance(source, str) else ""
