@@ -4,6 +4,7 @@ import logging
 import os
 import re
 import stat
+import sys
 from collections.abc import Iterator, Sequence
 from operator import itemgetter
 from typing import Any, NamedTuple
@@ -132,7 +133,7 @@ def _named_by(pattern: str, options: StorageOptions, spool: Spool | None) -> Ite
         found = _local(place, spool) if is_local(place.fs) else _remote(pattern, place)
         for manifest in found:
             if not _is_utf8(manifest.path):
-                raise UnfitError(f"the name of {manifest.path!a} is not UTF-8; rename the file")
+                raise UnfitError(_why_no_text(manifest.path))
             if manifest.size == 0 and is_compressed(manifest.path):
                 raise UnfitError(f"{shown(manifest.path)} is cut off: it is empty, which no compressed file is")
             yield manifest
@@ -244,6 +245,16 @@ def _is_utf8(path: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def _why_no_text(path: str) -> str:
+    """Why a name is no text, where it is none: in a locale of ASCII, Python takes any other letter for such a name."""
+    try:
+        os.fsencode(path).decode()
+    except UnicodeDecodeError:
+        return f"the name of {path!a} is not UTF-8; rename the file"
+    encoding = sys.getfilesystemencoding()
+    return f"the name of {path!a} cannot be read in this locale ({encoding}); set LC_ALL=C.UTF-8 or PYTHONUTF8=1"
 
 
 def _search(fs: fsspec.AbstractFileSystem, path: str) -> Search:

@@ -1,5 +1,7 @@
 import os
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -78,6 +80,20 @@ def test_a_link_that_leads_nowhere_is_an_error_that_names_it(tree):
     for pattern in (tree, tree / "*.jsonl"):
         with pytest.raises(InputError, match=r"broken\.jsonl"):
             find_manifests([str(pattern)])
+
+
+@pytest.mark.parametrize("named", ["\u00e9.jsonl", "*.jsonl", ""])
+def test_a_name_that_the_locale_cannot_read_is_not_to_be_changed(tmp_path, named):
+    (tmp_path / "\u00e9.jsonl").write_text("{}")
+    code = "import sys; from alm_beam.storage.discovery import find_manifests; find_manifests(sys.argv[1:])"
+    process = subprocess.run(
+        [sys.executable, "-c", code, f"{tmp_path}/{named}"],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
+    )
+    assert "cannot be read in this locale (ascii); set LC_ALL=C.UTF-8" in process.stderr
+    assert "rename" not in process.stderr
 
 
 def test_a_name_that_is_not_utf8_is_an_error_that_names_it(tree):
