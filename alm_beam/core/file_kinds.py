@@ -143,8 +143,10 @@ def _wide_encoding(head: bytes) -> str | None:
 
 
 def _json_fault(lines: Sequence[bytes], *, is_whole: bool) -> BadEntry | None:
-    """The fault of a file whose first line begins as JSON does, and is no JSON by itself."""
-    if len(lines) < (2 if is_whole else 3) or _value_of(lines[0]) is not None:
+    """The fault of a file whose first line begins as JSON does: part of a document, or an array that is all."""
+    first = _value_of(lines[0])
+    is_one_array = is_whole and len(lines) == 1 and type(first) is list and dict in map(type, first)
+    if not is_one_array and (len(lines) < (2 if is_whole else 3) or first is not None):
         return None
     is_array = lines[0].startswith(b"[")
     for before, line in pairwise(lines):

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from alm_beam.core.config import WindowConfig
+from alm_beam.core.faults import RejectReason
 from alm_beam.core.losses import Finding, LossReason, LossStats
 
 _MET = {
@@ -32,7 +33,15 @@ def notes(stats: LossStats, windows: WindowConfig) -> list[str]:
     ['1 window came more than once; does an input hold the same recordings twice?']
     """
     found = [] if stats.kept_windows else [_why_no_window(stats, windows)]
-    return [*found, *_met(stats)]
+    return [*found, *_unread(stats), *_met(stats)]
+
+
+def _unread(stats: LossStats) -> Iterator[str]:
+    """Whole files that were rejected, each of which counts as one entry, however many may be in it."""
+    count = stats.rejected[RejectReason.NOT_A_MANIFEST.value]
+    if count:
+        what = "file is no manifest, and nothing of it" if count == 1 else "files are no manifests, and nothing of them"
+        yield f"{count:,} {what} was read; see rejects-*"
 
 
 def _met(stats: LossStats) -> Iterator[str]:

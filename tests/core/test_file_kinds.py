@@ -28,6 +28,8 @@ NO_MANIFESTS = {
     "one JSON array": ARRAY,
     "one JSON array ": json.dumps(ENTRIES, indent=4).encode(),
     "one JSON array  ": b"[" + LINES[0] + b",\n " + LINES[1] + b"]",
+    "one JSON array   ": json.dumps(ENTRIES).encode(),
+    "one JSON array    ": b"[" + b",\n".join(LINES[:3]) + b",]\n",
     "UTF-16": manifests.lines().decode().encode("utf-16"),
     "UTF-16 ": manifests.lines().decode().encode("utf-16-le"),
     "UTF-16  ": manifests.lines().decode().encode("utf-16-be"),

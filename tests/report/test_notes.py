@@ -50,6 +50,18 @@ def test_a_run_with_windows_has_no_note():
     assert notes(stats, WindowConfig()) == []
 
 
+@pytest.mark.parametrize(
+    ("files", "note"),
+    [
+        (1, "1 file is no manifest, and nothing of it was read; see rejects-*"),
+        (1200, "1,200 files are no manifests, and nothing of them was read; see rejects-*"),
+    ],
+)
+def test_files_that_were_not_read_are_no_ordinary_rejects(files, note):
+    stats = stats_of(entry(turns())) + LossStats(rejected=Counter(not_a_manifest=files, not_json=3))
+    assert notes(stats, WindowConfig()) == [note]
+
+
 CAUSES = {
     "no recordings": ([], "the input has no entry"),
     "no segments": ([entry([])], "the recordings have no segments"),
