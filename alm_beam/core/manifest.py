@@ -18,7 +18,7 @@ from alm_beam.core.segment_checks import (
     checked_speakers,
     checked_times,
 )
-from alm_beam.core.words import lift_words
+from alm_beam.core.words import lift_words, parsed
 
 NO_SPEAKER = "no-speaker"
 """The label of a segment that diarization assigned to nobody. No window contains such a segment."""
@@ -287,7 +287,7 @@ def parsed_words(words: bytes, index: int) -> Any:
         BadEntry: the words contain a number that is too large, or are nested too deep.
     """
     try:
-        return orjson.loads(words)
+        return parsed(words)
     except orjson.JSONDecodeError as error:
         if "depth" in error.msg:
             raise too_deep() from None
@@ -343,6 +343,6 @@ def _taken_words(segment: Segment) -> bytes:
 
 def _parsed_json(text: bytes) -> Any:
     try:
-        return orjson.loads(text)
+        return parsed(text)
     except orjson.JSONDecodeError as error:
         raise json_fault(text, error) from None

@@ -29,7 +29,9 @@ from alm_beam.core.manifest import (
     serialise_reject,
 )
 from alm_beam.core.overlap import KeptWindows, filter_overlaps
+from alm_beam.core.text import visible
 from alm_beam.core.windows import CandidateWindows, build_windows
+from alm_beam.storage.lines import ManifestReadError
 from alm_beam.transforms.losses import CombineLosses
 
 Entry: TypeAlias = dict[str, Any] | bytes | str | ManifestLine
@@ -50,6 +52,11 @@ class _ParseRecording(beam.DoFn):
                 yield parse_recording(line)
         except BadEntry as fault:
             yield Reject(line, fault)
+        except MemoryError:
+            raise ManifestReadError(
+                f"{visible(line.file)}: to parse the line of {len(line.text)} bytes at byte {line.offset} takes more "
+                "memory than there is; raise the limit, or reject it by a lower --max_line_bytes"
+            ) from None
 
 
 class _BuildWindows(beam.DoFn):

@@ -1,6 +1,8 @@
 """Words that are lifted out of a line before it is parsed: nothing else may change by it."""
 
 import json
+import subprocess
+import sys
 from typing import Any
 
 import orjson
@@ -113,3 +115,24 @@ def test_large_ends_of_words_are_ends():
     words = [{"end": 9, "word": "x"}, {"end": 10**30, "word": "y"}]
     entry = {"audio_sample_rate": 16000, "segments": [segment(0, 8), segment(8, 14, "b", words=words)]}
     assert output_of(entry, TEN)["filtered"] == [[9, 0]]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits of memory are kept on Linux")
+@pytest.mark.parametrize("megabytes", [250, 500, 1000])
+@pytest.mark.parametrize("words", [[], [{"word": "yes", "end": 1}]])
+def test_a_line_without_room_to_parse_it_is_no_bad_entry(megabytes, words):
+    """orjson says of it that it is no JSON, or ends the process, as the room goes."""
+    code = f"""
+import json, resource
+from alm_beam.core.manifest import parse_recording
+segments = [{{"start": 0, "end": 2, "text": "x" * (100 << 20), "words": {words}}}]
+line = json.dumps({{"audio_sample_rate": 16000, "segments": segments}}).encode()
+used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (used + ({megabytes} << 20),) * 2)
+try:
+    parse_recording(line)
+except MemoryError:
+    print("no room")
+"""
+    process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (process.returncode, process.stdout) == (0, "no room\n"), process.stderr
