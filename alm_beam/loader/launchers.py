@@ -9,12 +9,8 @@ _RANKS_AND_SIZES = (
     ("RANK", "WORLD_SIZE"),  # torchrun, DeepSpeed, Accelerate, Kubeflow
     ("OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE"),  # Open MPI
     ("PMI_RANK", "PMI_SIZE"),  # MPICH, Intel MPI, Flux, srun --mpi=pmi2
-    ("SLURM_PROCID", "SLURM_STEP_NUM_TASKS"),  # srun
 )
-"""By launcher, the variables that state the number of this process and the number of all processes.
-
-SLURM_NTASKS proves nothing: in a batch script, which is one process, it is the number of tasks that the job may start.
-"""
+"""By launcher, the variables that state the number of this process and the number of all processes."""
 
 _FIRST_SPECIAL_STEP = 0xFFFF_FFF0
 """Steps of Slurm with this number or a higher one have one process: a batch script, the shell of salloc.
@@ -45,14 +41,23 @@ def launched_with_others() -> Launched | None:
 
 
 def _signs(environment: Mapping[str, str]) -> Iterator[Launched]:
-    for rank, size in _RANKS_AND_SIZES:
+    for rank, size in (*_RANKS_AND_SIZES, *_of_slurm(environment)):
         number, count = _number(environment, rank), _number(environment, size)
-        if rank == "SLURM_PROCID" and _number(environment, "SLURM_STEP_ID") >= _FIRST_SPECIAL_STEP:
-            continue
         if count > 1:
             yield Launched(f"{count} processes", size, _expression(rank), _expression(size))
         elif number >= max(count, 1):
             yield Launched("several processes", f"{rank}={number}", _expression(rank))
+
+
+def _of_slurm(environment: Mapping[str, str]) -> list[tuple[str, str]]:
+    """The two variables of a process that `srun` started; none in a batch script, which is one process.
+
+    SLURM_NTASKS alone proves nothing: in a batch script it is the number of tasks that the job may start.
+    """
+    if _number(environment, "SLURM_STEP_ID") >= _FIRST_SPECIAL_STEP:
+        return []
+    are_all_of_step = "SLURM_STEP_ID" in environment and "SLURM_STEP_NUM_TASKS" not in environment
+    return [("SLURM_PROCID", "SLURM_NTASKS" if are_all_of_step else "SLURM_STEP_NUM_TASKS")]
 
 
 def _torch_distributed() -> Launched | None:

@@ -26,6 +26,7 @@ SEVERAL = [
     (TASK, "8 processes (SLURM_STEP_NUM_TASKS)"),
     ({**TASK, "SLURM_PROCID": "5"}, "8 processes (SLURM_STEP_NUM_TASKS)"),
     ({**TASK, "SLURM_NTASKS": "16", "SLURM_STEP_NUM_TASKS": "2"}, "2 processes (SLURM_STEP_NUM_TASKS)"),
+    ({**BATCH, "SLURM_STEP_ID": "0"}, "8 processes (SLURM_NTASKS)"),
     ({**BATCH, "SLURM_PROCID": "1"}, "several processes (SLURM_PROCID=1)"),
     ({**TASK, "SLURM_PROCID": "1", "SLURM_STEP_NUM_TASKS": "1"}, "several processes (SLURM_PROCID=1)"),
 ]
