@@ -88,7 +88,7 @@ def test_an_input_that_cannot_be_read_is_found_before_an_earlier_run_is_touched(
     assert contents(out) == earlier
 
 
-@pytest.mark.parametrize("name", ["a::b.jsonl", "a,b.jsonl", "a, b.jsonl", "m.jsonl ", "simplecache::m.jsonl"])
+@pytest.mark.parametrize("name", ["a::b.jsonl", "a,b.jsonl", "a, b.jsonl", "simplecache::m.jsonl"])
 def test_a_manifest_is_read_whatever_its_name_looks_like(tmp_path, monkeypatch, name):
     monkeypatch.chdir(tmp_path)
     write(tmp_path / name)
