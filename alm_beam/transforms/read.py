@@ -40,7 +40,8 @@ class ReadManifests(beam.PTransform):
 
     Each line comes as a `ManifestLine`, with its file and byte offset (of the uncompressed bytes). The ranges to read,
     not what is in them, are spread over the workers, so a large file keeps all of them busy; a compressed one is one
-    range. A line that is too long, and a file that is no manifest at all, come as one line each, with a `fault`.
+    range. Blank lines are left out. A line that is too long, and a file that is no manifest at all, come as one line
+    each, with a `fault`.
 
     >>> import alm_beam.sample
     >>> with beam.Pipeline() as pipeline:
