@@ -35,6 +35,7 @@ URN = "alm_beam:env:forked_python:v1"
 """The environment, for Beam: a worker process of this kind."""
 
 _LOOK_AGAIN_SECONDS = 0.2
+_LONGEST_STOP_SECONDS = 2
 
 _waiting: list["_Fork"] = []
 _working: list["_ForkedWorkerHandler"] = []
@@ -90,7 +91,7 @@ def _broken_connections_untold() -> Iterator[None]:
         if not issubclass(thread.exc_type, grpc.RpcError):
             _fail_all("".join(traceback.format_exception_only(thread.exc_type, thread.exc_value)))
 
-    loggers = [logging.getLogger(module.__name__) for module in (data_plane, worker_handlers)]
+    loggers = [logging.getLogger(name) for name in (data_plane.__name__, worker_handlers.__name__, "grpc._server")]
     threading.excepthook = fail_all
     for logger in loggers:
         logger.addFilter(_is_no_broken_connection)
@@ -104,7 +105,8 @@ def _broken_connections_untold() -> Iterator[None]:
 
 def _is_no_broken_connection(record: logging.LogRecord) -> bool:
     kind = record.exc_info[0] if record.exc_info else None
-    return kind is None or not issubclass(kind, grpc.RpcError)
+    told = (grpc.RpcError, MemoryError, RuntimeError)  # RuntimeError: no thread can be started
+    return kind is None or not issubclass(kind, told)
 
 
 class _Fork:
@@ -183,6 +185,7 @@ def _serve(receiver: int) -> NoReturn:
             threading.Thread(target=lambda: (pipe.read(1), os._exit(0)), daemon=True).start()
             os.environ.update(json.loads(message))
             _quieten()
+            threading.excepthook = _tell_unless_broken
             sdk_worker_main.main([])
             code = 0
     except grpc.RpcError:
@@ -201,8 +204,14 @@ def _quieten() -> None:
         handler.setLevel(max(level, handler.level))
     logging.getLogger("apache_beam.options.pipeline_options").setLevel(logging.ERROR)
     for module in (sdk_worker_main, sdk_worker, data_plane):
-        logging.getLogger(module.__name__).setLevel(logging.CRITICAL)
+        logging.getLogger(module.__name__).setLevel(logging.CRITICAL + 1)
     vars(sdk_worker)["print"] = _drop
+
+
+def _tell_unless_broken(thread: threading.ExceptHookArgs) -> None:
+    """Tells what ended a thread, unless that is a broken connection: the parent tells why."""
+    if not issubclass(thread.exc_type, grpc.RpcError):
+        threading.__excepthook__(thread)
 
 
 def _drop(*_: object, **__: object) -> None:
@@ -224,6 +233,12 @@ class _Requests:
 
     def close(self) -> None:
         self._connection.close()
+
+    def close_in_time(self) -> None:
+        """Closes it, and waits for the thread that reads it, but not for ever."""
+        self._connection.push(worker_handlers.BeamFnControlServicer._DONE_MARKER)
+        if self._connection._read_thread.ident is not None:
+            self._connection._read_thread.join(_LONGEST_STOP_SECONDS)
 
     def error(self) -> str | None:
         """What an answer since the last call complains of."""
@@ -274,6 +289,11 @@ class _ForkedWorkerHandler(worker_handlers.GrpcWorkerHandler):
         self._watch.start()
 
     def close(self) -> None:
+        if sys.exc_info()[1] is not None:  # the run has failed, perhaps because no thread can be started
+            self.stop_worker()
+            self.control_conn.close_in_time()
+            self._grpc_server.close = lambda: _stop_in_time(self._grpc_server)
+            return
         try:
             super().close()
         except Exception:
@@ -294,6 +314,14 @@ class _ForkedWorkerHandler(worker_handlers.GrpcWorkerHandler):
             error = error or self._fork.death() or self.control_conn.error()
             if error is not None:
                 _fail_all(error)
+
+
+def _stop_in_time(server: worker_handlers.GrpcServer) -> None:
+    """Stops it as its own `close` does, which waits for ever for calls that no thread could be started to answer."""
+    server.control_handler.done()
+    servers = (server.control_server, server.data_server, server.state_server, server.logging_server)
+    for stopped in [each.stop(0) for each in servers]:
+        stopped.wait(_LONGEST_STOP_SECONDS)
 
 
 def _fail_all(error: str) -> None:

@@ -1,5 +1,6 @@
 """The runner of a plain `alm-beam windows`: Beam's own local one, in this process or in one for each core."""
 
+import math
 import os
 
 from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions
@@ -15,14 +16,29 @@ from alm_beam.storage.connections import close_connections
 _BYTES_PER_WORKER = 8 << 20
 """Of manifests: with less for each, starting another worker takes longer than it saves."""
 
+_ADDRESSES_FOR_WORKERS = 4 << 30
+"""Of a process, in bytes: the threads that serve workers reserve more than 1 GiB, of which they use little."""
+
 
 def use_all_cores(options: PipelineOptions, input_bytes: int) -> None:
-    """Sets the options to as many worker processes as there are cores, if the input is large enough for several."""
+    """Sets the options to as many worker processes as there are cores, if the input is large enough for several.
+
+    Where a limit (ulimit -v) leaves too few addresses for that, it stays one.
+    """
     close_connections()
-    workers = min(_cores(), input_bytes // _BYTES_PER_WORKER) if forked.can_fork() else 1
+    can_serve_workers = forked.can_fork() and _addresses() >= _ADDRESSES_FOR_WORKERS
+    workers = min(_cores(), input_bytes // _BYTES_PER_WORKER) if can_serve_workers else 1
     if workers > 1:
         direct = options.view_as(DirectOptions)
         direct.direct_running_mode, direct.direct_num_workers = "multi_processing", workers
+
+
+def _addresses() -> float:
+    """The bytes of addresses that this process may use."""
+    import resource  # which not every system has
+
+    allowed, _ = resource.getrlimit(resource.RLIMIT_AS)
+    return math.inf if allowed == resource.RLIM_INFINITY else allowed
 
 
 def _cores() -> int:

@@ -140,6 +140,42 @@ def test_a_limit_of_the_machine_is_told_in_one_line_and_the_earlier_run_stays(tm
     assert {path: path.read_bytes() for path in (tmp_path / "out").rglob("*") if path.is_file()} == before
 
 
+@pytest.mark.parametrize("threads", [0, 4, 9, 13])
+def test_a_run_ends_where_a_limit_of_memory_lets_no_thread_start(tmp_path, threads):
+    write_sample(str(tmp_path / "in"), recordings=60, seed=5)
+    code = f"""
+import sys, threading
+from alm_beam.cli.main import command
+from alm_beam.runners import forked
+start, left, pid = threading.Thread.start, [{threads}], forked.os.getpid()
+def start_if_any_is_left(thread):
+    if forked._working and forked.os.getpid() == pid:
+        left[0] -= 1
+        if left[0] < 0:
+            raise RuntimeError("can't start new thread")
+    start(thread)
+threading.Thread.start = start_if_any_is_left
+command()
+"""
+    flags = [f"--input={tmp_path / 'in'}", f"--output={tmp_path / 'out'}", *TWO_WORKERS]
+    process = subprocess.run(
+        [sys.executable, "-c", code, "windows", *flags], capture_output=True, text=True, timeout=600
+    )
+    assert process.returncode == 1
+    assert process.stderr.count("\n") <= 2, process.stderr  # the other is a warning of Beam's when it is imported
+    assert "is not complete: out of memory (can't start new thread); give fewer" in process.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize(("gigabytes", "workers"), [(1.5, 1), (64, 2)])
+def test_where_addresses_are_limited_there_is_one_process(monkeypatch, gigabytes, workers):
+    monkeypatch.setattr(forked, "can_fork", lambda: True)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (int(gigabytes * (1 << 30)), resource.RLIM_INFINITY))
+    options = PipelineOptions([])
+    local.use_all_cores(options, 1 << 40)
+    assert options.view_as(DirectOptions).direct_num_workers == workers
+
+
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_workers_end_with_the_run(tmp_path, sent):
     with long_run(tmp_path) as (process, workers):
