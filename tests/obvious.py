@@ -70,7 +70,7 @@ def candidates(entry: dict[str, Any], config: WindowConfig) -> dict[str, Any]:
                     break
                 segment = _cut(segment, limit)
                 too_many = _too_many(_speakers([*gathered, segment]), config)
-                if config.drop_empty_truncations and not segment["words"] and not too_many:
+                if config.drop_empty_truncations and segment["end"] <= segment["start"] and not too_many:
                     break
                 found["truncations"] += 1
             if _too_many(_speakers([*gathered, segment]), config):
@@ -108,7 +108,7 @@ def all_windows(entry: dict[str, Any], config: WindowConfig) -> list[tuple[list[
                 if not config.truncation or gathered[-1]["start"] >= limit:
                     break
                 gathered[-1] = _cut(gathered[-1], limit)
-                if config.drop_empty_truncations and not gathered[-1]["words"]:
+                if config.drop_empty_truncations and gathered[-1]["end"] <= gathered[-1]["start"]:
                     break
             seconds = _speakers(gathered)
             if (

@@ -39,8 +39,7 @@ def findings_of(kept: KeptWindows, config: EntryConfig) -> Counter[str]:
         found[Finding.UNORDERED_RECORDING.value] = 1
     if 0 in recording.bandwidths:
         found[Finding.NO_BANDWIDTH.value] = recording.bandwidths.count(0)
-    truncations = map(kept.candidates.columns.truncations.__getitem__, kept.indices)
-    empty = sum(truncation is not None and truncation.is_empty for truncation in truncations)
+    empty = _empty_truncations(kept)
     if empty:
         found[Finding.EMPTY_TRUNCATION.value] = empty
     if kept.candidates.relative_words:
@@ -57,6 +56,15 @@ def findings_of(kept: KeptWindows, config: EntryConfig) -> Counter[str]:
         if _span(recording) < kept.candidates.config.min_duration:
             found[Finding.SHORT_RECORDING.value] = 1
     return found
+
+
+def _empty_truncations(kept: KeptWindows) -> int:
+    """How many of the kept windows end with a segment of no length, because truncation left nothing in its time."""
+    columns, starts = kept.candidates.columns, kept.candidates.recording.starts
+    return sum(
+        truncation is not None and truncation.end <= starts[columns.stops[index] - 1]
+        for index, truncation in zip(kept.indices, map(columns.truncations.__getitem__, kept.indices))
+    )
 
 
 def _windows_outside_audio(kept: KeptWindows) -> int:

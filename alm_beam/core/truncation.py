@@ -119,11 +119,6 @@ class Truncation:
     kept: str | SegmentWords | None = None
 
     @property
-    def is_empty(self) -> bool:
-        """Whether no word is kept: the segment has no text and no length."""
-        return self.kept is None
-
-    @property
     def text(self) -> str:
         """The kept words, joined by spaces."""
         kept = self.kept

@@ -4,8 +4,8 @@ Each segment of enough bandwidth starts a candidate. The candidate adds the foll
 
 * of low bandwidth,
 * that ends more than the maximum duration after the candidate's start (truncation may shorten it at a word end; it is
-  then the window's last segment; where that would leave no word of it, `drop_empty_truncations` ends the candidate
-  before it), or
+  then the window's last segment; where no word of it would be left that ends after its start,
+  `drop_empty_truncations` ends the candidate before it), or
 * that is `no-speaker`, or adds one speaker too many.
 
 The candidate is a window if it lasts target ± tolerance and has at least two segments and enough speakers. The windows
@@ -241,7 +241,7 @@ def _grow(recording: Recording, config: WindowConfig) -> _Growth:
             growth.truncations += 1
             if after < speaker_limit:
                 truncation = truncator.truncate(after, start + max_duration)
-                if keeps_empty or not truncation.is_empty:
+                if keeps_empty or truncation.end > starts[after]:
                     stop, end = after + 1, truncation.end
                 else:
                     truncation = None

@@ -9,7 +9,7 @@ from alm_beam.core.losses import Finding, LossReason, LossStats
 _MET = {
     Finding.UNORDERED_RECORDING: "{} had segments out of the order of time; windows follow the order of the manifest, "
     "so sort the segments by start|recording",
-    Finding.EMPTY_TRUNCATION: "{} of which truncation left no word ended windows, as segments of no length; "
+    Finding.EMPTY_TRUNCATION: "{} of which truncation left no word in time ended windows, as segments of no length; "
     "--drop_empty_truncations ends such windows before them|segment",
     Finding.RELATIVE_WORD_TIMES: "{} had words that all end before the segment starts; word times have to "
     "count from the start of the recording, so add the segment's start to them|segment",

@@ -98,7 +98,7 @@ def test_many_long_texts_are_joined_when_they_are_read(monkeypatch):
     joined = Truncator(recording_of(entry))
     for limit in (-1, 3, 5.05, 2, 19.9):
         one, other = held.truncate(0, limit), joined.truncate(0, limit)
-        assert (one.end, one.text, one.is_empty) == (other.end, other.text, other.is_empty)
+        assert (one.end, one.text) == (other.end, other.text)
         assert one.text.split() == [f"w{index}" for index in range(200) if index / 10 <= limit]
     assert not isinstance(joined.truncate(0, 19.9).kept, str)
 
@@ -122,7 +122,8 @@ def test_words_that_count_from_the_segments_start_are_counted(words, count):
     assert found[Finding.RELATIVE_WORD_TIMES.value] == count
 
 
-EMPTY = (None, [], [timed(13)], "good", "missing")
+EMPTY = (None, [], [timed(13)], "good", "missing", [timed(9)], [timed(8.9), timed(13)])
+"""Words of a segment from 9 to 14 s of which truncation at up to 12.5 s leaves nothing after its start."""
 
 
 @pytest.mark.parametrize("words", EMPTY)
@@ -135,7 +136,7 @@ def test_a_segment_that_keeps_words_or_whose_window_is_dropped_is_no_empty_trunc
     kept = filter_overlaps(built(segment(0, 8), segment(9, 14, "b", words=[timed(10)])))
     assert not findings_of(kept, EntryConfig())
     two = built(segment(0, 4), segment(0.5, 9, "b"), segment(9, 14, "a"))
-    assert [truncation.is_empty for truncation in two.columns.truncations] == [True, True]
+    assert [window.is_truncated for window in two] == [True, True]
     kept = filter_overlaps(two, OverlapConfig(0))
     assert (len(kept), findings_of(kept, EntryConfig())[Finding.EMPTY_TRUNCATION.value]) == (1, 1)
 
