@@ -5,7 +5,9 @@ import re
 from contextlib import suppress
 
 from alm_beam.storage.connections import NO_OPTIONS, StorageOptions
+from alm_beam.storage.discovery import find_manifests
 from alm_beam.storage.paths import info_of, is_local, located
+from alm_beam.storage.search import is_glob
 
 _URL = re.compile(r"\s*[a-zA-Z][-a-zA-Z0-9+._]*://")
 
@@ -16,8 +18,8 @@ _MAX_COMMAS = 8
 def paths_in(text: str, options: StorageOptions = NO_OPTIONS) -> list[str]:
     """The paths and URLs in comma-separated text.
 
-    A file or folder with commas in its name is taken by that name if it is there; the longest such name comes first.
-    In a glob, `?` matches a comma.
+    A file or folder with commas in its name is taken by that name if it is there, and a glob with commas if it matches
+    a file; the longest such name comes first.
 
     Args:
         text: the text.
@@ -46,6 +48,8 @@ def _count_in_first_name(parts: list[str], options: StorageOptions) -> int:
 
 def _exists(name: str, options: StorageOptions) -> bool:
     with suppress(Exception):  # what is wrong with it shows when it is read
+        if is_glob(name):
+            return bool(find_manifests([name], options))
         place = located(name, options)
         return os.path.lexists(place.path) if is_local(place.fs) else info_of(place.fs, place.path) is not None
     return False
