@@ -266,7 +266,7 @@ class TestStatistics:
 
     def test_beams_metrics_show_the_same_under_the_same_names(self, tmp_path):
         write_sample(str(tmp_path / "in.jsonl"), recordings=20, seed=3, hostile=True)
-        write(tmp_path / "bad.jsonl", b"{\n[]\n")
+        write(tmp_path / "bad.jsonl", b"[]\n{\n")
         inputs = (str(tmp_path / "in.jsonl"), str(tmp_path / "bad.jsonl"))
         out = str(tmp_path / "out")
         config = JobConfig(inputs, out, overlap=OverlapConfig(compare_selection=True), max_reject_fraction=1)

@@ -108,6 +108,6 @@ def test_the_loader_may_be_made_by_a_module_of_the_working_folder(cuts, here, bi
 def test_a_loader_that_is_not_there_is_named(cuts, here, bin_folder, loader, why):
     (here / "mine.py").write_text("")
     code, out = check_loader(here, [str(bin_folder / "alm-beam")], [ROOT], cuts, f"--loader={loader}")
-    assert code == 1
+    assert code == 2
     assert out.startswith("alm-beam check-loader: error: ")
     assert why in out
