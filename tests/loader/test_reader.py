@@ -1,8 +1,11 @@
 """Windows by row: on disk and in a store, each compared with its key; what cannot be read is said to be."""
 
+import json
 import os
 import pickle
 import random
+import subprocess
+import sys
 
 import fsspec
 import numpy as np
@@ -141,24 +144,31 @@ def test_from_a_store(store, cuts):
     assert there.window((0, 5)) == here.window((0, 5))
 
 
+BOTH_SIDES = """
+import json, os, sys
+from alm_beam.loader import Partition, WindowLoader
+loader = WindowLoader(sys.argv[1], storage_options=json.loads(sys.argv[2]))
+whole = [window["id"] for window in loader]
+begun = iter(loader)
+next(begun)
+readable, writable = os.pipe()
+child = os.fork()
+if not child:
+    loader.partition = Partition(1, 2)
+    loader.set_epoch(0)
+    os.write(writable, json.dumps([window["id"] for each in (loader, begun) for window in each]).encode())
+    os._exit(0)
+os.waitpid(child, 0)
+os.close(writable)
+following = [window["id"] for window in begun]
+assert json.loads(os.read(readable, 1 << 16)) == whole[1::2] + following
+"""
+"""It runs in a process of its own: other tests leave threads of gRPC, with which no process may fork."""
+
+
 def test_from_a_store_on_both_sides_of_a_fork(store, cuts):
-    loader = WindowLoader(uploaded(store, cuts), storage_options=store.options)
-    whole = [window["id"] for window in loader]
-    begun = iter(loader)
-    following = [next(begun)["id"]]
-    readable, writable = os.pipe()
-    child = os.fork()
-    if not child:
-        try:
-            loader.partition = Partition(1, 2)
-            loader.set_epoch(0)
-            os.write(writable, "\n".join(window["id"] for windows in (loader, begun) for window in windows).encode())
-        finally:
-            os._exit(0)
-    os.waitpid(child, 0)
-    os.close(writable)
-    following += [window["id"] for window in begun]
-    assert os.read(readable, 1 << 16).decode().split("\n") == whole[1::2] + following[1:]
+    url = uploaded(store, cuts)
+    subprocess.run([sys.executable, "-c", BOTH_SIDES, url, json.dumps(store.options)], check=True)
 
 
 def test_a_part_of_a_store_is_fetched_and_near_lines_together(s3, tmp_path):
