@@ -289,7 +289,7 @@ class _ForkedWorkerHandler(worker_handlers.GrpcWorkerHandler):
         self._watch.start()
 
     def close(self) -> None:
-        if sys.exc_info()[1] is not None:  # the run has failed, perhaps because no thread can be started
+        if _is_lack_of_threads(sys.exc_info()[1]):
             self.stop_worker()
             self.control_conn.close_in_time()
             self._grpc_server.close = lambda: _stop_in_time(self._grpc_server)
@@ -314,6 +314,10 @@ class _ForkedWorkerHandler(worker_handlers.GrpcWorkerHandler):
             error = error or self._fork.death() or self.control_conn.error()
             if error is not None:
                 _fail_all(error)
+
+
+def _is_lack_of_threads(error: BaseException | None) -> bool:
+    return isinstance(error, MemoryError) or "can't start new thread" in str(error)
 
 
 def _stop_in_time(server: worker_handlers.GrpcServer) -> None:
