@@ -20,12 +20,14 @@ from alm_beam.core.parameters import (
     MOST,
     Choice,
     Folder,
+    Limits,
     Names,
     Number,
     Parameter,
     Paths,
     SecretObject,
     Switch,
+    Text,
     Whole,
     parameters_of,
 )
@@ -96,12 +98,14 @@ def _default_in_page(parameter: Parameter) -> str:
         return "required"
     if isinstance(parameter, Switch):
         return default_words(parameter)
+    if parameter.without:
+        return parameter.without
     return f"`{default_words(parameter)}`" if default_words(parameter) else "none"
 
 
 def _meaning(parameter: Parameter) -> str:
     """The help as a sentence and, where it does not follow from it, what a value must be."""
-    is_stated = isinstance(parameter, (Switch, Choice, Paths, Folder, Names))
+    is_stated = isinstance(parameter, (Switch, Choice, Paths, Folder, Names, Text))
     return _sentence(parameter.help) + ("" if is_stated else " " + _sentence(parameter.allowed))
 
 
@@ -121,10 +125,12 @@ def metadata() -> str:
     return json.dumps(template, indent=2) + "\n"
 
 
+_LIMIT = r" *[^,= ][^,]*= *-?([0-9]+(\.[0-9]*)?|\.[0-9]+) *"
 _URL = "[A-Za-z][A-Za-z0-9+.-]*://"
 
 _NUMBER_PATTERNS = {
     "above 0": r"^(0*[1-9][0-9]*(\.[0-9]+)?|0*\.0*[1-9][0-9]*)$",
+    "above 0 to 1": r"^(0*\.0*[1-9][0-9]*|0*1(\.0+)?)$",
     "from 0 to 1000000000": r"^[0-9]{1,9}(\.[0-9]+)?$",
     "from 0 to 100": r"^([0-9]{1,2}(\.[0-9]+)?|100(\.0+)?)$",
     "from 0 to 1": r"^(0|0?\.[0-9]+|1(\.0+)?)$",
@@ -169,8 +175,10 @@ def _dataflow_kind(parameter: Parameter) -> tuple[str, str]:
             return "TEXT", f"^{_URL}.+$"
         case SecretObject():
             return "TEXT", "^ *[{].*[}] *$"
-        case Names():
+        case Names() | Text():
             return "TEXT", ""
+        case Limits():
+            return "TEXT", f"^{_LIMIT}(,{_LIMIT})*$"
     raise TypeError(f"Dataflow's type for {parameter} is not stated")
 
 
@@ -178,7 +186,8 @@ def _range(parameter: Number) -> str:
     if isinstance(parameter, Whole):
         return f"whole from {parameter.at_least}"
     if parameter.above is not None:
-        return f"above {parameter.above}"
+        to = "" if parameter.at_most == MOST else f" to {parameter.at_most}"
+        return f"above {parameter.above}{to}"
     to = parameter.at_most if parameter.below is None else f"less than {parameter.below}"
     return f"from {parameter.at_least} to {to}"
 
@@ -188,8 +197,8 @@ def _for_form(parameter: Parameter, warning: str) -> str:
     text = _sentence(parameter.help)
     if isinstance(parameter, Number):
         text += " " + _sentence(parameter.allowed)
-    if parameter.follows:
-        text += f" Without a value: {parameter.follows}."
+    if parameter.follows or parameter.without:
+        text += f" Without a value: {parameter.follows or parameter.without}."
     return f"{text} {warning}" if parameter.is_secret else text
 
 
@@ -235,7 +244,7 @@ def _airflow_param(parameter: Parameter) -> tuple[str, Any, Mapping[str, str]]:
             return "_text", default, {"enum": f"[{', '.join(map(_quoted, options))}]"}
         case Names():
             return "_text", parameter.default_text, {}
-        case SecretObject():
+        case SecretObject() | Text() | Limits():
             return "_text", None, {"**": "**OPTIONAL_TEXT"}
     raise TypeError(f"Airflow's type for {parameter} is not stated")
 
@@ -248,7 +257,7 @@ def _number_schema(parameter: Number) -> dict[str, str]:
         "exclusiveMaximum": parameter.below,
     }
     schema = {key: repr(end) for key, end in ends.items() if end is not None}
-    return {"type": '["null", "number"]', **schema} if parameter.follows else schema
+    return {"type": '["null", "number"]', **schema} if parameter.follows or parameter.without else schema
 
 
 def _quoted(text: str) -> str:

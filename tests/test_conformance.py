@@ -4,8 +4,9 @@ import json
 
 import pytest
 
-from alm_beam.cli.flags import job_config, windows_parser
+from alm_beam.cli.flags import job_config, job_parser
 from alm_beam.cli.windows import main as run
+from alm_beam.core.config import JobConfig
 from alm_beam.core.entries import serialise_entry
 from alm_beam.core.manifest import ManifestLine, parse_recording
 from alm_beam.core.overlap import filter_overlaps
@@ -15,8 +16,8 @@ from tests.conformance import SHARED, all_cases, entries_by_path, flags_of, read
 
 @pytest.mark.parametrize(("folder", "case"), all_cases())
 def test_pure_functions(folder, case):
-    parser = windows_parser("test")
-    config = job_config(parser, parser.parse_args(["--input=x", "--output=y", *flags_of(case["params"])]))
+    parser = job_parser("test", "", JobConfig)
+    config = job_config(parser, parser.parse_args(["--input=x", "--output=y", *flags_of(case["params"])]), JobConfig)
     written = []
     for line in read_lines(folder / case["input"]):
         candidates = build_windows(parse_recording(ManifestLine("m", 0, line)), config.windows)

@@ -10,15 +10,17 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "alm_beam"
 FLOORS = {
     "core": {"core"},
+    "formats": {"formats", "core"},
     "storage": {"storage", "core"},
+    "audio": {"audio", "core", "storage"},
     "runners": {"runners", "storage"},
     "loader": {"loader", "storage", "core"},
-    "transforms": {"transforms", "core", "storage", "runners"},
+    "transforms": {"transforms", "core", "audio", "storage", "runners"},
     "report": {"report", "core", "storage"},
     "sample": {"storage"},
-    "jobs": {"jobs", "core", "storage", "runners", "transforms", "report", "cli"},
+    "jobs": {"jobs", "core", "formats", "audio", "storage", "runners", "transforms", "report", "cli"},
     "__main__": {"cli"},
-    "cli": {"cli", "sample", "jobs", "core", "storage", "report", "loader"},
+    "cli": {"cli", "sample", "jobs", "core", "formats", "audio", "storage", "report", "loader"},
 }
 BEAM = {"transforms", "runners", "jobs"}
 MODULES = sorted(path.relative_to(PACKAGE.parent) for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")

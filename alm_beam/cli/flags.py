@@ -5,15 +5,18 @@ import difflib
 import re
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
-from alm_beam.core.config import GROUPS, PARAMETERS, ConfigError, JobConfig
+from alm_beam.core.config import PARAMETERS, ConfigError
 from alm_beam.core.parameters import Parameter, Paths, Switch, Whole, parameters_of, split_at_commas
+from alm_beam.core.run_config import RunConfig
 from alm_beam.core.text import visible
 from alm_beam.storage.secrets import redacted, shown
 
 if TYPE_CHECKING:
     from alm_beam.storage.connections import StorageOptions
+
+_Config = TypeVar("_Config", bound=RunConfig)
 
 _EPILOG = """\
 Any flag of Apache Beam may follow: --runner (without it the job runs here, on all cores if the input is large enough),
@@ -97,42 +100,50 @@ class FlagParser(argparse.ArgumentParser):
             self.error(f"unknown argument {flag[0]}" + (f" (did you mean {nearest[0]}?)" if nearest else ""))
 
 
-def windows_parser(prog: str) -> FlagParser:
-    """The parser of the main job's flags. It leaves those that it does not know to the caller: they may be Beam's.
+def job_parser(prog: str, description: str, config: type[RunConfig]) -> FlagParser:
+    """The parser of a job's flags. It leaves those that it does not know to the caller: they may be Beam's.
 
     What it gives are the texts of the flags, of those alone that are there; `job_config` makes values of them.
+
+    Args:
+        prog: the command's name in messages.
+        description: what the command does, for help.
+        config: the configuration of the job.
     """
-    parser = FlagParser(
-        prog=prog, description="Builds training windows from manifests of diarized recordings.", epilog=_EPILOG
-    )
-    for title, config in GROUPS.items():
-        group = parser.add_argument_group(title)
-        for name, parameter in parameters_of(config).items():
-            group.add_argument(
-                f"--{name}",
-                action=_action(parameter),
-                required=parameter.is_required,
-                default=argparse.SUPPRESS,
-                metavar=parameter.metavar,
-                help=_help(parameter).replace("%", "%%"),
-            )
+    parser = FlagParser(prog=prog, description=description, epilog=_EPILOG)
+    for title, part in config.groups().items():
+        add_flags(parser.add_argument_group(title), parameters_of(part).values())
     return parser
 
 
-def job_config(parser: FlagParser, flags: argparse.Namespace) -> JobConfig:
+def add_flags(group: "argparse._ActionsContainer", parameters: Iterable[Parameter]) -> None:
+    """Adds a flag for each of the parameters, which keeps the text that it is given, or nothing."""
+    for parameter in parameters:
+        group.add_argument(
+            f"--{parameter.name}",
+            action=_action(parameter),
+            required=parameter.is_required,
+            default=argparse.SUPPRESS,
+            metavar=parameter.metavar,
+            help=_help(parameter).replace("%", "%%"),
+        )
+
+
+def job_config(parser: FlagParser, flags: argparse.Namespace, config: type[_Config]) -> _Config:
     """The configuration that the flags state. Ends the process where one is out of its range."""
     texts: dict[str, str | list[str]] = vars(flags)
+    parameters = config.every_parameter()
     given: dict[str, Any] = {}
     for name, text in texts.items():
         try:
-            given |= {name: PARAMETERS[name].parse(text)} if isinstance(text, str) else {}
+            given |= {name: parameters[name].parse(text)} if isinstance(text, str) else {}
         except ValueError as error:
             parser.error(f"--{name}: {error}")
     for name, several in texts.items():
         if isinstance(several, list):
             given[name] = [path for text in several for path in _paths_in(text, given.get("storage_options"))]
     try:
-        return JobConfig.of(given)
+        return config.of(given)
     except ConfigError as error:
         parser.refuse(error)
 
@@ -154,7 +165,7 @@ def default_words(parameter: Parameter) -> str:
     """The default of a parameter, as help and docs state it; empty where there is none."""
     if isinstance(parameter, Switch):
         return "on" if parameter.default else "off"
-    return f"--{parameter.follows}" if parameter.follows else parameter.default_text or ""
+    return f"--{parameter.follows}" if parameter.follows else parameter.default_text or parameter.without
 
 
 def _help(parameter: Parameter) -> str:

@@ -4,12 +4,14 @@ import logging
 from collections.abc import Sequence
 from contextlib import suppress
 
-from alm_beam.cli.flags import job_config, windows_parser
+from alm_beam.cli.flags import job_config, job_parser
 from alm_beam.cli.output import failed, outlets
 from alm_beam.core.config import ConfigError, JobConfig
 from alm_beam.core.errors import RunError, StatisticsError
 from alm_beam.core.text import visible
 from alm_beam.storage.secrets import redacted, shown
+
+_DESCRIPTION = "Builds training windows from manifests of diarized recordings."
 
 
 def main(argv: Sequence[str] | None = None, prog: str = "build_windows.py") -> int:
@@ -30,9 +32,9 @@ def main(argv: Sequence[str] | None = None, prog: str = "build_windows.py") -> i
 
 
 def _exit_code(argv: Sequence[str] | None, prog: str) -> int:
-    parser = windows_parser(prog)
+    parser = job_parser(prog, _DESCRIPTION, JobConfig)
     flags, others = parser.parse_known_args(argv)
-    config = job_config(parser, flags)
+    config = job_config(parser, flags, JobConfig)
     logging.disable(logging.WARNING)  # Beam warns, while it is imported, of extras that are not needed here
     try:
         from alm_beam.jobs import launch

@@ -3,27 +3,22 @@
 What a parameter means, its unit and its range stand in its field; see `alm_beam.core.parameters`.
 """
 
-import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import ClassVar
 
-from alm_beam.core.parameters import (
-    HIDDEN,
-    ConfigError,
-    Folder,
-    Parameter,
-    Paths,
-    about,
-    check_fields,
+from alm_beam.core.parameter_fields import (
     choice,
+    limits,
+    max_line_bytes,
     names,
     number,
-    parameters_of,
-    secret_object,
+    optional_text,
     switch,
     whole,
 )
+from alm_beam.core.parameters import ConfigError, Parameter, check_fields, parameters_of
+from alm_beam.core.run_config import RunConfig
 
 __all__ = [
     "ALL",
@@ -35,6 +30,7 @@ __all__ = [
     "ConfigError",
     "EntryConfig",
     "JobConfig",
+    "ManifestConfig",
     "OverlapConfig",
     "WindowConfig",
 ]
@@ -46,6 +42,47 @@ GREEDY, MOST_AUDIO = "greedy", "most_audio"
 """How the kept windows are chosen."""
 
 _PERCENT = 100.0
+
+
+@dataclass(frozen=True)
+class ManifestConfig:
+    """How an entry of a manifest is read, where it does not state everything, or states it in another way.
+
+    >>> ManifestConfig(speaker_separator="")
+    Traceback (most recent call last):
+        ...
+    alm_beam.core.parameters.ConfigError: speaker_separator=: must be a text that is not empty
+
+    Raises:
+        ConfigError: a value is out of its range.
+    """
+
+    default_sample_rate: float | None = number(
+        None,
+        "sample rate of the entries that state none",
+        label="Sample rate where none is stated",
+        unit="Hz",
+        above=0,
+        without="they are rejected",
+    )
+    default_bandwidth: float = number(
+        0, "bandwidth of the segments that state none", label="Bandwidth where none is stated", unit="Hz", at_least=0
+    )
+    skip_no_speaker: bool = switch(
+        False,
+        "leave out the segments labelled `no-speaker`, before windows are built; otherwise they end windows",
+        label="Leave out segments labelled no-speaker",
+    )
+    speaker_separator: str | None = optional_text(
+        "what stands between the speakers in a label that names several of them, a comma for example; each of them "
+        "then speaks in the segment, and `no-speaker` among them does not count",
+        label="Separator of speakers in a label",
+        metavar="TEXT",
+        without="a label names one speaker",
+    )
+
+    def __post_init__(self) -> None:
+        check_fields(self)
 
 
 @dataclass(frozen=True)
@@ -101,6 +138,47 @@ class WindowConfig:
         False,
         "end a window before a segment of which truncation would leave no word, instead of with it",
         label="End windows before segments that would be empty",
+    )
+    max_gap: float | None = number(
+        None,
+        "a window does not grow over a pause that is longer than this; a pause is the time from the latest end of its "
+        "segments so far to the next start",
+        label="Longest pause in a window",
+        unit="seconds",
+        at_least=0,
+        without="no limit",
+    )
+    min_speech: float = number(
+        0,
+        "smallest share of a window that at least one of its segments covers",
+        label="Minimum share of speech",
+        unit="fraction",
+        at_least=0,
+        at_most=1,
+    )
+    max_speaker_share: float = number(
+        1,
+        "largest share of a window's speech that the speaker who speaks longest may have",
+        label="Maximum share of one speaker",
+        unit="fraction",
+        above=0,
+        at_most=1,
+    )
+    min_metrics: tuple[tuple[str, float], ...] = limits(
+        "segments with a lower value of one of these metrics are in no window; a name is a path in a segment's "
+        "`metrics`, with dots, and of a list the smallest number counts",
+        label="Minimum of metrics",
+        without="no metric counts",
+    )
+    max_metrics: tuple[tuple[str, float], ...] = limits(
+        "segments with a higher value of one of these metrics are in no window; of a list the largest number counts",
+        label="Maximum of metrics",
+        without="no metric counts",
+    )
+    require_metrics: bool = switch(
+        False,
+        "segments that lack a metric of `min_metrics` or `max_metrics` are in no window, either",
+        label="Metrics have to be there",
     )
     candidates: str = choice(
         LONGEST,
@@ -216,21 +294,14 @@ class EntryConfig:
         "write the kept windows as Lhotse cuts, too, one per line, with an index for training",
         label="Write cuts and their index, too",
     )
-    max_line_bytes: int = whole(
-        1 << 30,
-        "longest line that is read or written, in bytes (uncompressed); what is longer is rejected",
-        label="Longest line",
-        at_least=1000,
-        at_most=10**12,
-        metavar="BYTES",
-    )
+    max_line_bytes: int = max_line_bytes()
 
     def __post_init__(self) -> None:
         check_fields(self)
 
 
 @dataclass(frozen=True)
-class JobConfig:
+class JobConfig(RunConfig):
     """Everything that a run of the main job is told.
 
     >>> config = JobConfig(input=("manifests/",), output="windows", windows=WindowConfig(target_window_duration=30))
@@ -243,120 +314,31 @@ class JobConfig:
         ConfigError: a value is out of its range.
     """
 
-    input: tuple[str, ...] = field(
-        metadata=about(
-            Paths(
-                help="a manifest, a folder (searched recursively for .jsonl and .json, also with .gz, .zst or .bz2) "
-                "or a glob, as a path or any fsspec URL; separate several by commas, or repeat the flag; a file that "
-                "is named twice is read twice",
-                label="Manifests",
-                metavar="PATH",
-                is_required=True,
-            )
-        )
-    )
-    output: str = field(
-        metadata=about(
-            Folder(
-                help="folder to write to, a path or any fsspec URL",
-                label="Output folder",
-                metavar="DIR",
-                is_required=True,
-            )
-        )
-    )
     windows: WindowConfig = WindowConfig()
     overlap: OverlapConfig = OverlapConfig()
     entry: EntryConfig = EntryConfig()
+    manifest: ManifestConfig = ManifestConfig()
     repeat_factor: int = whole(
         1,
         "read the input this many times over, for scale tests",
         label="Read the input so many times",
         at_least=1,
     )
-    num_shards: int = whole(
-        0,
-        "number of output shards; if it is not 0, a local runner holds the whole output in memory",
-        label="Number of output shards",
-        at_least=0,
-        zero="the runner decides",
-    )
-    overwrite: bool = switch(
-        False,
-        "replace a finished run in the output folder; without this, such a folder is refused",
-        label="Replace a finished run",
-    )
-    max_reject_fraction: float = number(
-        0.01,
-        "fail the run if more than this share of the entries cannot be used",
-        label="Greatest share of rejects",
-        unit="fraction",
-        at_least=0,
-        at_most=1,
-    )
-    storage_options: Mapping[str, Any] = secret_object(
-        'fsspec\'s options for the URLs: `{"<option>": value}`, or `{"<protocol>": {"<option>": value}}`; never shown',
-        label="Options of the filesystems",
-    )
+
+    parts: ClassVar[Mapping[str, tuple[str, type]]] = {
+        "manifest": ("entries", ManifestConfig),
+        "windows": ("windows", WindowConfig),
+        "overlap": ("overlapping windows", OverlapConfig),
+        "entry": ("output", EntryConfig),
+    }
 
     def __post_init__(self) -> None:
-        check_fields(self)
+        super().__post_init__()
         object.__setattr__(self, "overlap", self.overlap.for_windows(self.windows))
 
-    @classmethod
-    def of(cls, parameters: Mapping[str, Any]) -> "JobConfig":
-        """Makes a configuration from values by the names of their flags. A value that is not given has its default.
 
-        Values are Python's or a configuration file's: a set of names may be a list or comma-separated text, and so may
-        `input`. If `target_duration` is None, it is `target_window_duration`.
+GROUPS: Mapping[str, type] = JobConfig.groups()
+"""The configurations that hold the parameters of the main job, by the title under which help and docs list them."""
 
-        >>> JobConfig.of({"input": ["a.jsonl", "b.jsonl"], "output": "out", "drop_fields": "words,text"}).input
-        ('a.jsonl', 'b.jsonl')
-        >>> JobConfig.of({"input": "a.jsonl", "output": "out", "target_windw_duration": 60})
-        Traceback (most recent call last):
-        alm_beam.core.parameters.ConfigError: target_windw_duration: is no parameter (did you mean \
-target_window_duration?)
-
-        Raises:
-            ConfigError: a value is out of its range, a name is unknown, or `input` or `output` is missing.
-        """
-        for name in parameters.keys() - PARAMETERS.keys():
-            nearest = difflib.get_close_matches(name.lower(), PARAMETERS, n=1)
-            advice = f" (did you mean {nearest[0]}?)" if nearest else ""
-            raise ConfigError(name, HIDDEN, f"is no parameter{advice}")
-        for name, parameter in PARAMETERS.items():
-            if parameter.is_required and name not in parameters:
-                raise ConfigError(name, HIDDEN, f"is missing; it must be {parameter.allowed}")
-
-        def part(config: type) -> dict[str, Any]:
-            return {name: parameters[name] for name in parameters_of(config) if name in parameters}
-
-        return cls(
-            **part(cls),
-            windows=WindowConfig(**part(WindowConfig)),
-            overlap=OverlapConfig(**part(OverlapConfig)),
-            entry=EntryConfig(**part(EntryConfig)),
-        )
-
-    def parameters(self) -> dict[str, Any]:
-        """The values by the names of their flags, as `of` takes them. Those that may hold secrets are left out."""
-        return {
-            name: getattr(config, name)
-            for config in (self, self.windows, self.overlap, self.entry)
-            for name, parameter in parameters_of(type(config)).items()
-            if not parameter.is_secret
-        }
-
-
-GROUPS: Mapping[str, type] = {
-    "files": JobConfig,
-    "windows": WindowConfig,
-    "overlapping windows": OverlapConfig,
-    "output": EntryConfig,
-}
-"""The configurations that hold the parameters of a run, by the title under which help and docs list them."""
-
-PARAMETERS: Mapping[str, Parameter] = {
-    name: parameter for config in GROUPS.values() for name, parameter in parameters_of(config).items()
-}
-"""Every parameter of a run, by name."""
+PARAMETERS: Mapping[str, Parameter] = JobConfig.every_parameter()
+"""Every parameter of the main job, by name."""

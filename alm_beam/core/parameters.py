@@ -7,7 +7,7 @@ import json
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Set
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any, ClassVar
 
 from alm_beam.core.text import visible
@@ -64,6 +64,7 @@ class Parameter(ABC):
         is_required: whether a value must be given.
         default: the value where none is given; None where there is none to name, or where `follows` says it.
         follows: the parameter whose value is the default, if that is another parameter's.
+        without: what it means that there is no value, in words, for a parameter that may have none and has no default.
     """
 
     help: str
@@ -72,6 +73,7 @@ class Parameter(ABC):
     is_required: bool = False
     default: Any = None
     follows: str = ""
+    without: str = ""
     name: str = ""
 
     is_secret: ClassVar[bool] = False
@@ -88,8 +90,8 @@ class Parameter(ABC):
 
     def check(self, value: object) -> None:
         """Raises ConfigError if the value is not allowed."""
-        is_left_to_another = value is None and self.follows
-        if not is_left_to_another and not self.takes(value):
+        may_be_none = self.follows or self.without
+        if not (value is None and may_be_none) and not self.takes(value):
             raise ConfigError(self.name, HIDDEN if self.is_secret else value, f"must be {self.allowed}")
 
     def convert(self, value: Any) -> Any:
@@ -237,6 +239,57 @@ class Names(Parameter):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Text(Parameter):
+    """A text that is not empty."""
+
+    @property
+    def allowed(self) -> str:
+        """The values that are allowed, in words."""
+        return "a text that is not empty"
+
+    def takes(self, value: object) -> bool:
+        """Whether it is a text, and not empty."""
+        return isinstance(value, str) and value != ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits(Parameter):
+    """A number for each of some names, in an order; none by default."""
+
+    @property
+    def allowed(self) -> str:
+        """The values that are allowed, in words."""
+        return "names with a number each, as NAME=NUMBER, separated by commas; no name twice"
+
+    def takes(self, value: object) -> bool:
+        """Whether it is a tuple of pairs of a name and a number, with no name twice."""
+        if not isinstance(value, tuple) or not all(isinstance(each, tuple) and len(each) == 2 for each in value):
+            return False
+        are_limits = all(isinstance(name, str) and name and _is_finite(number) for name, number in value)
+        return are_limits and len(dict(value)) == len(value)
+
+    def convert(self, value: Any) -> Any:
+        """Text as of a flag, a mapping and a list of pairs become a tuple of pairs, and None an empty one."""
+        if value is None:
+            return ()
+        if isinstance(value, str):
+            return self.parse(value)
+        several = value.items() if isinstance(value, Mapping) else value
+        if not isinstance(several, (list, tuple)) and several is value:
+            return value
+        return tuple(tuple(each) if isinstance(each, (list, tuple)) else each for each in several)
+
+    def parse(self, text: str) -> Any:
+        """The pairs that the text states; the text itself where it states none."""
+        pairs = [part.rpartition("=") for part in split_at_commas(text)]
+        try:
+            limits = tuple((name.strip(), float(number)) for name, _, number in pairs)
+        except ValueError:
+            return text
+        return limits if self.takes(limits) else text
+
+
+@dataclass(frozen=True, kw_only=True)
 class Paths(Parameter):
     """One path or URL at least."""
 
@@ -306,67 +359,6 @@ class SecretObject(Parameter):
             raise ValueError(f"is not JSON ({error})") from None
 
 
-def number(
-    default: float | None,
-    text: str,
-    *,
-    label: str,
-    unit: str = "",
-    at_least: float | None = None,
-    above: float | None = None,
-    at_most: float = MOST,
-    below: float | None = None,
-    metavar: str = "",
-    follows: str = "",
-) -> Any:
-    """A field that holds a number. `unit` is seconds, Hz or fraction; `text` is its help."""
-    return _field(
-        Number(
-            help=text,
-            label=label,
-            metavar=metavar or unit.upper(),
-            default=default,
-            follows=follows,
-            unit=unit,
-            at_least=at_least,
-            above=above,
-            at_most=at_most,
-            below=below,
-        )
-    )
-
-
-def whole(
-    default: int, text: str, *, label: str, at_least: int, at_most: int = MOST, zero: str = "", metavar: str = "N"
-) -> Any:
-    """A field that holds a whole number. `zero` says what 0 means where it means something else than a count."""
-    return _field(
-        Whole(help=text, label=label, metavar=metavar, default=default, at_least=at_least, at_most=at_most, zero=zero)
-    )
-
-
-def switch(default: bool, text: str, *, label: str) -> Any:
-    """A field that holds True or False."""
-    return _field(Switch(help=text, label=label, metavar="true|false", default=default))
-
-
-def choice(default: str, text: str, *, label: str, options: tuple[str, ...]) -> Any:
-    """A field that holds one of a few words."""
-    return _field(Choice(help=text, label=label, metavar="|".join(options), default=default, options=options))
-
-
-def names(default: str, text: str, *, label: str) -> Any:
-    """A field that holds a frozenset of names; the default is comma-separated text."""
-    some = frozenset(split_at_commas(default))
-    return _field(Names(help=text, label=label, metavar="NAMES", default=some, written=default))
-
-
-def secret_object(text: str, *, label: str) -> Any:
-    """A field that holds a dict, empty by default, that neither repr nor errors show."""
-    parameter = SecretObject(help=text, label=label, metavar="JSON")
-    return field(default_factory=dict, repr=False, hash=False, metadata=about(parameter))
-
-
 def about(parameter: Parameter) -> Mapping[str, Parameter]:
     """The metadata of the parameter's field. Only a field without default has to spell it.
 
@@ -401,8 +393,8 @@ def split_at_commas(text: str) -> list[str]:
     return [part for part in map(str.strip, text.split(",")) if part]
 
 
-def _field(parameter: Parameter) -> Any:
-    return field(default=parameter.default, metadata=about(parameter))
+def _is_finite(value: object) -> bool:
+    return isinstance(value, (int, float)) and type(value) in (int, float) and abs(value) <= MOST
 
 
 def _text_of_path(value: Any) -> Any:

@@ -47,7 +47,11 @@ MANIFEST_SUFFIXES = (".jsonl", ".json")
 COMPRESSED_SUFFIXES = (".gz", ".zst", ".bz2")
 """Those that a folder is searched for. A file that is named, or matched by a glob, may be compressed otherwise."""
 
+_NO_MANIFESTS = r"rejects-\d+-of-\d+\.jsonl|(loss|measure|convert|shards)_stats\.json"
+"""What runs leave beside the manifests in their folders."""
+
 _IN_FOLDER = re.compile(
+    rf"(?!(?:{_NO_MANIFESTS})$)"
     rf".*({'|'.join(map(re.escape, MANIFEST_SUFFIXES))})({'|'.join(map(re.escape, COMPRESSED_SUFFIXES))})?",
     re.IGNORECASE | re.DOTALL,
 )
@@ -96,8 +100,9 @@ def find_manifests(
 
     A file is taken whatever its name. A folder is searched recursively for MANIFEST_SUFFIXES, compressed or not. A
     glob gives every file that it matches. Links are followed; what a folder or a glob finds by several of them, it
-    finds once. It passes over what is hidden (see `Search`), what a crashed run left in a temporary folder, and, with a
-    warning in the log, over pipes, sockets and devices.
+    finds once. Both pass over what is hidden (see `Search`), what a crashed run left in a temporary folder, and, with a
+    warning in the log, over pipes, sockets and devices. In a folder, the rejects and the statistics of a run are no
+    manifests.
 
     Each local file is opened, and of each remote input one.
 

@@ -79,6 +79,30 @@ FLAGS = {
         "never shown. Airflow shows it: keep secrets in the environment of its workers.",
         **OPTIONAL_TEXT,
     ),
+    "default_sample_rate": _number(
+        None,
+        "Sample rate of the entries that state none. A number of Hz above 0, at most 1000000000. Without a "
+        "value: they are rejected.",
+        type=["null", "number"],
+        exclusiveMinimum=0,
+    ),
+    "default_bandwidth": _number(
+        0,
+        "Bandwidth of the segments that state none. A number of Hz from 0 to 1000000000.",
+        minimum=0,
+    ),
+    "skip_no_speaker": Param(
+        False,
+        "Leave out the segments labelled `no-speaker`, before windows are built; otherwise they end windows.",
+        type="boolean",
+    ),
+    "speaker_separator": _text(
+        None,
+        "What stands between the speakers in a label that names several of them, a comma for example; each "
+        "of them then speaks in the segment, and `no-speaker` among them does not count. Without a value: "
+        "a label names one speaker.",
+        **OPTIONAL_TEXT,
+    ),
     "target_window_duration": _number(
         120.0,
         "How long a window should last. A number of seconds above 0, at most 1000000000.",
@@ -120,6 +144,45 @@ FLAGS = {
     "drop_empty_truncations": Param(
         False,
         "End a window before a segment of which truncation would leave no word, instead of with it.",
+        type="boolean",
+    ),
+    "max_gap": _number(
+        None,
+        "A window does not grow over a pause that is longer than this; a pause is the time from the latest "
+        "end of its segments so far to the next start. A number of seconds from 0 to 1000000000. Without a "
+        "value: no limit.",
+        type=["null", "number"],
+        minimum=0,
+    ),
+    "min_speech": _number(
+        0,
+        "Smallest share of a window that at least one of its segments covers. A fraction from 0 to 1.",
+        minimum=0,
+        maximum=1,
+    ),
+    "max_speaker_share": _number(
+        1,
+        "Largest share of a window's speech that the speaker who speaks longest may have. A fraction above "
+        "0, at most 1.",
+        exclusiveMinimum=0,
+        maximum=1,
+    ),
+    "min_metrics": _text(
+        None,
+        "Segments with a lower value of one of these metrics are in no window; a name is a path in a "
+        "segment's `metrics`, with dots, and of a list the smallest number counts. Without a value: no "
+        "metric counts.",
+        **OPTIONAL_TEXT,
+    ),
+    "max_metrics": _text(
+        None,
+        "Segments with a higher value of one of these metrics are in no window; of a list the largest "
+        "number counts. Without a value: no metric counts.",
+        **OPTIONAL_TEXT,
+    ),
+    "require_metrics": Param(
+        False,
+        "Segments that lack a metric of `min_metrics` or `max_metrics` are in no window, either.",
         type="boolean",
     ),
     "candidates": _text(

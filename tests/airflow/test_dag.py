@@ -91,6 +91,10 @@ def in_dag(name: str) -> dict[str, Any]:
 
 
 EDGES = {
+    "default_sample_rate": ([None, 8000, 44100.5], [0, -1]),
+    "default_bandwidth": ([0, 8000], [-1]),
+    "skip_no_speaker": ([True, False], ["maybe"]),
+    "speaker_separator": ([None, ",", " & "], [""]),
     "target_window_duration": ([0.001, 1_000_000_000], [0, -1, 1_000_000_001, None, "60"]),
     "tolerance": ([0, 0.999], [-0.001, 1]),
     "min_sample_rate": ([0, 44100.5], [-1, 1_000_000_001]),
@@ -99,6 +103,12 @@ EDGES = {
     "max_speakers": ([2, 1_000_000_000], [0, 2.5, 1_000_000_001]),
     "truncation": ([True, False], ["maybe", 1]),
     "drop_empty_truncations": ([True, False], ["maybe"]),
+    "max_gap": ([None, 0, 5], [-1]),
+    "min_speech": ([0, 1, 0.5], [-0.1, 1.1]),
+    "max_speaker_share": ([1, 0.8], [0, 1.1]),
+    "min_metrics": ([None, "pesq_squim=2.5,stoi_squim=0.8"], [2.5]),
+    "max_metrics": ([None, "wer.wer=0.3"], [0.3]),
+    "require_metrics": ([True, False], ["maybe"]),
     "candidates": (["longest", "all"], ["some", ""]),
     "selection": (["greedy", "most_audio"], ["best"]),
     "compare_selection": ([True, False], ["maybe"]),
@@ -122,11 +132,12 @@ def test_params_and_job_refuse_the_same_values():
     ]
     as_text = in_dag("_as_text")
     by_job = in_the_job(
-        "import json, sys; from alm_beam.cli.flags import job_config, windows_parser\n"
+        "import json, sys; from alm_beam.cli.flags import job_config, job_parser\n"
+        "from alm_beam.core.config import JobConfig\n"
         "def takes(name, text):\n"
-        "    parser = windows_parser('x')\n"
+        "    parser = job_parser('x', '', JobConfig)\n"
         "    flag = [] if text is None else [f'--{name}={text}']\n"
-        "    try: job_config(parser, parser.parse_args(['--input=i', '--output=o', *flag]))\n"
+        "    try: job_config(parser, parser.parse_args(['--input=i', '--output=o', *flag]), JobConfig)\n"
         "    except SystemExit: return False\n"
         "    return True\n"
         "print(json.dumps([takes(*each) for each in json.load(sys.stdin)]))",
@@ -200,10 +211,10 @@ def test_the_command_for_flink(monkeypatch, tmp_path):
     )
     taken = in_the_job(
         "import json, sys\n"
-        "from alm_beam.cli.flags import job_config, windows_parser\n"
+        "from alm_beam.cli.flags import job_config, job_parser; from alm_beam.core.config import JobConfig\n"
         "from alm_beam.jobs.launch import parsed_options\n"
-        "parser = windows_parser('x'); flags, others = parser.parse_known_args(json.load(sys.stdin))\n"
-        "job_config(parser, flags); options = parsed_options(others)[0].get_all_options(drop_default=True)\n"
+        "parser = job_parser('x', '', JobConfig); flags, others = parser.parse_known_args(json.load(sys.stdin))\n"
+        "job_config(parser, flags, JobConfig); options = parsed_options(others)[0].get_all_options(drop_default=True)\n"
         "print(json.dumps({name: options[name] for name in ('flink_master', 'environment_type', 'parallelism')}))",
         command[3:],
     )
@@ -274,6 +285,8 @@ def test_the_request_to_dataflow(monkeypatch, tmp_path):
                 "input": "gs://lake/in/2026/02/02",
                 "output": "gs://lake/out/2026-02-02",
                 "overwrite": "true",
+                "default_bandwidth": "0",
+                "skip_no_speaker": "false",
                 "target_window_duration": "90",
                 "tolerance": "0.1",
                 "min_sample_rate": "16000",
@@ -282,6 +295,9 @@ def test_the_request_to_dataflow(monkeypatch, tmp_path):
                 "max_speakers": "5",
                 "truncation": "false",
                 "drop_empty_truncations": "false",
+                "min_speech": "0",
+                "max_speaker_share": "1",
+                "require_metrics": "false",
                 "candidates": "longest",
                 "selection": "greedy",
                 "compare_selection": "false",

@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from alm_beam.cli.flags import job_config, windows_parser
+from alm_beam.cli.flags import job_config, job_parser
 from alm_beam.cli.windows import main as run
-from alm_beam.core.config import PARAMETERS
+from alm_beam.core.config import PARAMETERS, JobConfig
 from tests.manifests import write
 
 
 def config(*flags: str):
-    parser = windows_parser("test")
-    return job_config(parser, parser.parse_args(["--input=in", "--output=out", *flags]))
+    parser = job_parser("test", "", JobConfig)
+    return job_config(parser, parser.parse_args(["--input=in", "--output=out", *flags]), JobConfig)
 
 
 def refused(capfd, *flags: str) -> str:
@@ -163,14 +163,16 @@ def test_field_lists_are_stripped_and_may_be_empty():
 
 def test_every_parameter_is_a_flag_and_nothing_else_is():
     flags = {
-        option for option in windows_parser("test")._option_string_actions if not re.match("--no_|--help|-h", option)
+        option
+        for option in job_parser("test", "", JobConfig)._option_string_actions
+        if not re.match("--no_|--help|-h", option)
     }
     assert flags == {f"--{name}" for name in PARAMETERS}
     assert config().parameters().keys() == PARAMETERS.keys() - {"storage_options"}
 
 
 def test_help_states_each_parameter_with_its_default():
-    shown = " ".join(windows_parser("test").format_help().split())
+    shown = " ".join(job_parser("test", "", JobConfig).format_help().split())
     for parameter in PARAMETERS.values():
         assert " ".join(parameter.help.split()) in shown.replace("- ", "-")
     for default in (

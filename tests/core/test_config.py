@@ -183,7 +183,7 @@ def test_an_error_of_another_process_reads_the_same():
 
 
 def test_every_field_that_can_be_given_is_a_parameter_of_one_group():
-    parts = {"windows", "overlap", "entry"}
+    parts = {*JobConfig.parts}
     given = [each.name for config in GROUPS.values() for each in fields(config) if each.init]
     assert sorted(PARAMETERS) == sorted(set(given) - parts)
     assert len(given) == len(PARAMETERS) + len(parts)
@@ -197,3 +197,25 @@ def test_a_default_is_allowed_and_its_text_states_it(name):
         assert parameter.parse(parameter.default_text) == parameter.default
     assert parameter.name == name
     assert parameter.help[-1] != "."
+
+
+@pytest.mark.parametrize(
+    "given", ["pesq_squim=2.5, wer.wer=1", {"pesq_squim": 2.5, "wer.wer": 1}, [["pesq_squim", 2.5], ["wer.wer", 1]]]
+)
+def test_limits_of_metrics_in_any_form(given):
+    config = JobConfig.of({**REQUIRED, "min_metrics": given})
+    assert config.windows.min_metrics == (("pesq_squim", 2.5), ("wer.wer", 1))
+    assert JobConfig.of({**REQUIRED, **config.parameters()}) == config
+
+
+@pytest.mark.parametrize("given", ["a", "a=", "=1", "a=b", "a=1,a=2", "a=nan", {"a": True}, {"a": None}, 5, "a=2e9"])
+def test_limits_of_metrics_that_are_none(given):
+    with pytest.raises(ConfigError, match=r"^min_metrics=.*: must be names with a number each"):
+        JobConfig.of({**REQUIRED, "min_metrics": given})
+
+
+def test_a_parameter_without_a_default_may_be_none():
+    config = JobConfig.of({**REQUIRED, "max_gap": None, "default_sample_rate": None, "speaker_separator": None})
+    assert config == JobConfig.of(REQUIRED)
+    with pytest.raises(ConfigError, match=r"^min_speech=None: must be a fraction from 0 to 1"):
+        JobConfig.of({**REQUIRED, "min_speech": None})

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from alm_beam.cli.flags import job_config, windows_parser
+from alm_beam.cli.flags import job_config, job_parser
+from alm_beam.core.config import JobConfig
 from alm_beam.core.loss_stats import loss_stats
 from alm_beam.core.manifest import ManifestLine, parse_recording
 from alm_beam.core.most_audio import most_audio_positions
@@ -123,8 +124,8 @@ class Counted(float):
 
 
 def hours(line_files: list, *more: str, **params) -> float:
-    parser = windows_parser("test")
-    config = job_config(parser, parser.parse_args(["--input=x", "--output=y", *flags_of(params), *more]))
+    parser = job_parser("test", "", JobConfig)
+    config = job_config(parser, parser.parse_args(["--input=x", "--output=y", *flags_of(params), *more]), JobConfig)
     lines = [line for path in line_files for line in read_lines(path)]
     built = (build_windows(parse_recording(ManifestLine("m", 0, line)), config.windows) for line in lines)
     return sum(loss_stats(filter_overlaps(each, config.overlap)).kept_seconds for each in built) / 3600

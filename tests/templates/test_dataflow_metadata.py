@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 from google.cloud.dataflow_v1beta3 import ParameterType, TemplateMetadata
 
-from alm_beam.cli.flags import job_config, windows_parser
+from alm_beam.cli.flags import job_config, job_parser
 from alm_beam.cli.windows import main
 from alm_beam.core.config import PARAMETERS as FLAGS
+from alm_beam.core.config import JobConfig
 from alm_beam.core.parameters import Choice, Number, Switch
 from alm_beam.jobs import windows as job
 from tests.templates.image import DOCKERFILE
@@ -43,6 +44,15 @@ VALUES: dict[str, tuple[list[str], list[str]]] = {
     "max_speakers": (["2", "100"], AT_LEAST_ONE[1]),
     "truncation": SWITCH,
     "drop_empty_truncations": SWITCH,
+    "default_sample_rate": (["16000", "44100.5"], ["0", "-1", "nan", ""]),
+    "default_bandwidth": HZ,
+    "skip_no_speaker": SWITCH,
+    "max_gap": (["0", "5", "0.5"], ["-1", "5s", "nan", ""]),
+    "min_speech": (["1", "1.0", *FRACTION[0]], ["1.5", *FRACTION[1]]),
+    "max_speaker_share": (["1", "1.0", "0.8", ".8"], ["0", "0.0", "1.5", "-1", ""]),
+    "min_metrics": (["pesq_squim=2.5", "pesq_squim=2.5, stoi_squim=0.8", "sisdr=-3"], ["pesq_squim", "=2", "a=b"]),
+    "max_metrics": (["wer.wer=0.3"], ["wer", "wer=", "a=1,b"]),
+    "require_metrics": SWITCH,
     "candidates": (["longest", "all"], ["", "longer", "longest,all"]),
     "selection": (["greedy", "most_audio"], ["", "best"]),
     "compare_selection": SWITCH,
@@ -52,7 +62,11 @@ VALUES: dict[str, tuple[list[str], list[str]]] = {
     "cuts": SWITCH,
     "max_line_bytes": (["1000", "1073741824", "900000000000"], ["0", "999", "1.5", "1GiB", ""]),
 }
-TAKES_ANYTHING = {"drop_fields": ["", "words", "words, text"], "drop_fields_top_level": ["", "words,segments"]}
+TAKES_ANYTHING = {
+    "speaker_separator": [",", "|"],
+    "drop_fields": ["", "words", "words, text"],
+    "drop_fields_top_level": ["", "words,segments"],
+}
 
 
 class AllChecksPassed(Exception):
@@ -140,9 +154,9 @@ def test_a_parameter_without_regular_expression_takes_anything(name, accepts):
 
 
 def test_all_defaults_given_as_the_launcher_gives_them_change_nothing():
-    parser = windows_parser("test")
+    parser = job_parser("test", "", JobConfig)
     required = ["--input=gs://lake/in", "--output=gs://lake/out"]
     given = [f"--{name}={each['defaultValue']}" for name, each in PARAMETERS.items() if "defaultValue" in each]
-    configs = [job_config(parser, parser.parse_args([*required, *flags])) for flags in ([], given)]
+    configs = [job_config(parser, parser.parse_args([*required, *flags]), JobConfig) for flags in ([], given)]
     assert configs[0] == configs[1]
     assert len(given) > 15
