@@ -17,7 +17,7 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.10,<3.14",
     packages=find_packages(include=["alm_beam", "alm_beam.*"]),
-    package_data={"alm_beam": ["py.typed", "sample_data/*.jsonl"]},
+    package_data={"alm_beam": ["py.typed", "sample_data/*.jsonl", "schemas/*.json"]},
     entry_points={"console_scripts": ["alm-beam=alm_beam.cli.main:command"]},
     install_requires=[
         "apache-beam>=2.72,<2.78",  # the job; runners/ uses parts that no version promises, tested at both ends
@@ -29,6 +29,10 @@ setup(
         "backports.zstd>=1.0",  # the standard library's zstd reader: it notices a cut file
     ],
     extras_require={
+        "audio": [
+            "soundfile>=0.13",  # reads WAV, FLAC, Ogg and MP3, by ranges
+            "av>=14",  # reads the rest: AAC, M4A, video
+        ],
         "aws": ["s3fs>=2026.9"],  # s3://; an older one may take half of a listing for the whole when the store fails
         "gcp": [
             "gcsfs>=2026.10",  # gs://
@@ -38,6 +42,9 @@ setup(
             "pytest>=8",
             "pytest-xdist>=3.6",
             "hypothesis>=6.100",
+            "soundfile>=0.13",  # what `audio` brings
+            "av>=14",
+            "jsonschema>=4.20",  # validates what the jobs write by the schemas in the package
             "s3fs>=2026.9",  # what `aws` brings
             "gcsfs>=2026.10",  # what `gcp` brings, less what only Dataflow needs
             "moto[s3,server]>=5.1",  # an S3 server, to test against

@@ -46,7 +46,7 @@ def test_the_wheel_has_the_package_and_nothing_else(wheel):
     package = {
         str(path.relative_to(ROOT))
         for path in (ROOT / "alm_beam").rglob("*")
-        if path.suffix in (".py", ".jsonl") or path.name == "py.typed"
+        if path.suffix in (".py", ".jsonl", ".json") or path.name == "py.typed"
     }
     assert {"alm_beam/py.typed", "alm_beam/sample_data/conversations.jsonl"} < package
     with zipfile.ZipFile(wheel) as archive:
