@@ -1,0 +1,1 @@
+"""Audio files: opened, read in blocks, measured. No Beam."""
