@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from alm_beam.core.config import ConfigError as ConfigError
     from alm_beam.core.config import EntryConfig as EntryConfig
     from alm_beam.core.config import JobConfig as JobConfig
+    from alm_beam.core.config import ManifestConfig as ManifestConfig
     from alm_beam.core.config import OverlapConfig as OverlapConfig
     from alm_beam.core.config import WindowConfig as WindowConfig
     from alm_beam.core.cuts import to_cuts as to_cuts
@@ -61,7 +62,7 @@ if TYPE_CHECKING:
     from alm_beam.transforms.write import WriteShards as WriteShards
 
 _NAMES = {
-    "core.config": ("ConfigError", "EntryConfig", "JobConfig", "OverlapConfig", "WindowConfig"),
+    "core.config": ("ConfigError", "EntryConfig", "JobConfig", "ManifestConfig", "OverlapConfig", "WindowConfig"),
     "core.cuts": ("to_cuts",),
     "core.entries": ("to_entry",),
     "core.errors": ("RejectLimitError", "RunError", "StatisticsError"),

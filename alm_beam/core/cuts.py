@@ -26,6 +26,7 @@ from alm_beam.core.output_size import check_cuts_bytes
 from alm_beam.core.overlap import KeptWindows
 from alm_beam.core.recording_ids import recording_id
 from alm_beam.core.stated_audio import DIGITS, StatedAudio, recording_json, stated_audio
+from alm_beam.core.stated_fields import audio_field, sample_rate_field, segments_field
 from alm_beam.core.supervisions import Supervision, set_times, supervisions
 from alm_beam.core.window_columns import SPEAKER_DURATIONS, WindowColumns
 
@@ -33,11 +34,14 @@ _DEFAULT = EntryConfig()
 
 _HASH_DIGITS = 8
 
-_STATED_BY_CUT = frozenset({"segments", "num_speakers", "speaker_durations"})
-"""Fields of an entry that are no custom fields of a cut because the cut states them for its window."""
+_STATED_BY_CUT = frozenset({"num_speakers", "speaker_durations"})
+"""Fields of an entry that are no custom fields of a cut because the cut states them for its window, like its segments."""
 
 _STATED_BY_RECORDING = frozenset({"audio_filepath", "audio_sample_rate"})
-"""Fields of an entry that are no custom fields of a cut with a recording, which states them."""
+"""Fields of an entry that are no custom fields of a cut with a recording, which states them.
+
+Nor are the fields that the audio file and the sample rate were taken from instead of these.
+"""
 
 
 class _Cut(msgspec.Struct, gc=False):
@@ -130,7 +134,8 @@ def large_fields(kept: KeptWindows, config: EntryConfig) -> list[str]:
     Raises:
         BadEntry: the manifest's entry is nested too deep to be written.
     """
-    entry, left_out = kept.candidates.recording.entry, config.drop_fields_top_level | _STATED_BY_CUT
+    entry = kept.candidates.recording.entry
+    left_out = config.drop_fields_top_level | _STATED_BY_CUT | {segments_field(entry)}
     try:
         if kept.indices and bytes_of(serialised_fields(entry, left_out)) > ALWAYS_BYTES:
             return _shared(kept, kept.columns(), config).entry.large
@@ -143,9 +148,10 @@ def _shared(kept: KeptWindows, windows: WindowColumns, config: EntryConfig) -> _
     recording = kept.candidates.recording
     name, audio, channels = recording_id(recording.entry), stated_audio(recording), find_channels(recording, config)
     json = recording_json(recording, name, audio, channels, max(max(recording.ends), max(windows.ends)))
-    stated = _STATED_BY_CUT
+    stated = _STATED_BY_CUT | {segments_field(recording.entry)}
     if json is not UNSET:
         stated |= _STATED_BY_RECORDING | channels.entry_fields | ({"duration"} if audio.end is not None else set())
+        stated |= {name for name in (audio_field(recording.entry), sample_rate_field(recording.entry)) if name}
     fields = entry_fields(recording, kept.candidates.config.target_window_duration, config, stated)
     return _Shared(name, audio, channels, json, fields)
 

@@ -20,6 +20,7 @@ from alm_beam.core.losses import left_to_right_sum
 from alm_beam.core.manifest import Recording, whole_segments
 from alm_beam.core.output_size import check_entry_bytes, entry_fault
 from alm_beam.core.overlap import KeptWindows
+from alm_beam.core.stated_fields import SEGMENTS, segments_field
 from alm_beam.core.truncation import Truncation, truncated
 from alm_beam.core.window_columns import LostCandidate, WindowColumns
 from alm_beam.core.windows import CandidateWindows
@@ -233,9 +234,12 @@ def _own_fields(candidates: CandidateWindows, config: EntryConfig) -> dict[str, 
     """The manifest entry's own fields. Below the minimum sample rate, only `audio_filepath` of them is kept."""
     entry = candidates.recording.entry
     own = {"audio_filepath": entry.get("audio_filepath")} if candidates.low_sample_rate else entry
-    fields = {name: value for name, value in own.items() if name not in config.drop_fields_top_level}
-    if "segments" in fields:
-        fields["segments"] = whole_segments(candidates.recording)
+    segments, dropped = segments_field(entry), config.drop_fields_top_level
+    if SEGMENTS in dropped:
+        dropped |= {segments}
+    fields = {name: value for name, value in own.items() if name not in dropped}
+    if segments in fields:
+        fields[segments] = whole_segments(candidates.recording)
     return fields
 
 

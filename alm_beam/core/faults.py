@@ -7,6 +7,8 @@ from typing import Any, TypeAlias
 
 import orjson
 
+from alm_beam.core.stated_fields import SEGMENTS, segments_field
+
 Segment: TypeAlias = dict[str, Any]
 
 NUMBER = frozenset({int, float})
@@ -118,12 +120,13 @@ def _non_finite_fault(text: bytes) -> BadEntry | None:
         entry = json.loads(text, parse_constant=met)
     except (ValueError, RecursionError):
         return None
-    segments = entry.get("segments") if type(entry) is dict else None
+    field = segments_field(entry) if type(entry) is dict else SEGMENTS
+    segments = entry.get(field) if type(entry) is dict else None
     for index, segment in enumerate(segments if type(segments) is list else []):
         for name in ("start", "end"):
             value = segment.get(name) if type(segment) is dict else None
             if type(value) is float and not math.isfinite(value):
-                return BadEntry(RejectReason.TIME_NOT_FINITE, f"segments[{index}].{name}: {value} is not a time")
+                return BadEntry(RejectReason.TIME_NOT_FINITE, f"{field}[{index}].{name}: {value} is not a time")
     return BadEntry(RejectReason.NOT_JSON, f"JSON has no {constants[0]}; write null") if constants else None
 
 

@@ -151,7 +151,7 @@ def _json_fault(lines: Sequence[bytes], *, is_whole: bool) -> BadEntry | None:
     is_array = lines[0].startswith(b"[")
     for before, line in pairwise(lines):
         goes_on = before.endswith(b",") and (is_array or before is not lines[0])
-        if is_object(line) and b'"segments"' in line and not goes_on:
+        if is_object(line) and b'segments"' in line and not goes_on:
             return None  # an entry, behind lines that are none
     what, query = ("one JSON array", "'.[]'") if is_array else ("JSON over several lines", ".")
     return _fault(f"the file is {what}; {_EXPECTED}: jq -c {query} OLD > NEW")

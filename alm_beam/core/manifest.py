@@ -1,16 +1,18 @@
 """One entry of a manifest: the recording that it describes, or what is wrong with it."""
 
-import math
 import reprlib
-from dataclasses import dataclass
-from itertools import repeat
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import compress, repeat
 from operator import contains
 from typing import Any, NamedTuple
 
 import orjson
 
+from alm_beam.core.config import ManifestConfig
 from alm_beam.core.faults import BadEntry, RejectReason, Segment, described, is_recursion, json_fault, too_deep
 from alm_beam.core.losses import left_to_right_sum
+from alm_beam.core.number_faults import number_fault
 from alm_beam.core.segment_checks import (
     check_offset,
     checked_bandwidths,
@@ -18,10 +20,11 @@ from alm_beam.core.segment_checks import (
     checked_speakers,
     checked_times,
 )
+from alm_beam.core.speaker_labels import NO_SPEAKER as NO_SPEAKER
+from alm_beam.core.speaker_labels import SpeakerLabel as SpeakerLabel
+from alm_beam.core.speaker_labels import split_labels
+from alm_beam.core.stated_fields import audio_path, segments_field
 from alm_beam.core.words import lift_words, parsed
-
-NO_SPEAKER = "no-speaker"
-"""The label of a segment that diarization assigned to nobody. No window contains such a segment."""
 
 REJECTED_LINE_CHARS = 2000
 
@@ -32,6 +35,8 @@ _BOM = b"\xef\xbb\xbf"
 _MAX_SECONDS = 1e300
 
 _MAX_PLAIN_SECONDS = 1e9
+
+_DEFAULT = ManifestConfig()
 
 _short = reprlib.Repr()
 _short.maxstring = 80
@@ -88,12 +93,13 @@ class Reject(Element):
 class Recording(Element):
     """A checked entry of a manifest, with the columns that windows are built from.
 
-    The lists from `segments` to `bandwidths` have one item per segment, in the manifest's order. Nothing changes a
+    The lists from `segments` to `indices` have one item per segment, in the manifest's order. Nothing changes a
     recording after it is parsed.
 
     Attributes:
         line: the manifest line of the entry.
-        entry: the entry as read, except that the words of its segments are null.
+        entry: the entry as read, except that the words of its segments are null, and that segments are gone which the
+            configuration leaves out.
         sample_rate: Hz.
         segments: the segments of `entry`. The words of each are null here if it has any; see `words`.
         words: the words of each segment as JSON; empty if the segment has none.
@@ -101,8 +107,9 @@ class Recording(Element):
         ends: seconds, finite, ends[i] >= starts[i].
         durations: seconds, ends[i] - starts[i].
         total_duration: seconds, the sum of `durations`.
-        speakers: labels; None if the segment has none, or an empty one.
-        bandwidths: Hz; 0 if the segment has none.
+        speakers: labels; None if the segment has none, or an empty one; a tuple if its label names several speakers.
+        bandwidths: Hz; the default of the configuration if the segment has none.
+        indices: the index of each segment in the manifest's entry, for messages.
 
     >>> parse_recording({"audio_filepath": "a.wav", "audio_sample_rate": 16000, "segments": [{"start": 0, "end": 1.5}]})
     Recording('a.wav', 1 segments, 1.5 s, 16000 Hz)
@@ -117,11 +124,16 @@ class Recording(Element):
     ends: list[float]
     durations: list[float]
     total_duration: float
-    speakers: list[str | int | None]
+    speakers: list[SpeakerLabel]
     bandwidths: list[float]
+    indices: Sequence[int]
+
+    def place_of(self, index: int) -> str:
+        """Where the segment is in the manifest's entry, for messages: `segments[3]`."""
+        return f"{segments_field(self.entry)}[{self.indices[index]}]"
 
     def __repr__(self) -> str:
-        name = _short_text(self.entry.get("audio_filepath"))
+        name = _short_text(audio_path(self.entry))
         seconds = short_seconds(self.total_duration)
         return f"Recording({name}, {len(self.segments)} segments, {seconds} s, {self.sample_rate:g} Hz)"
 
@@ -146,7 +158,7 @@ def is_blank(line: ManifestLine) -> bool:
     return (not text or text.isspace()) and line.fault is None
 
 
-def parse_recording(entry: ManifestLine | dict[str, Any] | bytes | str) -> Recording:
+def parse_recording(entry: ManifestLine | dict[str, Any] | bytes | str, config: ManifestConfig = _DEFAULT) -> Recording:
     """Checks one entry of a manifest and gives the recording that it describes.
 
     A dict is written as JSON and read back, so it gives what its line in a manifest would give. The dict stays as it
@@ -156,11 +168,13 @@ def parse_recording(entry: ManifestLine | dict[str, Any] | bytes | str) -> Recor
 
     Args:
         entry: the entry as a dict, as JSON text (str, or UTF-8 bytes), or as a line of a manifest. The field `segments`
-            is a list of objects with `start` and `end` (seconds) and optionally `speaker`, `metrics.bandwidth` (Hz),
-            `text` and `words`; the field `audio_sample_rate` is in Hz.
+            is a list of objects with `start` and `end` (seconds) and optionally `speaker`, `metrics.bandwidth` (Hz; of
+            a list the least counts), `text` and `words`; the field `audio_sample_rate` is in Hz. `diar_segments` stands
+            in for `segments`, and `sample_rate` or `sampling_rate` for `audio_sample_rate`.
+        config: how it is read.
 
     Raises:
-        BadEntry: the entry is not a JSON object with usable `segments` and `audio_sample_rate`, or a dict contains what
+        BadEntry: the entry is not a JSON object with usable segments and a sample rate, or a dict contains what
             JSON cannot hold (keys that are not strings, unknown types, integers beyond 64 bits).
         TypeError: `entry` is of none of these types.
 
@@ -168,13 +182,18 @@ def parse_recording(entry: ManifestLine | dict[str, Any] | bytes | str) -> Recor
     >>> recording = parse_recording({"audio_sample_rate": 16000, "segments": segments})
     >>> recording.sample_rate, recording.durations, recording.speakers
     (16000, [1.5], ['a'])
-    >>> parse_recording('{"segments": []}')
+    >>> turns = [{"start": 0, "end": 2, "speaker": "no-speaker"}, {"start": 2, "end": 5, "speaker": "a,b"}]
+    >>> config = ManifestConfig(default_sample_rate=48000, skip_no_speaker=True, speaker_separator=",")
+    >>> recording = parse_recording({"diar_segments": turns}, config)
+    >>> recording.sample_rate, recording.durations, recording.speakers
+    (48000, [3], [('a', 'b')])
+    >>> parse_recording('{"segments": [[0, 1.5]], "sample_rate": 16000}')
     Traceback (most recent call last):
     ...
-    alm_beam.core.faults.BadEntry: sample_rate_missing: the entry has no audio_sample_rate (Hz)
+    alm_beam.core.faults.BadEntry: segment_not_object: segments[0]: expected an object, found list
     """
     line = entry if isinstance(entry, ManifestLine) else manifest_line(entry)
-    return _parsed_line(line)
+    return _parsed_line(line, config)
 
 
 def manifest_line(entry: dict[str, Any] | bytes | str) -> ManifestLine:
@@ -209,7 +228,7 @@ def _serialised(entry: dict[str, Any]) -> bytes:
     orjson writes NaN and infinity as null, which would count as a bandwidth of 0 or as a missing time: they are looked
     for first. Dataclasses are refused because their fields would escape that check.
     """
-    fault = _number_fault(entry)
+    fault = number_fault(entry)
     if fault is not None:
         raise fault
     try:
@@ -220,36 +239,7 @@ def _serialised(entry: dict[str, Any]) -> bytes:
         raise BadEntry(RejectReason.NOT_JSON, f"the entry cannot be written as JSON: {error}") from None
 
 
-def _number_fault(entry: dict[str, Any]) -> BadEntry | None:
-    """The fault of an entry with NaN or infinity for a time, the sample rate or a bandwidth; None without one."""
-    rate = entry.get("audio_sample_rate")
-    if _is_non_finite(rate):
-        detail = f"audio_sample_rate: expected a number of Hz, found {rate}"
-        return BadEntry(RejectReason.SAMPLE_RATE_NOT_NUMBER, detail)
-    segments = entry.get("segments")
-    for index, segment in enumerate(segments if isinstance(segments, list | tuple) else ()):
-        if not isinstance(segment, dict):
-            continue
-        for name in ("start", "end"):
-            if _is_non_finite(segment.get(name)):
-                detail = f"segments[{index}].{name}: {segment[name]} is not a time"
-                return BadEntry(RejectReason.TIME_NOT_FINITE, detail)
-        metrics = segment.get("metrics")
-        if isinstance(metrics, dict) and _is_non_finite(metrics.get("bandwidth")):
-            detail = f"segments[{index}].metrics.bandwidth: expected a number of Hz, found {metrics['bandwidth']}"
-            return BadEntry(RejectReason.BANDWIDTH_NOT_NUMBER, detail)
-    return None
-
-
-def _is_non_finite(value: Any) -> bool:
-    """Whether the value is a number, of Python or NumPy, that is NaN or infinite."""
-    try:
-        return not math.isfinite(value)
-    except (TypeError, ValueError, OverflowError):
-        return False
-
-
-def _parsed_line(line: ManifestLine) -> Recording:
+def _parsed_line(line: ManifestLine, config: ManifestConfig) -> Recording:
     if line.fault is not None:
         raise line.fault
     text = _without_bom(line)
@@ -257,41 +247,64 @@ def _parsed_line(line: ManifestLine) -> Recording:
     if type(entry) is not dict:
         advice = "; if it holds entries, write one per line: jq -c '.[]'" if type(entry) is list else ""
         raise BadEntry(RejectReason.NOT_OBJECT, f"expected a JSON object, found {described(entry)}{advice}")
-    if "segments" not in entry:
-        raise BadEntry(RejectReason.SEGMENTS_MISSING, "the entry has no field 'segments'")
-    segments = entry["segments"]
+    field = segments_field(entry)
+    if field not in entry:
+        raise BadEntry(RejectReason.SEGMENTS_MISSING, "the entry has no field 'segments', and no 'diar_segments'")
+    segments = entry[field]
     if type(segments) is not list:
-        raise BadEntry(RejectReason.SEGMENTS_NOT_LIST, f"segments: expected a list, found {described(segments)}")
+        raise BadEntry(RejectReason.SEGMENTS_NOT_LIST, f"{field}: expected a list, found {described(segments)}")
     if segments:
         check_offset(entry)
-    sample_rate = checked_sample_rate(entry)
-    starts, ends, durations = checked_times(segments)
+    sample_rate = checked_sample_rate(entry, config.default_sample_rate)
+    starts, ends, durations = checked_times(segments, field)
     total = left_to_right_sum(durations)
     if total > _MAX_SECONDS:
         raise BadEntry(RejectReason.TIME_NOT_FINITE, "the segments' durations are too large to sum")
-    speakers, bandwidths = checked_speakers(segments), checked_bandwidths(segments)
+    speakers = checked_speakers(segments, field)
+    bandwidths = checked_bandwidths(segments, field, config.default_bandwidth)
+    if config.speaker_separator is not None:
+        speakers = split_labels(speakers, config.speaker_separator)
     if words is None:
         has_words = True in map(contains, segments, repeat("words"))
         words = list(map(_taken_words, segments)) if has_words else [b""] * len(segments)
-    return Recording(line, entry, sample_rate, segments, words, starts, ends, durations, total, speakers, bandwidths)
+    indices = range(len(segments))
+    recording = Recording(
+        line, entry, sample_rate, segments, words, starts, ends, durations, total, speakers, bandwidths, indices
+    )
+    return _without_no_speaker(recording) if config.skip_no_speaker and NO_SPEAKER in speakers else recording
 
 
-def parsed_words(words: bytes, index: int) -> Any:
-    """The words of a segment, parsed.
+def _without_no_speaker(recording: Recording) -> Recording:
+    """The recording as it would be if its manifest had no segment of `no-speaker`."""
+    stays = [speaker != NO_SPEAKER for speaker in recording.speakers]
+    segments, durations = list(compress(recording.segments, stays)), list(compress(recording.durations, stays))
+    return replace(
+        recording,
+        entry={**recording.entry, segments_field(recording.entry): segments},
+        segments=segments,
+        words=list(compress(recording.words, stays)),
+        starts=list(compress(recording.starts, stays)),
+        ends=list(compress(recording.ends, stays)),
+        durations=durations,
+        total_duration=left_to_right_sum(durations),
+        speakers=list(compress(recording.speakers, stays)),
+        bandwidths=list(compress(recording.bandwidths, stays)),
+        indices=list(compress(recording.indices, stays)),
+    )
 
-    Args:
-        words: the JSON of the words, an item of `Recording.words`.
-        index: index of the segment, for the message.
+
+def parsed_words(recording: Recording, index: int) -> Any:
+    """The words of a segment, parsed. It has to have any.
 
     Raises:
         BadEntry: the words contain a number that is too large, or are nested too deep.
     """
     try:
-        return parsed(words)
+        return parsed(recording.words[index])
     except orjson.JSONDecodeError as error:
         if "depth" in error.msg:
             raise too_deep() from None
-        raise BadEntry(RejectReason.NOT_JSON, f"segments[{index}].words: {error.msg}") from None
+        raise BadEntry(RejectReason.NOT_JSON, f"{recording.place_of(index)}.words: {error.msg}") from None
 
 
 def whole_segments(recording: Recording) -> list[Segment]:
@@ -301,7 +314,7 @@ def whole_segments(recording: Recording) -> list[Segment]:
         BadEntry: see `parsed_words`.
     """
     return [
-        {**segment, "words": parsed_words(words, index)} if words else segment
+        {**segment, "words": parsed_words(recording, index)} if words else segment
         for index, (segment, words) in enumerate(zip(recording.segments, recording.words))
     ]
 

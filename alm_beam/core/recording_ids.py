@@ -16,6 +16,8 @@ from typing import Any
 import orjson
 from xxhash import xxh3_64_hexdigest
 
+from alm_beam.core.stated_fields import audio_path
+
 RECORDING_IDS = ("recording_id", "id", "audio_item_id")
 """Fields of an entry that name its recording. The first that is there is used."""
 
@@ -48,7 +50,7 @@ _AZURE = re.compile(r"s[vpetri]|ss|srt|spr|sip|sdd|sk(?:oid|tid|t|e|s|v)")
 def recording_id(entry: Mapping[str, Any]) -> str:
     """The id of the recording that an entry describes: the one that the entry states, else one of its audio's path.
 
-    Without an `audio_filepath` the whole entry is hashed instead.
+    If it states no audio either, the whole entry is hashed instead.
 
     Args:
         entry: the entry as parsed.
@@ -67,8 +69,8 @@ def recording_id(entry: Mapping[str, Any]) -> str:
         value = entry.get(field)
         if (type(value) is str and value) or type(value) is int:
             return str(value)
-    path = entry.get("audio_filepath")
-    if type(path) is not str or not path:
+    path = audio_path(entry)
+    if path is None:
         return f"{NO_NAME}-{_hash_of(orjson.dumps(entry, option=orjson.OPT_SORT_KEYS))}"
     location, query = _split(path)
     whole = f"{location}?{query}" if query else location

@@ -9,7 +9,10 @@ from operator import itemgetter, sub
 from typing import Any
 
 from alm_beam.core.faults import NUMBER, BadEntry, RejectReason, Segment, described
+from alm_beam.core.speaker_labels import SpeakerLabel
+from alm_beam.core.stated_fields import SAMPLE_RATES, sample_rate_field
 
+_NUMBER_OR_NULL = NUMBER | {type(None)}
 _SPEAKER = {str, int, type(None)}
 
 _START = itemgetter("start")
@@ -17,18 +20,29 @@ _END = itemgetter("end")
 _METRICS = itemgetter("metrics")
 _BANDWIDTH = itemgetter("bandwidth")
 
+_NO_SAMPLE_RATE = (
+    f"the entry has none of {', '.join(SAMPLE_RATES)} (Hz); --default_sample_rate states the rate of such entries"
+)
 
-def checked_sample_rate(entry: dict[str, Any]) -> float:
+
+def checked_sample_rate(entry: dict[str, Any], default: float | None) -> float:
     """The sample rate of an entry, Hz.
+
+    Args:
+        entry: the entry.
+        default: Hz, of an entry that states none; None if it has to state one.
 
     Raises:
         BadEntry: it is missing, or no number.
     """
-    rate = entry.get("audio_sample_rate")
-    if rate is None:
-        raise BadEntry(RejectReason.SAMPLE_RATE_MISSING, "the entry has no audio_sample_rate (Hz)")
+    field = sample_rate_field(entry)
+    if field is None:
+        if default is None:
+            raise BadEntry(RejectReason.SAMPLE_RATE_MISSING, _NO_SAMPLE_RATE)
+        return default
+    rate = entry[field]
     if type(rate) not in NUMBER:
-        detail = f"audio_sample_rate: expected a number of Hz, found {described(rate)}"
+        detail = f"{field}: expected a number of Hz, found {described(rate)}"
         raise BadEntry(RejectReason.SAMPLE_RATE_NOT_NUMBER, detail)
     return rate  # type: ignore[no-any-return]
 
@@ -52,8 +66,12 @@ def check_offset(entry: dict[str, Any]) -> None:
     raise BadEntry(RejectReason.OFFSET_NOT_ZERO, detail)
 
 
-def checked_times(segments: list[Segment]) -> tuple[list[float], list[float], list[float]]:
+def checked_times(segments: list[Segment], field: str) -> tuple[list[float], list[float], list[float]]:
     """Starts, ends and durations of the segments, seconds.
+
+    Args:
+        segments: the segments.
+        field: the field of the entry that holds them, for messages.
 
     Raises:
         BadEntry: a segment is no object, or its times are missing, no numbers, or in the wrong order.
@@ -63,31 +81,40 @@ def checked_times(segments: list[Segment]) -> tuple[list[float], list[float], li
         ends = list(map(_END, segments))
         durations = list(map(sub, ends, starts))
     except (KeyError, TypeError):
-        raise _first_fault(segments, _time_fault) from None
+        raise _first_fault(segments, field, _time_fault) from None
     if not (NUMBER.issuperset(map(type, starts)) and NUMBER.issuperset(map(type, ends))):
-        raise _first_fault(segments, _time_fault)
+        raise _first_fault(segments, field, _time_fault)
     if durations and min(durations) < 0:
-        raise _first_fault(segments, _time_fault)
+        raise _first_fault(segments, field, _time_fault)
     return starts, ends, durations
 
 
-def checked_speakers(segments: list[Segment]) -> list[str | int | None]:
+def checked_speakers(segments: list[Segment], field: str) -> list[SpeakerLabel]:
     """The label of each segment; None where it has none, or an empty one.
+
+    Args:
+        segments: the segments.
+        field: the field of the entry that holds them, for messages.
 
     Raises:
         BadEntry: a label is neither a string, an integer nor null.
     """
-    speakers: list[str | int | None] = [segment.get("speaker") for segment in segments]
+    speakers: list[SpeakerLabel] = [segment.get("speaker") for segment in segments]
     if not _SPEAKER.issuperset(map(type, speakers)):
-        raise _first_fault(segments, _speaker_fault)
+        raise _first_fault(segments, field, _speaker_fault)
     return [None if speaker == "" else speaker for speaker in speakers] if "" in speakers else speakers
 
 
-def checked_bandwidths(segments: list[Segment]) -> list[float]:
-    """The bandwidth of each segment, Hz; 0 where it has none.
+def checked_bandwidths(segments: list[Segment], field: str, default: float) -> list[float]:
+    """The bandwidth of each segment, Hz; the least of its numbers where it has a list.
+
+    Args:
+        segments: the segments.
+        field: the field of the entry that holds them, for messages.
+        default: Hz, of a segment that has none.
 
     Raises:
-        BadEntry: `metrics` is no object, or its bandwidth no number.
+        BadEntry: `metrics` is no object, or its bandwidth neither a number nor a list of numbers and nulls.
     """
     try:
         bandwidths: list[float] = list(map(_BANDWIDTH, map(_METRICS, segments)))
@@ -95,28 +122,37 @@ def checked_bandwidths(segments: list[Segment]) -> list[float]:
             return bandwidths
     except (KeyError, TypeError):
         pass
-    return list(map(_bandwidth, range(len(segments)), segments))
+    return [_bandwidth(field, index, segment, default) for index, segment in enumerate(segments)]
 
 
-def _bandwidth(index: int, segment: Segment) -> float:
-    at, metrics = f"segments[{index}].metrics", segment.get("metrics")
+def _bandwidth(field: str, index: int, segment: Segment, default: float) -> float:
+    metrics = segment.get("metrics")
     if metrics is None:
-        return 0
+        return default
     if type(metrics) is not dict:
-        found = described(metrics)
-        raise BadEntry(RejectReason.METRICS_NOT_OBJECT, f"{at}: expected an object, found {found}")
+        detail = f"{field}[{index}].metrics: expected an object, found {described(metrics)}"
+        raise BadEntry(RejectReason.METRICS_NOT_OBJECT, detail)
     bandwidth = metrics.get("bandwidth")
     if bandwidth is None:
-        return 0
-    if type(bandwidth) not in NUMBER:
-        found = described(bandwidth)
-        raise BadEntry(RejectReason.BANDWIDTH_NOT_NUMBER, f"{at}.bandwidth: expected a number of Hz, found {found}")
-    return bandwidth  # type: ignore[no-any-return]
+        return default
+    if type(bandwidth) in NUMBER:
+        return bandwidth  # type: ignore[no-any-return]
+    if type(bandwidth) is not list:
+        raise _not_bandwidth(f"{field}[{index}].metrics.bandwidth", bandwidth)
+    numbers = [value for value in bandwidth if value is not None]
+    if not NUMBER.issuperset(map(type, numbers)):
+        at, value = next((at, value) for at, value in enumerate(bandwidth) if type(value) not in _NUMBER_OR_NULL)
+        raise _not_bandwidth(f"{field}[{index}].metrics.bandwidth[{at}]", value)
+    return min(numbers, default=default)
 
 
-def _first_fault(segments: list[Segment], fault_of: Callable[[str, Any], BadEntry | None]) -> BadEntry:
+def _not_bandwidth(place: str, found: object) -> BadEntry:
+    return BadEntry(RejectReason.BANDWIDTH_NOT_NUMBER, f"{place}: expected a number of Hz, found {described(found)}")
+
+
+def _first_fault(segments: list[Segment], field: str, fault_of: Callable[[str, Any], BadEntry | None]) -> BadEntry:
     for index, segment in enumerate(segments):
-        fault = fault_of(f"segments[{index}]", segment)
+        fault = fault_of(f"{field}[{index}]", segment)
         if fault is not None:
             return fault
     raise AssertionError("a column was refused, yet each of its segments was accepted")

@@ -10,6 +10,7 @@ from msgspec import UNSET, UnsetType
 from alm_beam.core.channels import Channels
 from alm_beam.core.faults import NUMBER
 from alm_beam.core.manifest import Recording
+from alm_beam.core.stated_fields import audio_path
 
 UNKNOWN_SECONDS = 0.25
 """How much longer than its last segment a recording is said to last if the manifest does not state its duration.
@@ -74,9 +75,9 @@ def recording_json(
         channels: those of the recording.
         last_end: seconds, the end of the last segment or window, for a recording of unknown duration.
     """
-    path = recording.entry.get("audio_filepath")
+    path = audio_path(recording.entry)
     duration = last_end + UNKNOWN_SECONDS if audio.end is None else audio.end
-    if type(path) is not str or not path or audio.rate is None or not 0 < duration * audio.rate < _MAX_SAMPLES:
+    if path is None or audio.rate is None or not 0 < duration * audio.rate < _MAX_SAMPLES:
         return UNSET
     every = channels.all
     fields: dict[str, Any] = {

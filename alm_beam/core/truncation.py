@@ -44,23 +44,24 @@ class SegmentWords:
 
     __slots__ = ("_ascending", "_count", "_ends", "_held_chars", "_not_texts", "_start", "_text", "_texts")
 
-    def __init__(self, start: float, words: bytes, index: int):
+    def __init__(self, recording: Recording, index: int):
         """
         Args:
-            start: seconds, the start of the segment.
-            words: the JSON of the words.
-            index: index of the segment, for messages.
+            recording: the recording of the segment.
+            index: index of the segment in it. It has words.
 
         Raises:
             BadEntry: the words are neither a list of objects and strings, nor a string, nor null; or the end of one is
                 neither a number of seconds nor null.
         """
-        self._start, self._count, self._text, self._held_chars = start, 0, "", 0
+        self._start, self._count, self._text, self._held_chars = recording.starts[index], 0, "", 0
         self._not_texts: list[tuple[int, BadEntry]] = []
         try:
-            usual = _decode_words(words)
+            usual = _decode_words(recording.words[index])
         except msgspec.MsgspecError:
-            self._ends, self._texts, self._not_texts = _unusual(parsed_words(words, index), index)
+            self._ends, self._texts, self._not_texts = _unusual(
+                parsed_words(recording, index), recording.place_of(index)
+            )
         except RecursionError:  # this call is a few frames deeper than the one that read the line
             raise too_deep() from None
         else:
@@ -157,10 +158,10 @@ class Truncator:
             count from the start of the segment, instead of the recording's, look so.
     """
 
-    __slots__ = ("_read", "_starts", "_words", "relative_words")
+    __slots__ = ("_read", "_recording", "relative_words")
 
     def __init__(self, recording: Recording):
-        self._starts, self._words = recording.starts, recording.words
+        self._recording = recording
         self._read: dict[int, SegmentWords] = {}
         self.relative_words = 0
 
@@ -170,12 +171,12 @@ class Truncator:
         Raises:
             BadEntry: the words are malformed: see `SegmentWords`.
         """
-        json = self._words[index]
-        if not json:
-            return Truncation(self._starts[index], limit)
+        recording = self._recording
+        if not recording.words[index]:
+            return Truncation(recording.starts[index], limit)
         words = self._read.get(index)
         if words is None:
-            words = self._read[index] = SegmentWords(self._starts[index], json, index)
+            words = self._read[index] = SegmentWords(recording, index)
             self.relative_words += words.precede_segment()
         return words.truncate(limit)
 
@@ -189,11 +190,15 @@ def _filled(ends: list[Any]) -> list[float]:
     return list(accumulate(ends, lambda before, end: before if end is None else end, initial=first))[1:]
 
 
-def _unusual(words: Any, index: int) -> tuple[list[float], list[str], list[tuple[int, BadEntry]]]:
+def _unusual(words: Any, segment: str) -> tuple[list[float], list[str], list[tuple[int, BadEntry]]]:
     """Words that are not all objects with an end and a string `word`.
 
     Some tools write `text` instead of `word`. A plain string is a word without an end, and so is a single one in place
     of the list; null is no words.
+
+    Args:
+        words: the words.
+        segment: where their segment is, for messages.
 
     Returns:
         The ends and the texts of the words, and the place and the fault of each text that is not a string. Such a fault
@@ -204,12 +209,12 @@ def _unusual(words: Any, index: int) -> tuple[list[float], list[str], list[tuple
     """
     listed = [words] if type(words) is str else [] if words is None else words
     if type(listed) is not list:
-        raise _malformed(f"segments[{index}].words", "a list", words)
+        raise _malformed(f"{segment}.words", "a list", words)
     ends: list[Any] = []
     texts: list[str] = []
     not_texts: list[tuple[int, BadEntry]] = []
     for at, word in enumerate(listed):
-        place = f"segments[{index}].words[{at}]"
+        place = f"{segment}.words[{at}]"
         fields = {"word": word} if type(word) is str else word
         if type(fields) is not dict:
             raise _malformed(place, "an object with `word` and `end`, or a string", word)

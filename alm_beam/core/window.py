@@ -98,5 +98,5 @@ def _copied(recording: Recording, index: int) -> Segment:
     except TypeError as error:
         raise unwritable(error) from None
     if recording.words[index]:
-        copy["words"] = parsed_words(recording.words[index], index)
+        copy["words"] = parsed_words(recording, index)
     return copy

@@ -108,7 +108,8 @@ def build(
     max_line_bytes = config.entry.max_line_bytes
     read = ReadManifests.of(manifests, staged.options, config.repeat_factor, max_line_bytes)
     lines = pipeline | "ReadFromText" >> read
-    kept = lines | ParseRecording() | BuildWindows(config.windows) | FilterOverlaps(config.overlap)
+    recordings = lines | ParseRecording(config.manifest)
+    kept = recordings | BuildWindows(config.windows) | FilterOverlaps(config.overlap)
     made = kept | SerialiseWindows(config.entry)
     stats = made.stats | CombineLosses()
     entries = made.entries | "WriteToText" >> StageShards(staged, ENTRIES, num_shards=num_shards)

@@ -12,7 +12,7 @@ from apache_beam import PCollection, pvalue
 from apache_beam.typehints.decorators import no_annotations
 
 import alm_beam.transforms.coders  # noqa: F401 (registers the coders of elements)
-from alm_beam.core.config import EntryConfig, OverlapConfig, WindowConfig
+from alm_beam.core.config import EntryConfig, ManifestConfig, OverlapConfig, WindowConfig
 from alm_beam.core.cuts import serialise_cuts
 from alm_beam.core.entries import serialise_entry
 from alm_beam.core.faults import BadEntry
@@ -44,12 +44,15 @@ _Stats: TypeAlias = pvalue.TaggedOutput[Literal["stats"], LossStats]
 
 
 class _ParseRecording(beam.DoFn):
+    def __init__(self, config: ManifestConfig):
+        self._config = config
+
     def process(self, element: Entry) -> Iterator[Element]:
         line = ManifestLine("", 0, b"")
         try:
             line = element if isinstance(element, ManifestLine) else manifest_line(element)
             if not is_blank(line):
-                yield parse_recording(line)
+                yield parse_recording(line, self._config)
         except BadEntry as fault:
             yield Reject(line, fault)
         except MemoryError:
@@ -139,8 +142,16 @@ class ParseRecording(beam.PTransform):
     Reject
     """
 
+    def __init__(self, config: ManifestConfig = ManifestConfig()):
+        """
+        Args:
+            config: how an entry is read.
+        """
+        super().__init__()
+        self._config = config
+
     def expand(self, elements: PCollection[Entry]) -> PCollection[Element]:
-        return elements | beam.ParDo(_ParseRecording())
+        return elements | beam.ParDo(_ParseRecording(self._config))
 
 
 class BuildWindows(beam.PTransform):
@@ -306,18 +317,21 @@ class MakeWindows(beam.PTransform):
         windows: WindowConfig = WindowConfig(),
         overlap: OverlapConfig = OverlapConfig(),
         entry: EntryConfig = EntryConfig(),
+        manifest: ManifestConfig = ManifestConfig(),
     ):
         """
         Args:
             windows: which runs of segments are windows.
             overlap: which of the overlapping windows are kept.
             entry: what is written of a recording.
+            manifest: how an entry is read.
         """
         super().__init__()
-        self._windows, self._overlap, self._entry = windows, overlap, entry
+        self._windows, self._overlap, self._entry, self._manifest = windows, overlap, entry, manifest
 
     @no_annotations  # Beam knows no type of several outputs
     def expand(self, elements: PCollection[Entry]) -> MadeWindows:
-        kept = elements | ParseRecording() | BuildWindows(self._windows) | FilterOverlaps(self._overlap)
+        recordings = elements | ParseRecording(self._manifest)
+        kept = recordings | BuildWindows(self._windows) | FilterOverlaps(self._overlap)
         made = kept | SerialiseWindows(self._entry)
         return MadeWindows(made.entries, made.cuts, made.rejects, made.stats | CombineLosses())
