@@ -35,7 +35,7 @@ _DEFAULT = EntryConfig()
 _HASH_DIGITS = 8
 
 _STATED_BY_CUT = frozenset({"num_speakers", "speaker_durations"})
-"""Fields of an entry that are no custom fields of a cut because the cut states them for its window, like its segments."""
+"""Fields of an entry that, like its segments, are no custom fields of a cut, which states them for its window."""
 
 _STATED_BY_RECORDING = frozenset({"audio_filepath", "audio_sample_rate"})
 """Fields of an entry that are no custom fields of a cut with a recording, which states them.

@@ -44,6 +44,8 @@ _TEXTS: tuple[tuple[str, re.Pattern[str]], ...] = (
 )
 """Other text is plain text; that these are told apart is because the name of each leads to what went wrong."""
 
+_SEGMENTS = (b'"segments"', b'"diar_segments"')
+
 _EXPECTED = "a manifest has one JSON object per line"
 
 KIND_BYTES = 1 << 20
@@ -151,7 +153,7 @@ def _json_fault(lines: Sequence[bytes], *, is_whole: bool) -> BadEntry | None:
     is_array = lines[0].startswith(b"[")
     for before, line in pairwise(lines):
         goes_on = before.endswith(b",") and (is_array or before is not lines[0])
-        if is_object(line) and b'segments"' in line and not goes_on:
+        if is_object(line) and any(key in line for key in _SEGMENTS) and not goes_on:
             return None  # an entry, behind lines that are none
     what, query = ("one JSON array", "'.[]'") if is_array else ("JSON over several lines", ".")
     return _fault(f"the file is {what}; {_EXPECTED}: jq -c {query} OLD > NEW")

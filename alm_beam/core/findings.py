@@ -6,9 +6,10 @@ from collections import Counter
 from alm_beam.core.config import EntryConfig
 from alm_beam.core.cuts import large_fields
 from alm_beam.core.losses import Finding
-from alm_beam.core.manifest import Recording
+from alm_beam.core.manifest import NO_SPEAKER, Recording
 from alm_beam.core.overlap import KeptWindows
 from alm_beam.core.stated_audio import stated_audio
+from alm_beam.core.windows import CandidateWindows
 
 MILLISECOND_SECONDS = 300.0
 """Half of the segments last longer than this many seconds: hardly anybody speaks so long; they are milliseconds."""
@@ -39,6 +40,10 @@ def findings_of(kept: KeptWindows, config: EntryConfig) -> Counter[str]:
         found[Finding.UNORDERED_RECORDING.value] = 1
     if 0 in recording.bandwidths:
         found[Finding.NO_BANDWIDTH.value] = recording.bandwidths.count(0)
+    if _is_limited(kept.candidates):
+        found[Finding.LIMITED_BANDWIDTH.value] = 1
+    if NO_SPEAKER in recording.speakers:
+        found[Finding.NO_SPEAKER.value] = recording.speakers.count(NO_SPEAKER)
     empty = _empty_truncations(kept)
     if empty:
         found[Finding.EMPTY_TRUNCATION.value] = empty
@@ -79,6 +84,18 @@ def _windows_outside_audio(kept: KeptWindows) -> int:
 def _span(recording: Recording) -> float:
     """Seconds from the first start to the last end."""
     return max(recording.ends) - min(recording.starts) if recording.segments else 0.0
+
+
+def _is_limited(candidates: CandidateWindows) -> bool:
+    """Whether all segments have a bandwidth below the minimum, and no audio of this sample rate has more than that.
+
+    A bandwidth that is no more than half the sample rate in kHz is taken for one in kHz.
+    """
+    recording, asked = candidates.recording, candidates.config.min_bandwidth
+    most = recording.sample_rate / 2
+    if candidates.low_sample_rate or most > asked:
+        return False
+    return most / 1000 < max(recording.bandwidths, default=0) < asked
 
 
 def _is_in_milliseconds(recording: Recording) -> bool:

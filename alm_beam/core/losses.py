@@ -30,6 +30,8 @@ class Finding(str, Enum):
     SHORT_RECORDING = "short_recordings"
     MILLISECONDS = "millisecond_recordings"
     NO_BANDWIDTH = "segments_without_bandwidth"
+    LIMITED_BANDWIDTH = "bandwidth_limited_recordings"
+    NO_SPEAKER = "no_speaker_segments"
     EMPTY_TRUNCATION = "empty_truncations"
     RELATIVE_WORD_TIMES = "segments_with_relative_word_times"
     WINDOW_BEHIND_AUDIO = "windows_behind_audio"

@@ -21,6 +21,10 @@ _MET = {
 """The note for each finding, and what it counts."""
 
 
+_REACHED = 7 / 16
+"""The bandwidth, as a share of the sample rate, that good audio of this rate still has: 7000 Hz of 16000."""
+
+
 def notes(stats: LossStats, windows: WindowConfig) -> list[str]:
     """A line for each thing that a user should know.
 
@@ -56,24 +60,39 @@ def _met(stats: LossStats) -> Iterator[str]:
 def _why_no_window(stats: LossStats, windows: WindowConfig) -> str:
     """The cause that comes first in the making of windows, of those that concern at least half of the input."""
     losses, met, rules = stats.losses, stats.findings, windows
+    of_nobody = met[Finding.NO_SPEAKER.value]
+    speech = losses.segments - of_nobody
+    starts = losses.segments - losses.lost[LossReason.BANDWIDTH]
 
     def is_most(segments: int) -> bool:
         return 2 * segments >= losses.segments
+
+    def is_most_speech(segments: int) -> bool:
+        return 2 * (segments - of_nobody) >= speech  # the bandwidth of no-speaker is not measured
 
     def is_of_most(finding: Finding) -> bool:
         return 2 * met[finding.value] >= stats.recordings
 
     if not stats.recordings:
-        cause = "every entry was rejected" if stats.rejected else "the input has no entry"
+        cause = _why_no_recording(stats)
     elif not losses.segments:
         cause = "the recordings have no segments"
     elif is_most(losses.lost[LossReason.SAMPLE_RATE]):
         cause = f"the sample rate is below --min_sample_rate={rules.min_sample_rate:g}; it has to be in Hz"
     elif is_of_most(Finding.MILLISECONDS):
         cause = "times look like milliseconds; start and end have to be in seconds"
-    elif rules.min_bandwidth > 0 and is_most(met[Finding.NO_BANDWIDTH.value]):
-        cause = "segments have no metrics.bandwidth, which counts as 0 Hz; try --min_bandwidth=0"
-    elif is_most(losses.lost[LossReason.BANDWIDTH]):
+    elif not speech:
+        cause = "all segments are labelled no-speaker"
+    elif of_nobody and starts and 2 * losses.lost[LossReason.NO_SPEAKER] >= starts:
+        cause = "candidates stop at segments labelled no-speaker; --skip_no_speaker leaves those out"
+    elif rules.min_bandwidth > 0 and is_most_speech(met[Finding.NO_BANDWIDTH.value]):
+        cause = (
+            "segments have no metrics.bandwidth, which counts as 0 Hz; `alm-beam measure` measures it from the audio, "
+            "--default_bandwidth states it, or try --min_bandwidth=0"
+        )
+    elif is_of_most(Finding.LIMITED_BANDWIDTH):
+        cause = _out_of_reach(rules)
+    elif is_most_speech(losses.lost[LossReason.BANDWIDTH]):
         cause = (
             f"segments have less than --min_bandwidth={rules.min_bandwidth:g}; lower it, and see whether "
             "metrics.bandwidth is in Hz"
@@ -87,8 +106,6 @@ def _why_no_window(stats: LossStats, windows: WindowConfig) -> str:
         )
     elif is_most(losses.lost[LossReason.SPEAKERS]):
         cause = f"windows have fewer speakers than --min_speakers={rules.min_speakers}; try --min_speakers=1"
-    elif is_most(losses.lost[LossReason.NO_SPEAKER]):
-        cause = "candidates stop at segments labelled no-speaker, or without a speaker; leave out or label those"
     elif is_most(losses.lost[LossReason.NEXT_BANDWIDTH]):
         cause = f"candidates stop at segments of less than --min_bandwidth={rules.min_bandwidth:g}; lower it"
     else:
@@ -97,3 +114,26 @@ def _why_no_window(stats: LossStats, windows: WindowConfig) -> str:
             "another --target_window_duration"
         )
     return f"no windows: {cause}"
+
+
+def _why_no_recording(stats: LossStats) -> str:
+    if not stats.rejected:
+        return "the input has no entry"
+    if 2 * stats.rejected[RejectReason.SAMPLE_RATE_MISSING.value] >= stats.rejected.total():
+        return (
+            "every entry was rejected, as they state no sample rate; --default_sample_rate states it for them, and "
+            "`alm-beam measure` reads it from the audio"
+        )
+    return "every entry was rejected"
+
+
+def _out_of_reach(rules: WindowConfig) -> str:
+    """The cause where no audio of the rate has as much bandwidth as is asked for.
+
+    The rate is not below the minimum, and at most twice the bandwidth: both are the same with the defaults.
+    """
+    most, least = 2 * rules.min_bandwidth, rules.min_sample_rate
+    asked = f"cannot reach --min_bandwidth={rules.min_bandwidth:g}, since what is measured stays below half its rate"
+    if least == most:
+        return f"audio of {most:g} Hz {asked}; try --min_bandwidth={_REACHED * least:g}"
+    return f"audio of {most:g} Hz or less {asked}; try less than that, as {_REACHED * 16000:g} for 16000 Hz"

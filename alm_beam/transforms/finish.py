@@ -10,6 +10,7 @@ from apache_beam import PCollection
 from apache_beam.pvalue import AsIter
 
 from alm_beam.core.errors import RejectLimitError
+from alm_beam.core.faults import RejectReason
 from alm_beam.core.losses import Finding, LossStats
 from alm_beam.storage.index.format import FOLDER, META, ROWS
 from alm_beam.storage.paths import errors_that_name, located, make_folder
@@ -54,10 +55,12 @@ class _FinishRun(beam.DoFn):
 
     def _limit_error(self, stats: LossStats, folder: str) -> RejectLimitError:
         rejects = stats.rejected.total()
+        is_rate = 2 * stats.rejected[RejectReason.SAMPLE_RATE_MISSING.value] >= rejects
+        advice = "; --default_sample_rate states the rate of entries without one" if is_rate else ""
         reasons = ", ".join(f"{reason}: {count}" for reason, count in stats.rejected.most_common(3))
         return RejectLimitError(
             f"{rejects} of {rejects + stats.recordings} entries were rejected ({stats.reject_fraction:.2%}), more than "
-            f"--max_reject_fraction={self._max_reject_fraction} allows. Mostly {reasons}. See "
+            f"--max_reject_fraction={self._max_reject_fraction} allows. Mostly {reasons}{advice}. See "
             f"{folder}/{REJECTS.name}-*"
         )
 
