@@ -5,7 +5,7 @@ from collections import Counter
 import pytest
 
 from alm_beam.cli.windows import main
-from alm_beam.core.config import WindowConfig
+from alm_beam.core.config import ManifestConfig, WindowConfig
 from alm_beam.core.loss_stats import loss_stats
 from alm_beam.core.losses import Finding, LossStats
 from alm_beam.core.manifest import parse_recording
@@ -15,6 +15,7 @@ from alm_beam.report.notes import notes
 from tests.manifests import write
 
 GOOD = {"metrics": {"bandwidth": 8000}}
+NOBODY = {"speaker": "no-speaker", "metrics": {}}
 
 
 def turns(count: int = 60, seconds: float = 5.0, unit: float = 1.0, **fields: object) -> list[dict]:
@@ -35,6 +36,10 @@ def turns(count: int = 60, seconds: float = 5.0, unit: float = 1.0, **fields: ob
 
 def entry(segments: list[dict], rate: float = 16000) -> dict:
     return {"audio_filepath": "a.wav", "audio_sample_rate": rate, "segments": segments}
+
+
+def without_speaker(segment: dict) -> dict:
+    return {name: value for name, value in segment.items() if name != "speaker"}
 
 
 def stats_of(*entries: dict, config: WindowConfig = WindowConfig()) -> LossStats:
@@ -78,7 +83,26 @@ CAUSES = {
     "one speaker": ([entry(turns(speaker="a"))], "try --min_speakers=1"),
     "no speaker": (
         [entry([{**each, "speaker": ["a", "no-speaker"][n % 2]} for n, each in enumerate(turns())])],
-        "stop at segments labelled no-speaker",
+        "stop at segments labelled no-speaker; --skip_no_speaker leaves those out",
+    ),
+    "no speaker, not measured": (
+        [entry([with_pause for each in turns() for with_pause in (each, {**each, **NOBODY})])],
+        "--skip_no_speaker",
+    ),
+    "nobody": ([entry(turns(**NOBODY))], "all segments are labelled no-speaker"),
+    "speech without bandwidth": (
+        [entry([with_pause for each in turns(metrics={}) for with_pause in (each, {**each, **NOBODY})])],
+        "--default_bandwidth",
+    ),
+    "speech of low bandwidth": (
+        [entry([pair for each in turns(metrics={"bandwidth": 7}) for pair in (each, {**each, **NOBODY})])],
+        "less than --min_bandwidth=8000",
+    ),
+    "without labels": ([entry([without_speaker(each) for each in turns(5, seconds=140)])], "no run of segments lasts"),
+    "half the sample rate": (
+        [entry(turns(metrics={"bandwidth": 7968}))],
+        "audio of 16000 Hz cannot reach --min_bandwidth=8000, since what is measured stays below half its rate; "
+        "try --min_bandwidth=7000",
     ),
     "low bandwidth between": (
         [entry([{**each, "metrics": {"bandwidth": 4000 if n % 5 == 4 else 8000}} for n, each in enumerate(turns())])],
@@ -108,6 +132,56 @@ def test_missing_bandwidth_is_no_cause_where_none_is_asked_for():
 
 def test_only_rejects():
     assert notes(LossStats.of_reject("not_json"), WindowConfig()) == ["no windows: every entry was rejected"]
+
+
+def test_only_rejects_for_want_of_a_rate_name_the_flag():
+    stats = LossStats(rejected=Counter(sample_rate_missing=3, not_json=2))
+    [note] = notes(stats, WindowConfig())
+    assert note.startswith("no windows: every entry was rejected, as they state no sample rate; --default_sample_rate")
+    assert "`alm-beam measure`" in note
+    stats.rejected["not_json"] = 4
+    assert notes(stats, WindowConfig()) == ["no windows: every entry was rejected"]
+
+
+OUT_OF_REACH = "bandwidth_limited_recordings"
+
+
+@pytest.mark.parametrize(
+    ("rate", "bandwidth", "config", "count"),
+    [
+        (16000, 7999, WindowConfig(), 1),
+        (16000, 8000, WindowConfig(), 0),
+        (16000, 3750, WindowConfig(), 1),
+        (16000, 8, WindowConfig(), 0),
+        (16000, None, WindowConfig(), 0),
+        (16000.1, 7999, WindowConfig(), 0),
+        (48000, 7999, WindowConfig(), 0),
+        (8000, 3750, WindowConfig(), 0),
+        (8000, 3750, WindowConfig(min_sample_rate=8000), 1),
+        (16000, 8000, WindowConfig(min_bandwidth=8000.1), 1),
+        (16000, 7500, WindowConfig(min_bandwidth=7000), 0),
+    ],
+)
+def test_bandwidth_that_the_rate_does_not_allow_is_counted_by_recording(rate, bandwidth, config, count):
+    stats = stats_of(entry(turns(metrics={"bandwidth": bandwidth}), rate=rate), entry([]), config=config)
+    assert stats.findings[OUT_OF_REACH] == count
+
+
+def test_one_segment_of_enough_bandwidth_shows_that_it_can_be_reached():
+    assert stats_of(entry([*turns(metrics={"bandwidth": 7500}), *turns(1)])).findings[OUT_OF_REACH] == 0
+
+
+def test_where_several_rates_are_allowed_the_note_claims_no_more_than_it_knows():
+    config = WindowConfig(min_sample_rate=8000)
+    [note, *_] = notes(stats_of(entry(turns(metrics={"bandwidth": 3750}), rate=8000), config=config), config)
+    assert "audio of 16000 Hz or less cannot reach --min_bandwidth=8000" in note
+
+
+def test_segments_of_nobody_are_counted_unless_they_are_left_out():
+    pauses = [{**each, "speaker": ["a", "no-speaker", None][n % 3]} for n, each in enumerate(turns(9))]
+    assert stats_of(entry(pauses)).findings["no_speaker_segments"] == 3
+    skipped = parse_recording(entry(pauses), ManifestConfig(skip_no_speaker=True))
+    assert "no_speaker_segments" not in loss_stats(filter_overlaps(build_windows(skipped))).findings
 
 
 FOUND = {
