@@ -119,6 +119,11 @@ def test_a_bad_first_line_condemns_no_other(first, others):
             assert file_fault(head, is_whole=False) is None, head[-40:]
 
 
+def test_an_entry_with_diar_segments_is_one():
+    line = LINES[0].replace(b'"segments"', b'"diar_segments"')
+    assert file_fault(b"{\n" + line + b"\n" + line + b"\n", is_whole=True) is None
+
+
 @given(st.lists(st.sampled_from([*LINES, b"", b"  ", b"[]", b"{}"]), min_size=1))
 def test_entries_are_no_other_kind(lines):
     assert file_fault(b"\n".join(lines), is_whole=True) is None
