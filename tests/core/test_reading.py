@@ -282,6 +282,12 @@ def test_what_is_left_out_is_in_nothing_that_is_written(entry, windows, by_sortf
     assert whole_segments(found.candidates.recording) == without["segments"]
 
 
+def test_a_recording_that_nothing_names_is_named_by_what_is_left_of_its_entry():
+    paused = [*TURNS, {"start": 20, "end": 21, "speaker": "no-speaker"}]
+    found = kept({**PLAIN, "segments": paused}, ManifestConfig(skip_no_speaker=True))
+    assert to_cuts(found) == to_cuts(kept(PLAIN)) != to_cuts(kept({**PLAIN, "segments": paused}))
+
+
 def test_words_are_lifted_or_parsed_alike_where_segments_are_left_out():
     words = '"words": [{"word": "yes", "end": 4}]'
     segments = [
