@@ -44,6 +44,10 @@ class RejectReason(str, Enum):
     SPEAKER_NOT_LABEL = "speaker_not_label"
     WORDS_MALFORMED = "words_malformed"
     ENTRY_TOO_LARGE = "entry_too_large"
+    OTHER_FORMAT = "other_format"
+    FIELD_MISSING = "field_missing"
+    FIELD_MALFORMED = "field_malformed"
+    RECORDINGS_DIFFER = "recordings_differ"
 
 
 class BadEntry(ValueError):
@@ -70,20 +74,27 @@ class BadEntry(ValueError):
         return type(self), (self.reason, self.detail)
 
 
-def json_fault(text: bytes, error: orjson.JSONDecodeError) -> BadEntry:
-    """The fault of a line that orjson did not read, from its error."""
+def json_fault(text: bytes, error: orjson.JSONDecodeError, whole: str = "line") -> BadEntry:
+    """The fault of a text that orjson did not read, from its error.
+
+    Args:
+        text: the text.
+        error: what orjson said.
+        whole: what the text is of its file: a line, or the document that the file is.
+    """
     try:
         text.decode("utf-8")
     except UnicodeDecodeError as fault:
         if fault.end == len(text) and fault.reason == "unexpected end of data":
-            return BadEntry(RejectReason.CUT_OFF, f"the line ends at byte {len(text)}, within a character")
-        return BadEntry(RejectReason.NOT_UTF8, f"byte {fault.start} of the line: {fault.reason}")
+            return BadEntry(RejectReason.CUT_OFF, f"the {whole} ends at byte {len(text)}, within a character")
+        return BadEntry(RejectReason.NOT_UTF8, f"byte {fault.start} of the {whole}: {fault.reason}")
     if "end of data" in error.msg:
-        return BadEntry(RejectReason.CUT_OFF, f"the line ends at byte {len(text)}, before its JSON does")
+        return BadEntry(RejectReason.CUT_OFF, f"the {whole} ends at byte {len(text)}, before its JSON does")
     if "depth" in error.msg:
         return too_deep()
     return _non_finite_fault(text) or BadEntry(
-        RejectReason.NOT_JSON, f"character {error.pos} of the line: {error.msg}; expected one JSON object per line"
+        RejectReason.NOT_JSON,
+        f"character {error.pos} of the {whole}: {error.msg}; expected one JSON object per {whole}",
     )
 
 
