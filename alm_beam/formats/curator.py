@@ -9,9 +9,10 @@
 
 | in a segment | in the segment of the entry |
 |---|---|
-| `start`, `end`; else `start_ms`, `end_ms`; or a list `[start, end, speaker]`, `[start, end]` | `start`, `end`, `speaker` |
+| `start`, `end`; else `start_ms`, `end_ms` | `start`, `end`, in seconds |
+| a list `[start, end]`, `[start, end, speaker]` | a segment with these fields |
 | `speaker` is `no-speaker` | the segment is left out: the stage fills pauses with such |
-| `speaker` joins several labels with commas | the same without `no-speaker` among them: `A,no-speaker` is `A`, `A,B` stays |
+| `speaker` joins several labels with commas | `no-speaker` among them is left out: `A,no-speaker` is `A`; `A,B` stays |
 | any other field (`text`, `words`, `metrics` with a number or a list, ...) | the same field |
 
 A row has `original_file`, and the times of a segment in it. Rows of one file may stand apart.
@@ -66,12 +67,12 @@ _OF_RECORDING = ("sample_rate", "num_speakers")
 _SEPARATOR = ","
 
 
-def pieces(line: bytes, name: str) -> Iterator[Piece]:
+def pieces(line: bytes, _name: str) -> Iterator[Piece]:
     """What a line holds: an entry, or the segments of a row.
 
     Args:
         line: the line.
-        name: the name of its file, which says nothing here.
+        _name: the name of its file, which says nothing here.
 
     Raises:
         BadEntry: the line is no JSON, or not of such a stage, or something in it is malformed.
@@ -85,11 +86,11 @@ def pieces(line: bytes, name: str) -> Iterator[Piece]:
         file, segments = _row_file(fields), _row_segments(fields)
         yield from (Piece(file, _ROW, segment) for segment in segments)
         return
-    found = next((name for name in _LISTS if fields.get(name) is not None), None)
+    found = next((listed for listed in _LISTS if fields.get(listed) is not None), None)
     if found is None:
         detail = (
-            "expected segments, diar_segments or vad_segments, or a row with original_file and original_start_ms, found "
-            f"the fields {', '.join(fields)[:80] or 'of none'}; a recording that was not diarized has no segments yet"
+            "expected segments, diar_segments or vad_segments, or a row with original_file and original_start_ms, "
+            f"found the fields {', '.join(fields)[:80] or 'of none'}"
         )
         raise BadEntry(RejectReason.OTHER_FORMAT, detail)
     segments = _segments(fields[found], found)
@@ -97,7 +98,7 @@ def pieces(line: bytes, name: str) -> Iterator[Piece]:
     if any(segment.get("words") for segment in segments):
         left_out.add("alignment")
     own = {field: value for field, value in fields.items() if field not in left_out}
-    yield Piece(_name(own), _ENTRY, {**own, "segments": segments})
+    yield Piece(_recording_of(own), _ENTRY, {**own, "segments": segments})
 
 
 def entry(recording: str, pieces: Sequence[Piece]) -> dict[str, Any]:
@@ -121,7 +122,7 @@ def entry(recording: str, pieces: Sequence[Piece]) -> dict[str, Any]:
     return {**fields, "segments": segments}
 
 
-def _name(fields: dict[str, Any]) -> str:
+def _recording_of(fields: dict[str, Any]) -> str:
     """What names the recording of an entry: its audio, else its id. Ids repeat where file names do."""
     for field in ("audio_filepath", "resampled_audio_filepath", *RECORDING_IDS):
         value = fields.get(field)

@@ -7,7 +7,7 @@ an entry without segments; supervisions without their recording are an entry wit
 |---|---|
 | `id` | `audio_item_id` |
 | `sources` | `audio_filepath`; one source of the type `file` or `url`, anything else is a reject |
-| `sampling_rate` | `audio_sample_rate`; where the file is resampled as it is read (`transforms`), the rate of the file |
+| `sampling_rate` | `audio_sample_rate`; where `transforms` resample the file as it is read, the rate of the file |
 | `duration` | `duration` |
 | `channel_ids` | `audio_num_channels` |
 | `num_samples` | left out: it follows from duration and rate |
@@ -26,7 +26,7 @@ an entry without segments; supervisions without their recording are an entry wit
 | in a `MonoCut`, a `MultiCut` | in the entry |
 |---|---|
 | `recording` | as a recording above |
-| `supervisions` | segments, as above; their `start` counts from that of the cut, the alignment from that of the recording |
+| `supervisions` | segments, as above; `start` counts from that of the cut, `alignment` from that of the recording |
 | anything else | left out: it is about the cut |
 
 The alignment counts from the start of the recording in cuts, too: so says Lhotse's `AlignmentItem`, and so do
@@ -72,12 +72,12 @@ _OWN = {"start", "end", "duration", "recording_id", "alignment", "custom"}
 _ITEM = ("symbol", "start", "duration", "score")
 
 
-def pieces(line: bytes, name: str) -> Iterator[Piece]:
+def pieces(line: bytes, _name: str) -> Iterator[Piece]:
     """What a line holds: a recording, a supervision, or both of a cut.
 
     Args:
         line: the line.
-        name: the name of its file, which says nothing here.
+        _name: the name of its file, which says nothing here.
 
     Raises:
         BadEntry: the line is no JSON, or no such manifest, or something in it is malformed.
@@ -120,7 +120,7 @@ def entry(recording: str, pieces: Sequence[Piece]) -> dict[str, Any]:
 
 def _of_cut(fields: dict[str, Any]) -> list[Piece]:
     kind = fields.get("type")
-    if kind not in _CUTS:
+    if type(kind) is not str or kind not in _CUTS:
         detail = f"type: expected MonoCut or MultiCut, found {described(kind)}"
         if kind == "MixedCut":
             detail += "; it has several recordings: convert the cuts that it was mixed of"
@@ -161,9 +161,10 @@ def _source(fields: dict[str, Any], at: str) -> str:
         )
         raise BadEntry(RejectReason.FIELD_MALFORMED, detail)
     source, where = sources[0], place(at, "sources[0]")
-    if source.get("type") not in _READABLE:
+    kind = source.get("type")
+    if type(kind) is not str or kind not in _READABLE:
         detail = (
-            f"{where}.type: expected file or url, found {described(source.get('type'))}; write the audio to a file: "
+            f"{where}.type: expected file or url, found {described(kind)}; write the audio to a file: "
             "Lhotse's `save_audio` does"
         )
         raise BadEntry(RejectReason.FIELD_MALFORMED, detail)
@@ -177,8 +178,8 @@ def _rate(fields: dict[str, Any], at: str) -> float | None:
         if transform.get("name") != _CHANGES_RATE_ONLY:
             where, found = place(at, f"transforms[{index}].name"), described(transform.get("name"))
             detail = (
-                f"{where}: expected Resample, found {found}; the file is not what the recording says: write the changed "
-                "audio to a file first"
+                f"{where}: expected Resample, found {found}; the file is not what the recording says: write "
+                "the changed audio to a file first"
             )
             raise BadEntry(RejectReason.FIELD_MALFORMED, detail)
     if not transforms:

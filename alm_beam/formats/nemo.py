@@ -6,7 +6,8 @@ equal segments: none is left out.
 | in a line | in the entry |
 |---|---|
 | `audio_filepath` | `audio_filepath`; needed, one path |
-| `audio_sample_rate`, `sample_rate`, `sampling_rate`, `audio_num_channels`, `num_channels`, `recording_id`, `audio_item_id` | the same field, if all lines that state it agree; otherwise it stays in the segments |
+| `audio_sample_rate`, `sample_rate`, `sampling_rate` | the same field, if all lines that state it agree |
+| `audio_num_channels`, `num_channels`, `recording_id`, `audio_item_id` | likewise; otherwise it stays in the segments |
 | the rest | a segment of `segments`, by start |
 
 | in a line | in the segment of the entry |
@@ -17,7 +18,7 @@ equal segments: none is left out.
 | any other field (`text`, `lang`, ...) | the same field |
 
 The entry has no `audio_item_id` unless the lines state one: the id of the recording follows from the path.
-"""  # noqa: E501
+"""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -44,12 +45,12 @@ _OF_RECORDING = (
 _NOT_KEPT = {"audio_filepath", "offset", "duration", "start", "end", "speaker"}
 
 
-def pieces(line: bytes, name: str) -> Iterator[Piece]:
+def pieces(line: bytes, _name: str) -> Iterator[Piece]:
     """The segment that a line holds.
 
     Args:
         line: the line.
-        name: the name of its file, which says nothing here.
+        _name: the name of its file, which says nothing here.
 
     Raises:
         BadEntry: the line is no JSON, or not of such a manifest, or something in it is malformed.
