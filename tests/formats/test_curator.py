@@ -78,6 +78,7 @@ def test_the_alignment_stays_where_no_segment_has_words():
         ("A,no-speaker", "A"),
         ("no-speaker,A", "A"),
         ("A,no-speaker,B", "A,B"),
+        ("A,,no-speaker", "A"),
         ("A, no-speaker", "A"),
         ("A,B", "A,B"),
         ("A,,B", "A,,B"),
@@ -98,6 +99,11 @@ def test_a_label_of_nobody_leaves_its_segment_out(label):
 @pytest.mark.parametrize("label", [None, ""])
 def test_a_segment_without_label_stays_without(label):
     assert entries(FORMAT, [spoken(label)]) == [{**AUDIO, "segments": [{"start": 0, "end": 1}]}]
+
+
+def test_an_entry_with_its_original_file_is_an_entry():
+    entry = {"original_file": "a.wav", "segments": [{"start": 0, "end": 1, "speaker": "A"}]}
+    assert entries(FORMAT, [entry]) == [entry]
 
 
 def test_segments_are_put_in_order():

@@ -135,6 +135,17 @@ def test_supervisions_of_one_id_that_are_apart_or_of_two_speakers_are_several():
     assert [(each["start"], each.get("speaker")) for each in entry["segments"]] == [(0, None), (0, "b"), (2, None)]
 
 
+def test_two_supervisions_of_one_id_without_length_are_one():
+    [entry] = entries(FORMAT, [supervision(5, 0), supervision(5, 0), supervision(6, 0)])
+    assert [each["start"] for each in entry["segments"]] == [5, 6]
+
+
+def test_in_a_cut_its_recording_counts_not_what_its_supervisions_were_made_for():
+    [entry] = entries(FORMAT, [cut(0, supervision(recording_id="before it was saved"))])
+    assert entry["audio_item_id"] == "meeting"
+    assert len(entry["segments"]) == 1
+
+
 TIMES = st.integers(0, 12)
 
 
@@ -228,6 +239,11 @@ ALIGNED = "supervisions[0].alignment.word[1]"
             {**RECORDING, "sources": [{"type": "command", "source": "sox a.wav -"}]},
             "field_malformed",
             'sources[0].type: expected file or url, found string "command"',
+        ),
+        (
+            {**RECORDING, "sources": [{"type": []}]},
+            "field_malformed",
+            "sources[0].type: expected file or url, found list",
         ),
         ({**RECORDING, "sources": [{"type": "file"}]}, "field_missing", "sources[0].source"),
         (

@@ -143,6 +143,7 @@ def test_segments_are_put_in_the_order_of_their_starts_and_equal_ones_stay_in_th
         ([("b", None, None), ("a", 1, 2)], "a"),
         ([("b", None, None), ("a", None, None)], "b"),
         ([("b", 3, 1), ("a", 1, 2)], "a"),
+        ([("a", 0, 1), ("a", 3, 1), ("b", 1, 1.5)], "a"),
         ([(None, 0, 9), ("a", 1, 2)], "a"),
         ([(None, 0, 9)], None),
         ([], None),
@@ -159,12 +160,12 @@ def test_a_segment_without_speaker_has_that_of_most_of_its_words(said, speaker):
 
 def test_further_fields_of_documents_and_words_stay_and_large_ones_of_segments_go():
     chars = [{"char": "a", "start": 0}]
-    document = {**word(style="bold"), "model": "large-v3"}
+    document = {**word(style="bold", probability=0.1, score=0.2), "model": "large-v3"}
     document["segments"][0] |= {"chars": chars, "seek": 3}
     [entry] = entries(FORMAT, [document])
     assert entry["model"] == "large-v3"
     assert entry["segments"] == [
-        {"start": 0, "end": 1, "text": "a", "words": [{"word": "a"}, {"word": "b", "style": "bold"}]}
+        {"start": 0, "end": 1, "text": "a", "words": [{"word": "a"}, {"word": "b", "confidence": 0.2, "style": "bold"}]}
     ]
 
 
