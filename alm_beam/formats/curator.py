@@ -110,8 +110,8 @@ def entry(recording: str, pieces: Sequence[Piece]) -> dict[str, Any]:
     whole = [piece.value for piece in pieces if piece.kind == _ENTRY]
     if whole and len(pieces) > 1:
         detail = (
-            f"{len(pieces)} lines are about {recording!r}; the lines of several stages, or runs, are converted one by "
-            "one"
+            f"{len(pieces)} lines and rows are about this recording, of which one is an entry by itself; convert the "
+            "output of each stage, and of each run, by itself"
         )
         raise BadEntry(RejectReason.RECORDINGS_DIFFER, detail)
     fields = dict(whole[0]) if whole else {}

@@ -110,7 +110,7 @@ def entry(recording: str, pieces: Sequence[Piece]) -> dict[str, Any]:
     """
     stated = [piece.value for piece in pieces if piece.kind == _RECORDING]
     for other in stated[1:]:
-        _check_equal(recording, stated[0], other)
+        _check_equal(stated[0], other)
     audio = stated[0] if stated else {}
     segments = _each_once([piece.value for piece in pieces if piece.kind == _SUPERVISION])
     if audio.get("audio_num_channels") == 1:
@@ -262,13 +262,12 @@ def _word(item: Any, at: str) -> dict[str, Any]:
     return without_missing({"word": fields["symbol"], "start": start, "end": end, "confidence": score})
 
 
-def _check_equal(recording: str, first: dict[str, Any], other: dict[str, Any]) -> None:
-    for field in first.keys() | other.keys():
+def _check_equal(first: dict[str, Any], other: dict[str, Any]) -> None:
+    """Checks that two statements of a recording are the same. No path is in the message: it may be a signed URL."""
+    for field in sorted(first.keys() | other.keys()):
         if first.get(field) != other.get(field):
-            detail = (
-                f"the recording {recording!r} is stated with two values of {field}: {first.get(field)!r} and "
-                f"{other.get(field)!r}; two recordings may not share an id"
-            )
+            values = "" if field == "audio_filepath" else f", {first.get(field)} and {other.get(field)}"
+            detail = f"the recording is stated with two values of {field}{values}; two recordings may not share an id"
             raise BadEntry(RejectReason.RECORDINGS_DIFFER, detail)
 
 

@@ -255,7 +255,7 @@ def test_two_lines_about_a_recording_are_not_mixed(second):
     for lines in ([BASE, second], [second, BASE]):
         reason, detail = fault(FORMAT, *lines)
         assert reason == "recordings_differ"
-        assert "2 lines are about 'audio/a.opus'" in detail
+        assert "2 lines and rows are about this recording" in detail
 
 
 def test_recordings_of_one_id_are_two_if_their_audio_is():

@@ -272,7 +272,15 @@ def test_what_is_wrong_is_said_and_where(line, reason, detail):
 def test_two_recordings_of_one_id_differ():
     reason, detail = fault(FORMAT, RECORDING, cut(0, recording={**RECORDING, "duration": 31.0}))
     assert reason == "recordings_differ"
-    assert "two values of duration: 30.0 and 31.0" in detail
+    assert "two values of duration, 30.0 and 31.0" in detail
+
+
+def test_two_files_of_one_recording_differ_and_their_urls_are_not_told():
+    signed = [{"type": "url", "channels": [0, 1], "source": "https://host/a.wav?X-Amz-Signature=secret"}]
+    reason, detail = fault(FORMAT, RECORDING, {**RECORDING, "sources": signed})
+    assert reason == "recordings_differ"
+    assert "two values of audio_filepath;" in detail
+    assert "secret" not in detail
 
 
 FIELDS = [
