@@ -48,6 +48,12 @@ class RejectReason(str, Enum):
     FIELD_MISSING = "field_missing"
     FIELD_MALFORMED = "field_malformed"
     RECORDINGS_DIFFER = "recordings_differ"
+    FIELD_COUNT = "field_count"
+    CONFIDENCE_NOT_NUMBER = "confidence_not_number"
+    UNKNOWN_LINE_TYPE = "unknown_line_type"
+    REPEATED_RECORDING = "repeated_recording"
+    RECORDING_MISSING = "recording_missing"
+    AUDIO_MISSING = "audio_missing"
 
 
 class BadEntry(ValueError):

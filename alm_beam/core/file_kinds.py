@@ -109,6 +109,20 @@ def file_fault(head: bytes, *, is_whole: bool) -> BadEntry | None:
     return _text_fault(lines, head)
 
 
+def text_fault(head: bytes) -> BadEntry | None:
+    """Why a file cannot hold lines of text in UTF-8, from its first bytes; None where it may.
+
+    >>> print(text_fault(b"PK\\x03\\x04").detail)
+    the file is a zip archive; expected text
+    """
+    binary = _binary_kind(head)
+    if binary:
+        suffix = _COMPRESSED.get(binary)
+        return _fault(f"the file is {binary}; {f'let its name end in {suffix}' if suffix else 'expected text'}")
+    encoding = next((name.upper() for name, boms in _WIDE_BOMS.items() if head.startswith(boms)), None)
+    return _fault(f"the file is {encoding}; convert it: iconv -f {encoding} -t UTF-8 OLD > NEW") if encoding else None
+
+
 def is_object(line: bytes) -> bool:
     """Whether a line begins and ends as an object does. Two such lines in a row are in no JSON document.
 

@@ -30,11 +30,12 @@ _MAX_NAME_CHARS = 255
 _HTTP = re.compile(r"(?:^|::)https?://", re.IGNORECASE)
 _USER = re.compile(r"(?<=://)[^/?#@:]*:[^/?#@]*@")
 
-_AUDIO_ENDING = re.compile(
+AUDIO_ENDING = re.compile(
     r"\.(?:wav|wave|flac|mp[234]|mpga|m4[ab]|og[ga]|opus|aac|ac3|wma|amr|aif[fc]?|au|snd|sph|nist|caf|spx|"
     r"webm|mkv|mka|mov|avi|3gp|pcm|raw)$",
     re.IGNORECASE,
 )
+"""What the names of audio files end with."""
 
 _SIGNING = re.compile(
     r"(?:x-(?:amz|goog|oss|cos|obs|ms)-.*|q-(?:sign|ak|key|header|url)-?.*|sig|.*signature|expires?|expiry|exp|policy|"
@@ -94,7 +95,7 @@ def _split(path: str) -> tuple[str, str]:
     path = _USER.sub("", path)
     if _HTTP.search(path):
         location, _, query = path.partition("#")[0].partition("?")
-        return (location, "") if _AUDIO_ENDING.search(location) else (location, _unsigned(query))
+        return (location, "") if AUDIO_ENDING.search(location) else (location, _unsigned(query))
     location, _, query = path.partition("?")
     return (location, _unsigned(query)) if "=" in query else (path, "")
 

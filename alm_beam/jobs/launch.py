@@ -3,7 +3,6 @@
 import copy
 import io
 import logging
-import os
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import redirect_stderr, suppress
@@ -23,20 +22,18 @@ from apache_beam.runners.runner import PipelineResult, PipelineState
 
 from alm_beam.core.config import ConfigError
 from alm_beam.core.errors import RejectLimitError, RunError
-from alm_beam.core.parameters import HIDDEN
+from alm_beam.jobs.places import checked_folder as checked_folder
+from alm_beam.jobs.places import found_manifests as found_manifests
+from alm_beam.jobs.places import storage_options as storage_options
 from alm_beam.runners import dataflow
 from alm_beam.runners.beam_internals import ExternalJobServer, drop_streams, given_flags, parser_of
 from alm_beam.runners.local import LocalRunner, use_all_cores
-from alm_beam.storage.connections import StorageOptions
-from alm_beam.storage.discovery import InputError, Manifest, find_manifests
+from alm_beam.storage.discovery import InputError
 from alm_beam.storage.index.format import IndexFault
 from alm_beam.storage.limits import out_of_memory
 from alm_beam.storage.lines import ManifestReadError
-from alm_beam.storage.options import StorageOptionsError, options_by_protocol
-from alm_beam.storage.paths import located
-from alm_beam.storage.run_folder import SUCCESS, ReplacedError, RunFolder, StagedRun, why_unfit
+from alm_beam.storage.run_folder import SUCCESS, ReplacedError, StagedRun
 from alm_beam.storage.secrets import redacted, shown
-from alm_beam.storage.spool import Spool
 
 show_messages = dataflow.show_messages
 
@@ -129,18 +126,6 @@ def use_cores(options: PipelineOptions, input_bytes: int, urls: Sequence[str]) -
         use_all_cores(options, input_bytes)
 
 
-def storage_options(given: Mapping[str, Any], urls: Sequence[str]) -> StorageOptions:
-    """fsspec's options by protocol.
-
-    Raises:
-        ConfigError: they are malformed. The message shows none of them.
-    """
-    try:
-        return options_by_protocol(given, urls)
-    except (StorageOptionsError, ImportError, ValueError) as error:
-        raise ConfigError("storage_options", HIDDEN, str(error)) from None
-
-
 def check_workers_reach(options: PipelineOptions, inputs: Sequence[str], output: str) -> None:
     """
     Raises:
@@ -157,57 +142,6 @@ def check_workers_reach(options: PipelineOptions, inputs: Sequence[str], output:
         if "://" not in url or url.startswith("file://"):
             why = "is on this machine, where Dataflow's workers do not reach it; name a URL"
             raise ConfigError(name, shown(url), why)
-
-
-def checked_folder(folder: RunFolder, *, overwrite: bool) -> RunFolder:
-    """The run's folder, by its absolute path or its URL.
-
-    Raises:
-        ConfigError: it cannot take the run.
-    """
-    url = folder.url
-
-    def refused(why: str) -> ConfigError:
-        return ConfigError("output", shown(url), why)
-
-    if why := why_unfit(url):
-        raise refused(why)
-    try:
-        if folder.finished_at() is not None and not overwrite:
-            raise refused("holds a finished run; name another folder, or give --overwrite")
-        place = located(url, folder.options)
-        path = place.url(place.path)
-    except ConfigError:
-        raise
-    except (ValueError, ImportError, OSError) as error:
-        raise refused(f"cannot be used ({redacted(str(error))})") from None
-    if why := why_unfit(path):
-        raise refused(why)
-    if os.path.isfile(path):
-        raise refused("is a file; it must be a folder")
-    return RunFolder(path, folder.outputs, folder.options)
-
-
-def found_manifests(inputs: Sequence[str], folder: RunFolder, spool: Spool | None) -> list[Manifest]:
-    """The manifests that the inputs name. `spool` keeps what pipes give; without one they are refused.
-
-    Raises:
-        InputError: they name none, or one that cannot be read.
-        ConfigError: the run would write where it reads.
-    """
-    try:
-        manifests = find_manifests(inputs, folder.options, spool)
-        is_inside = folder.is_inside_input(inputs)
-    except ConfigError:
-        raise
-    except (ValueError, OSError) as error:
-        raise InputError(",".join(map(shown, inputs)), f"cannot be read ({redacted(str(error))})") from None
-    if folder.holds_any(manifests):
-        why = "holds an input that is a file of an earlier run; the new run would replace it"
-        raise ConfigError("output", folder.url, why)
-    if is_inside:
-        raise ConfigError("output", folder.url, "is inside an input folder or glob; a run would read what it writes")
-    return manifests
 
 
 def check_graph(pipeline: beam.Pipeline, options: PipelineOptions, inputs: Sequence[str], manifests: int) -> None:

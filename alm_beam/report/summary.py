@@ -26,17 +26,17 @@ def render_summary(stats: LossStats, config: JobConfig) -> str:
     losses = stats.losses
     rows = [
         ("recordings", f"{stats.recordings:,}"),
-        ("segments", f"{losses.segments:,}", _hours(losses.seconds)),
+        ("segments", f"{losses.segments:,}", hours(losses.seconds)),
         (
             "candidate windows",
             f"{stats.longest_candidates:,}",
-            _hours(stats.longest_candidate_seconds),
+            hours(stats.longest_candidate_seconds),
             "overlaps included",
         ),
         (
             "windows after overlap",
             f"{stats.kept_windows:,}",
-            _hours(stats.kept_seconds),
+            hours(stats.kept_seconds),
             f"{stats.kept_seconds:,.1f} s kept",
         ),
         ("truncated segments", f"{losses.truncations:,}"),
@@ -46,17 +46,17 @@ def render_summary(stats: LossStats, config: JobConfig) -> str:
             (
                 f"  {text}",
                 f"{losses.lost[reason]:,}",
-                _share(losses.lost[reason], losses.segments),
-                _share(losses.lost_seconds[reason], losses.seconds),
+                share(losses.lost[reason], losses.segments),
+                share(losses.lost_seconds[reason], losses.seconds),
             )
             for reason, text in _LOSSES
         ),
-        ("rejected entries", f"{stats.rejected.total():,}", _share(stats.reject_fraction, 1)),
+        ("rejected entries", f"{stats.rejected.total():,}", share(stats.reject_fraction, 1)),
         *((f"  {reason}", f"{count:,}") for reason, count in stats.rejected.most_common()),
     ]
     return "\n".join(
         [
-            *map(_row, rows),
+            *map(row, rows),
             *(f"note: {note}" for note in notes(stats, config.windows)),
             f"output: {visible(shown(config.output))}",
         ]
@@ -65,9 +65,9 @@ def render_summary(stats: LossStats, config: JobConfig) -> str:
 
 def _yield_rows(stats: LossStats, overlap: OverlapConfig) -> list[tuple[str, ...]]:
     """What became of the time of the recordings, pauses included, and what another selection would make of it."""
-    rows: list[tuple[str, ...]] = [("audio", "", _hours(stats.audio_seconds), "of audio")]
+    rows: list[tuple[str, ...]] = [("audio", "", hours(stats.audio_seconds), "of audio")]
     rows += [
-        (f"  {text}", f"{count:,}", _hours(seconds), _share(seconds, stats.audio_seconds))
+        (f"  {text}", f"{count:,}", hours(seconds), share(seconds, stats.audio_seconds))
         for text, count, seconds in (
             ("in any candidate", stats.candidate_windows, stats.candidate_covered_seconds),
             ("in any kept window", stats.kept_windows, stats.kept_covered_seconds),
@@ -77,7 +77,7 @@ def _yield_rows(stats: LossStats, overlap: OverlapConfig) -> list[tuple[str, ...
     if overlap.selection == GREEDY:
         most = stats.most_audio_seconds or 0.0
         found = (
-            (_hours(most), _share(most, stats.audio_seconds))
+            (hours(most), share(most, stats.audio_seconds))
             if overlap.compare_selection
             else ("see", "--compare_selection")
         )
@@ -85,14 +85,25 @@ def _yield_rows(stats: LossStats, overlap: OverlapConfig) -> list[tuple[str, ...
     return rows
 
 
-def _row(cells: tuple[str, ...]) -> str:
+def row(cells: tuple[str, ...]) -> str:
+    """Cells as a line: a name, a count, and what follows."""
     name, count, *rest = cells
     return f"{name:<38}{count:>14}" + "".join(f"  {cell:>16}" for cell in rest)
 
 
-def _hours(seconds: float) -> str:
+def hours(seconds: float) -> str:
+    """Seconds as hours.
+
+    >>> hours(5400)
+    '1.50 h'
+    """
     return f"{seconds / 3600:,.2f} h"
 
 
-def _share(part: float, whole: float) -> str:
+def share(part: float, whole: float) -> str:
+    """A part of a whole in percent; a dash where there is no whole.
+
+    >>> share(1, 4), share(0, 0)
+    ('25.0%', '-')
+    """
     return f"{part / whole:.1%}" if whole else "-"

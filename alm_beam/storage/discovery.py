@@ -50,11 +50,7 @@ COMPRESSED_SUFFIXES = (".gz", ".zst", ".bz2")
 _NO_MANIFESTS = r"rejects-\d+-of-\d+\.jsonl|(loss|measure|convert|shards)_stats\.json"
 """What runs leave beside the manifests in their folders."""
 
-_IN_FOLDER = re.compile(
-    rf"(?!(?:{_NO_MANIFESTS})$)"
-    rf".*({'|'.join(map(re.escape, MANIFEST_SUFFIXES))})({'|'.join(map(re.escape, COMPRESSED_SUFFIXES))})?",
-    re.IGNORECASE | re.DOTALL,
-)
+_BESIDE = rf"(?!(?:{_NO_MANIFESTS})$)"
 
 
 class Manifest(NamedTuple):
@@ -86,15 +82,38 @@ class InputError(ConfigError):
         super().__init__("input", pattern, why)
 
 
-_FOLDER = Search(
-    "",
-    (ANY_FOLDERS, Step(_IN_FOLDER)),
-    "the folder holds no .jsonl or .json (.gz, .zst, .bz2 may follow; what is hidden is passed over)",
-)
+def folder_search(endings: Sequence[str], named: str = "") -> Search:
+    """What a folder is searched for: files whose names end so, compressed by COMPRESSED_SUFFIXES or not, in any case.
+
+    Args:
+        endings: with their dots.
+        named: what else has to be in the name.
+
+    >>> cuts = folder_search([".jsonl"], "cuts")
+    >>> cuts.finds("dev/cuts_dev.jsonl.gz"), cuts.finds("dev/alm_output-00000-of-00001.jsonl")
+    (True, False)
+    """
+    kinds = " or ".join([", ".join(endings[:-1]), endings[-1]] if len(endings) > 1 else endings)
+    what = f"{kinds} with {named} in its name" if named else kinds
+    others = ", ".join(COMPRESSED_SUFFIXES)
+    nothing_found = f"the folder holds no {what} ({others} may follow; what is hidden is passed over)"
+    return Search("", (ANY_FOLDERS, Step(_names(endings, named))), nothing_found)
+
+
+def _names(endings: Sequence[str], named: str = "") -> re.Pattern[str]:
+    any_of, compressed = ("|".join(map(re.escape, each)) for each in (endings, COMPRESSED_SUFFIXES))
+    return re.compile(rf"{_BESIDE}.*{re.escape(named)}.*({any_of})({compressed})?", re.IGNORECASE | re.DOTALL)
+
+
+MANIFESTS = folder_search(MANIFEST_SUFFIXES)
+"""What a folder of manifests is searched for."""
 
 
 def find_manifests(
-    inputs: Sequence[str], options: StorageOptions = NO_OPTIONS, spool: Spool | None = None
+    inputs: Sequence[str],
+    options: StorageOptions = NO_OPTIONS,
+    spool: Spool | None = None,
+    folder: Search = MANIFESTS,
 ) -> list[Manifest]:
     """The manifests that the inputs name, in their order, each as often as it is named.
 
@@ -110,32 +129,33 @@ def find_manifests(
         inputs: files, folders and globs, as paths or URLs.
         options: fsspec's, by protocol.
         spool: keeps what a pipe gives that is named by hand; without one such an input is refused.
+        folder: what a folder is searched for.
 
     Raises:
         InputError: an input names none, or one that cannot be read.
     """
-    return [manifest for each in inputs for manifest in _named_by(each, options, spool)]
+    return [manifest for each in inputs for manifest in _named_by(each, options, spool, folder)]
 
 
 def is_manifest_name(path: str) -> bool:
     """Whether a folder that holds a file of this name is searched for it."""
-    return _IN_FOLDER.fullmatch(path) is not None
+    return _names(MANIFEST_SUFFIXES).fullmatch(path) is not None
 
 
-def would_find(pattern: str, path: str, options: StorageOptions = NO_OPTIONS) -> bool:
+def would_find(pattern: str, path: str, options: StorageOptions = NO_OPTIONS, folder: Search = MANIFESTS) -> bool:
     """Whether the input, a folder or a glob, would find a manifest of this path (local or URL), if it were there."""
     place = located(pattern, options)
     with errors_that_name(pattern):
-        search = _search(place.fs, place.path)
+        search = _search(place.fs, place.path, folder)
     root = canonical(place.url(search.root), options)
     path = canonical(path, options)
     return path.startswith(f"{root}/") and search.finds(path[len(root) + 1 :])
 
 
-def _named_by(pattern: str, options: StorageOptions, spool: Spool | None) -> Iterator[Manifest]:
+def _named_by(pattern: str, options: StorageOptions, spool: Spool | None, folder: Search) -> Iterator[Manifest]:
     try:
         place = located(pattern, options)
-        found = _local(place, spool) if is_local(place.fs) else _remote(pattern, place)
+        found = _local(place, spool, folder) if is_local(place.fs) else _remote(pattern, place, folder)
         for manifest in found:
             if not _is_utf8(manifest.path):
                 raise UnfitError(_why_no_text(manifest.path))
@@ -148,12 +168,12 @@ def _named_by(pattern: str, options: StorageOptions, spool: Spool | None) -> Ite
         raise InputError(pattern, f"cannot be read ({reason(error)})") from None
 
 
-def _local(place: Located, spool: Spool | None) -> Iterator[Manifest]:
+def _local(place: Located, spool: Spool | None, folder: Search) -> Iterator[Manifest]:
     is_own = own_descriptor(place.path) is not None
     path = stored_path(place.path) if is_own else place.path
     status = status_of(path)
     if (status and stat.S_ISDIR(status.st_mode)) or (status is None and not os.path.islink(path)):
-        yield from _found_locally(_search(place.fs, path))
+        yield from _found_locally(_search(place.fs, path, folder))
     elif status is None:
         raise UnfitError(f"is a link to {visible(os.readlink(path))}, which does not exist")
     elif stat.S_ISREG(status.st_mode) and (not is_own or path != place.path):
@@ -186,7 +206,7 @@ def _copied(path: str, mode: int, spool: Spool | None) -> Manifest:
     return _local_manifest(spool.copy_of(path))._replace(name=path)
 
 
-def _remote(pattern: str, place: Located) -> Iterator[Manifest]:
+def _remote(pattern: str, place: Located, folder: Search) -> Iterator[Manifest]:
     fs, path, _ = place
     is_folder = pattern.endswith("/") and is_object_store(fs)  # where an object may have a folder's name
     info = None if is_folder else info_of(fs, path)
@@ -195,7 +215,7 @@ def _remote(pattern: str, place: Located) -> Iterator[Manifest]:
         if info["type"] != "file":
             raise UnfitError(f"is no file (its filesystem calls it {info['type']!r})")
     else:
-        search = _FOLDER._replace(root=path) if is_folder else _search(fs, path)
+        search = folder._replace(root=path) if is_folder else _search(fs, path, folder)
         found = sorted(dict(_remote_found(place, search)).items(), key=itemgetter(0))
         if not found:
             bucket = path.partition("/")[0]
@@ -262,8 +282,8 @@ def _why_no_text(path: str) -> str:
     return f"the name of {path!a} cannot be read in this locale ({encoding}); set LC_ALL=C.UTF-8 or PYTHONUTF8=1"
 
 
-def _search(fs: fsspec.AbstractFileSystem, path: str) -> Search:
-    return _FOLDER._replace(root=path) if _is_folder(fs, path) else glob_search(*_parted(fs, path))
+def _search(fs: fsspec.AbstractFileSystem, path: str, folder: Search) -> Search:
+    return folder._replace(root=path) if _is_folder(fs, path) else glob_search(*_parted(fs, path))
 
 
 def _parted(fs: fsspec.AbstractFileSystem, path: str) -> tuple[str, str]:

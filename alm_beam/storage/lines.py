@@ -1,6 +1,7 @@
 """The lines of manifests, each with its place, read in ranges that workers can share."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from alm_beam.core.config import EntryConfig
@@ -133,31 +134,42 @@ def lines_in(
             more memory than there is.
     """
     for manifest in read.manifests:
-        name = shown(manifest.name or manifest.path)
-        label = visible(name)  # in one line: the last one of a worker's message is what is told
-        try:
-            with opened(manifest, options) as file:
-                begins = beginning(file, read.start, read.stop)
-                found = lines_from(begins, file, name, read.stop, max_line_bytes)
-                lines = (line for line in found if not is_blank(line))
-                first = next(lines, None)
-                if first is None:
-                    continue
-                whole = None if _is_of_manifest(first, begins) else _no_manifest(manifest, name, options)
-                if whole is None:
-                    yield first
-                    yield from lines
-                elif read.start == 0:
-                    yield whole
-        except DecompressionError as error:
-            raise ManifestReadError(f"{label}: {error}") from error
-        except MemoryError:
-            raise ManifestReadError(
-                f"{label}: a line of it, or its decompression, takes more memory than there is; "
-                f"with a --max_line_bytes below {max_line_bytes}, a longer line is rejected"
-            ) from None
-        except Exception as error:  # filesystems raise all kinds, and some messages hold what no log may show
-            raise ManifestReadError(f"{label}: cannot be read ({reason(error)})") from None
+        name = shown_name(manifest)
+        with read_errors_that_name(name, max_line_bytes), opened(manifest, options) as file:
+            begins = beginning(file, read.start, read.stop)
+            found = lines_from(begins, file, name, read.stop, max_line_bytes)
+            lines = (line for line in found if not is_blank(line))
+            first = next(lines, None)
+            if first is None:
+                continue
+            whole = None if _is_of_manifest(first, begins) else _no_manifest(manifest, name, options)
+            if whole is None:
+                yield first
+                yield from lines
+            elif read.start == 0:
+                yield whole
+
+
+def shown_name(manifest: Manifest) -> str:
+    """What a file is called in lines, rejects and messages."""
+    return shown(manifest.name or manifest.path)
+
+
+@contextmanager
+def read_errors_that_name(name: str, max_line_bytes: int) -> Iterator[None]:
+    """Turns whatever comes of reading a file into a ManifestReadError that names it."""
+    label = visible(name)  # in one line: the last one of a worker's message is what is told
+    try:
+        yield
+    except DecompressionError as error:
+        raise ManifestReadError(f"{label}: {error}") from error
+    except MemoryError:
+        raise ManifestReadError(
+            f"{label}: a line of it, or its decompression, takes more memory than there is; "
+            f"with a --max_line_bytes below {max_line_bytes}, a longer line is rejected"
+        ) from None
+    except Exception as error:  # filesystems raise all kinds, and some messages hold what no log may show
+        raise ManifestReadError(f"{label}: cannot be read ({reason(error)})") from None
 
 
 def _is_of_manifest(first: ManifestLine, begins: Beginning) -> bool:

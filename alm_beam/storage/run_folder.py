@@ -19,7 +19,7 @@ from fsspec import AbstractFileSystem
 
 from alm_beam.core.errors import RunError
 from alm_beam.storage.connections import StorageOptions
-from alm_beam.storage.discovery import Manifest, would_find
+from alm_beam.storage.discovery import MANIFESTS, Manifest, would_find
 from alm_beam.storage.index.format import FOLDER, META, ROWS
 from alm_beam.storage.paths import (
     Located,
@@ -33,7 +33,7 @@ from alm_beam.storage.paths import (
     modified,
     move,
 )
-from alm_beam.storage.search import BEAM_TEMPORARY
+from alm_beam.storage.search import BEAM_TEMPORARY, Search
 from alm_beam.storage.secrets import shown
 
 SUCCESS = "_SUCCESS"
@@ -111,8 +111,13 @@ def why_unfit(path: str) -> str | None:
 
 ENTRIES, CUTS, REJECTS = Sharded("alm_output"), Sharded("cuts"), Sharded("rejects")
 LOSS_STATS = "loss_stats.json"
+CONVERTED, RTTM = Sharded("manifest"), Sharded("rttm", ".rttm")
+CONVERT_STATS = "convert_stats.json"
 WINDOWS = Outputs((ENTRIES, CUTS, REJECTS), (LOSS_STATS,), {FOLDER: (ROWS, META)})
 """What the main job leaves."""
+
+CONVERSION = Outputs((CONVERTED, RTTM, REJECTS), (CONVERT_STATS,), {})
+"""What a conversion leaves; of the first two, one."""
 
 
 @dataclass(frozen=True)
@@ -136,10 +141,10 @@ class RunFolder:
             info = info_of(fs, f"{folder}/{SUCCESS}")
             return None if info is None else modified(info)
 
-    def is_inside_input(self, inputs: Sequence[str]) -> bool:
-        """Whether an input, as a folder or as a glob, would find what a run writes."""
+    def is_inside_input(self, inputs: Sequence[str], searched: Search = MANIFESTS) -> bool:
+        """Whether an input, as a folder that is searched so or as a glob, would find what a run writes."""
         written = [f"{self.url}/{name}" for name in self.outputs.samples()]
-        return any(would_find(each, path, self.options) for each in inputs for path in written)
+        return any(would_find(each, path, self.options, searched) for each in inputs for path in written)
 
     def holds_any(self, manifests: Iterable[Manifest]) -> bool:
         """Whether a manifest is itself a file of an earlier run in the folder, which a new run would replace."""

@@ -1,0 +1,83 @@
+"""What a job reads and where it writes, checked before anything is written. No Beam."""
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from alm_beam.core.config import ConfigError
+from alm_beam.core.parameters import HIDDEN
+from alm_beam.storage.connections import StorageOptions
+from alm_beam.storage.discovery import MANIFESTS, InputError, Manifest, find_manifests
+from alm_beam.storage.options import StorageOptionsError, options_by_protocol
+from alm_beam.storage.paths import located
+from alm_beam.storage.run_folder import RunFolder, why_unfit
+from alm_beam.storage.search import Search
+from alm_beam.storage.secrets import redacted, shown
+from alm_beam.storage.spool import Spool
+
+
+def storage_options(given: Mapping[str, Any], urls: Sequence[str]) -> StorageOptions:
+    """fsspec's options by protocol.
+
+    Raises:
+        ConfigError: they are malformed. The message shows none of them.
+    """
+    try:
+        return options_by_protocol(given, urls)
+    except (StorageOptionsError, ImportError, ValueError) as error:
+        raise ConfigError("storage_options", HIDDEN, str(error)) from None
+
+
+def checked_folder(folder: RunFolder, *, overwrite: bool) -> RunFolder:
+    """The run's folder, by its absolute path or its URL.
+
+    Raises:
+        ConfigError: it cannot take the run.
+    """
+    url = folder.url
+
+    def refused(why: str) -> ConfigError:
+        return ConfigError("output", shown(url), why)
+
+    if why := why_unfit(url):
+        raise refused(why)
+    try:
+        if folder.finished_at() is not None and not overwrite:
+            raise refused("holds a finished run; name another folder, or give --overwrite")
+        place = located(url, folder.options)
+        path = place.url(place.path)
+    except ConfigError:
+        raise
+    except (ValueError, ImportError, OSError) as error:
+        raise refused(f"cannot be used ({redacted(str(error))})") from None
+    if why := why_unfit(path):
+        raise refused(why)
+    if os.path.isfile(path):
+        raise refused("is a file; it must be a folder")
+    return RunFolder(path, folder.outputs, folder.options)
+
+
+def found_manifests(
+    inputs: Sequence[str], folder: RunFolder, spool: Spool | None, searched: Search = MANIFESTS
+) -> list[Manifest]:
+    """The manifests that the inputs name, of which a folder is searched so.
+
+    `spool` keeps what pipes give; without one they are refused.
+
+    Raises:
+        InputError: they name none, or one that cannot be read.
+        ConfigError: the run would write where it reads.
+    """
+    try:
+        manifests = find_manifests(inputs, folder.options, spool, searched)
+        is_inside = folder.is_inside_input(inputs, searched)
+    except ConfigError:
+        raise
+    except (ValueError, OSError) as error:
+        raise InputError(",".join(map(shown, inputs)), f"cannot be read ({redacted(str(error))})") from None
+    if folder.holds_any(manifests):
+        why = "holds an input that is a file of an earlier run; the new run would replace it"
+        raise ConfigError("output", folder.url, why)
+    if is_inside:
+        raise ConfigError("output", folder.url, "is inside an input folder or glob; a run would read what it writes")
+    return manifests
