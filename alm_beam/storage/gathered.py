@@ -7,7 +7,6 @@ import heapq
 import os
 import struct
 import tempfile
-from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import suppress
 from itertools import groupby
@@ -22,8 +21,8 @@ from alm_beam.storage.paths import reason
 _HELD_BYTES = 64 << 20
 """What is held in memory before it is sorted and written."""
 
-_VALUE_BYTES = 100
-"""What Python takes for a value beside its bytes."""
+_KEY_BYTES = 200
+"""What Python takes for a key beside the bytes of its values."""
 
 _BLOCK_BYTES = 1 << 16
 """Values of one key are written in blocks of about this size, so that a merge holds little of each run."""
@@ -52,7 +51,7 @@ class Gathered:
     def __init__(self, held_bytes: int = _HELD_BYTES, most_runs: int = _MOST_RUNS):
         self._held_bytes = held_bytes
         self._most_runs = most_runs
-        self._held: defaultdict[bytes, list[bytes]] = defaultdict(list)
+        self._held: dict[bytes, bytearray] = {}
         self._size = 0
         self._file: IO[bytes] | None = None
         self._runs: list[tuple[int, int]] = []
@@ -72,8 +71,15 @@ class Gathered:
         Raises:
             RunError: there is no room for the temporary file.
         """
-        self._held[key.encode("utf-8", "surrogatepass")].append(value)
-        self._size += len(value) + _VALUE_BYTES
+        encoded = key.encode("utf-8", "surrogatepass")
+        if encoded not in self._held:
+            self._held[encoded] = bytearray()
+            self._size += len(encoded) + _KEY_BYTES
+        # Joined at once: orjson's texts take a kilobyte each as long as they are kept.
+        held = self._held[encoded]
+        held += value
+        held += b"\n"
+        self._size += len(value) + 1
         if self._size > self._held_bytes:
             self._write_held()
 
@@ -88,29 +94,23 @@ class Gathered:
         while len(self._runs) > self._most_runs:
             self._merge_some()
         blocks: Iterator[tuple[bytes, bytes]] = (
-            self._merged(self._runs) if self._runs else ((key, self._popped(key)) for key in sorted(self._held))
+            self._merged(self._runs)
+            if self._runs
+            else ((key, bytes(self._held.pop(key))) for key in sorted(self._held))
         )
         for key, several in groupby(blocks, key=itemgetter(0)):
-            values = [value for _, block in several for value in block.split(b"\n")]
+            values = [value for _, block in several for value in block[:-1].split(b"\n")]
             yield key.decode("utf-8", "surrogatepass"), values
-
-    def _popped(self, key: bytes) -> bytes:
-        return b"\n".join(self._held.pop(key))
 
     def _write_held(self) -> None:
         file = self._file = self._file or self._new_file()
         start = file.tell()
         for key in sorted(self._held):
-            block: list[bytes] = []
-            size = 0
-            for value in self._held.pop(key):
-                block.append(value)
-                size += len(value)
-                if size > _BLOCK_BYTES:
-                    self._write(file, key, b"\n".join(block))
-                    block, size = [], 0
-            if block:
-                self._write(file, key, b"\n".join(block))
+            values, at = self._held.pop(key), 0
+            while at < len(values):
+                end = values.find(b"\n", at + _BLOCK_BYTES) + 1 or len(values)
+                self._write(file, key, bytes(values[at:end]))
+                at = end
         self._end_run(file, start)
         self._size = 0
 
