@@ -1,7 +1,7 @@
 """Gathering on disk: what is given comes again, together, in order."""
 
 import tempfile
-from pathlib import Path
+from typing import IO
 
 import pytest
 from hypothesis import given
@@ -45,7 +45,11 @@ def test_no_room_names_the_place(tmp_path, monkeypatch):
         gathered.add("key", b"a value that is too long")
 
 
+def _full(**_: object) -> IO[bytes]:
+    return open("/dev/full", "r+b", buffering=0)
+
+
 def test_a_full_disk_names_the_place(monkeypatch):
-    monkeypatch.setattr(tempfile, "TemporaryFile", lambda **_: Path("/dev/full").open("r+b", buffering=0))
+    monkeypatch.setattr(tempfile, "TemporaryFile", _full)
     with Gathered(held_bytes=10) as gathered, pytest.raises(RunError, match=r"No space left.*TMPDIR"):
         gathered.add("key", b"a value that is too long")
