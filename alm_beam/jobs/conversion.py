@@ -101,6 +101,9 @@ class EntryConversion:
 
     def _with_audio(self, entry: dict[str, Any], recording: str, stats: ConvertStats) -> dict[str, Any]:
         stated, name = entry.get("audio_filepath"), str(entry.get("audio_item_id") or recording)
+        if not stated and type(entry.get("resampled_audio_filepath")) is str:  # Curator's, which is measured as well
+            stats.audio_stated += 1
+            return entry
         path: str | None
         others: tuple[str, ...]
         if type(stated) is str and stated:
