@@ -45,12 +45,11 @@ def pieces(cut: Mapping[str, Any]) -> Iterator[Piece]:
             raise BadEntry(RejectReason.END_BEFORE_START, detail)
         if duration == 0:
             continue  # of a word that truncation left nothing of
-        speaker = each.get("speaker")
-        name = None if speaker in (None, "") else str(speaker)
         channel = _rttm_channel(each.get("channel", 0))
         times = [f"{start:f}", f"{start + duration:f}"]
         identity = str(each["id"]) if each.get("id") is not None else "-".join(times)
-        yield Piece(recording, _SUPERVISION, [*times, identity, name, channel])
+        for name in _speakers(each):
+            yield Piece(recording, _SUPERVISION, [*times, identity, name, channel])
 
 
 def lines(recording: str, pieces: Sequence[Piece]) -> list[bytes]:
@@ -66,6 +65,16 @@ def lines(recording: str, pieces: Sequence[Piece]) -> list[bytes]:
             joined.append(each)
     joined.sort(key=lambda each: (each.start, each.end, each.identity))
     return [rttm_line(recording, each.channel, each.start, each.end, each.speaker) for each in joined]
+
+
+def _speakers(supervision: Mapping[str, Any]) -> list[str | None]:
+    """The speaker of a supervision; all of them where its label joined several, which `custom` then names."""
+    custom = supervision.get("custom")
+    several = custom.get("speakers") if type(custom) is dict else None
+    if type(several) is list and several and all(type(each) is str for each in several):
+        return list(several)
+    speaker = supervision.get("speaker")
+    return [None if speaker in (None, "") else str(speaker)]
 
 
 def _rttm_channel(channel: Any) -> str:

@@ -339,6 +339,16 @@ class TestReverse:
         } == expected
         assert all(" ".join(each["text"].split()) for each in found)
 
+    def test_who_speaks_together_has_a_line_each(self, tmp_path):
+        both = {"id": "s", "start": 1, "duration": 2, "speaker": "a,b", "custom": {"speakers": ["a", "b"]}}
+        cut = {"type": "MonoCut", "start": 5, "duration": 4, "recording": {"id": "x"}, "supervisions": [both]}
+        path = written(tmp_path / "cuts.jsonl", json.dumps(cut))
+        convert(path, tmp_path / "out", to_format="rttm")
+        assert (tmp_path / "out" / "rttm-00000-of-00001.rttm").read_text().splitlines() == [
+            "SPEAKER x 1 6.000 2.000 <NA> <NA> a <NA> <NA>",
+            "SPEAKER x 1 6.000 2.000 <NA> <NA> b <NA> <NA>",
+        ]
+
     def test_cuts_that_cannot_be_used_are_rejected(self, tmp_path):
         heard = [{"id": "s", "start": 0, "duration": 1, "speaker": "a b"}]
         cuts: Iterable[Any] = (
