@@ -1,5 +1,6 @@
 """The rules once more, slow and obvious, to compare with: a candidate grows by one segment after another."""
 
+from itertools import pairwise
 from typing import Any
 
 from alm_beam.core.config import WindowConfig
@@ -13,12 +14,71 @@ def _bandwidth(segment: dict[str, Any]) -> float:
     return ((segment.get("metrics") or {}).get("bandwidth")) or 0
 
 
+def names_of(label: Any) -> list[Any]:
+    """The speakers of a label; a comma joins several."""
+    return label.split(",") if isinstance(label, str) and "," in label else [label] if _counted(label) else []
+
+
 def _speakers(gathered: list[dict[str, Any]]) -> dict[Any, float]:
     seconds: dict[Any, float] = {}
     for segment in gathered:
-        if _counted(segment.get("speaker")):
-            seconds[segment["speaker"]] = seconds.get(segment["speaker"], 0) + (segment["end"] - segment["start"])
+        for name in names_of(segment.get("speaker")):
+            seconds[name] = seconds.get(name, 0) + (segment["end"] - segment["start"])
     return seconds
+
+
+def _worst(segment: dict[str, Any], name: str, worst: Any) -> float | None:
+    value = segment.get("metrics") or {}
+    if name in value:
+        value = value[name]
+    else:
+        for key in name.split("."):
+            value = (value or {}).get(key)
+    numbers = [each for each in (value if isinstance(value, list) else [value]) if each is not None]
+    return worst(numbers) if numbers else None
+
+
+def first_rule_broken(segment: dict[str, Any], config: WindowConfig) -> str | None:
+    """Why a segment is in no window: `bw`, or the name of a metric."""
+    if _bandwidth(segment) < config.min_bandwidth:
+        return "bw"
+    for name, least in config.min_metrics:
+        value = _worst(segment, name, min)
+        if config.require_metrics if value is None else value < least:
+            return name
+    for name, most in config.max_metrics:
+        value = _worst(segment, name, max)
+        if config.require_metrics if value is None else value > most:
+            return name
+    return None
+
+
+def _is_behind_pause(gathered: list[dict[str, Any]], segment: dict[str, Any], config: WindowConfig) -> bool:
+    if config.max_gap is None or not gathered:
+        return False
+    return bool(segment["start"] - max(each["end"] for each in gathered) > config.max_gap)
+
+
+def covered_by(gathered: list[dict[str, Any]], begin: float, end: float, count: int = 1) -> list[tuple[float, float]]:
+    """The stretches between two times in which so many segments speak at least, cut wherever one begins or ends."""
+    times = {min(max(each[name], begin), end) for each in gathered for name in ("start", "end")} | {begin, end}
+    return [
+        (one, other)
+        for one, other in pairwise(sorted(times))
+        if sum(each["start"] <= one and other <= each["end"] for each in gathered) >= count
+    ]
+
+
+def speech_rule_broken(gathered: list[dict[str, Any]], config: WindowConfig) -> str | None:
+    """The first of the rules for speech that a window breaks."""
+    begin, end = gathered[0]["start"], gathered[-1]["end"]
+    covered = sum(other - one for one, other in covered_by(gathered, begin, end))
+    if covered / (end - begin) < config.min_speech:
+        return "speech"
+    seconds = _speakers(gathered).values()
+    if sum(seconds) > 0 and max(seconds) / sum(seconds) > config.max_speaker_share:
+        return "share"
+    return None
 
 
 def ends_of(words: list[Any]) -> list[float | None]:
@@ -52,16 +112,21 @@ def candidates(entry: dict[str, Any], config: WindowConfig) -> dict[str, Any]:
     """What each start gives: windows as (segments, speaker durations), losses as counts, truncations."""
     segments = entry["segments"]
     found: dict[str, Any] = {"windows": [], "bw": 0, "sr": 0, "spk": 0, "win": 0, "lost": [], "truncations": 0}
+    found |= {"no_spkr": 0, "next_seg_bm": 0, "gap": 0, "speech": 0, "share": 0}
+    found |= {name: 0 for name, _ in (*config.min_metrics, *config.max_metrics)}
     if entry["audio_sample_rate"] < config.min_sample_rate:
         return {**found, "sr": len(segments)}
     for first, start_segment in enumerate(segments):
-        if _bandwidth(start_segment) < config.min_bandwidth:
-            found["bw"] += 1
+        broken = first_rule_broken(start_segment, config)
+        if broken is not None:
+            found[broken] += 1
             continue
+        is_behind_pause = False
         start, end, gathered = start_segment["start"], start_segment["end"], []
         for at in range(first, len(segments)):
             segment = segments[at]
-            if _bandwidth(segment) < config.min_bandwidth:
+            is_behind_pause = _is_behind_pause(gathered, segment, config)
+            if is_behind_pause or first_rule_broken(segment, config) is not None:
                 break
             too_long = segment["end"] - start > config.max_duration
             if too_long:
@@ -82,8 +147,16 @@ def candidates(entry: dict[str, Any], config: WindowConfig) -> dict[str, Any]:
         if not config.min_duration <= end - start <= config.max_duration or len(gathered) < 2:
             found["win"] += 1
             found["lost"].append((first, gathered, at))
+            if is_behind_pause:
+                found["gap"] += 1
+            elif segments[at].get("speaker", "no-speaker") == "no-speaker":
+                found["no_spkr"] += 1
+            elif first_rule_broken(segments[at], config) is not None:
+                found["next_seg_bm"] += 1
         elif len(_speakers(gathered)) < config.min_speakers:
             found["spk"] += 1
+        elif speech_rule_broken(gathered, config) is not None:
+            found[speech_rule_broken(gathered, config)] += 1
         else:
             longest = sorted(_speakers(gathered).values(), reverse=True)
             found["windows"].append((gathered, (longest + [0.0] * 5)[:5]))
@@ -98,7 +171,9 @@ def all_windows(entry: dict[str, Any], config: WindowConfig) -> list[tuple[list[
         start, by_end = segments[first]["start"], {}
         for stop in range(first + 1, len(segments) + 1):
             gathered = segments[first:stop]
-            if any(_bandwidth(segment) < config.min_bandwidth for segment in gathered):
+            if any(first_rule_broken(segment, config) is not None for segment in gathered):
+                break
+            if _is_behind_pause(gathered[:-1], gathered[-1], config):
                 break
             if any(segment["end"] - start > config.max_duration for segment in gathered[:-1]):
                 break
@@ -116,6 +191,7 @@ def all_windows(entry: dict[str, Any], config: WindowConfig) -> list[tuple[list[
                 and config.min_duration <= gathered[-1]["end"] - start <= config.max_duration
                 and config.min_speakers <= len(seconds)
                 and not _too_many(seconds, config)
+                and speech_rule_broken(gathered, config) is None
             ):
                 longest = sorted(seconds.values(), reverse=True)
                 if not is_cut or gathered[-1]["end"] not in by_end:

@@ -7,43 +7,50 @@ truncation: that of its longest candidate.
 
 Two groups of ends are skipped without a look at each of them. Those with too few speakers: two pointers find the first
 end with enough of them, for all starts in one pass. And those before the first segment of the recording that ends late
-enough: bisection finds it. The other ends are checked one by one; nearly all of them are windows.
+enough: bisection finds it. The other ends are checked one by one; nearly all of them are windows. So are the rules for
+speech, which a shorter window may obey where a longer one does not.
 
 If several windows of one start end at the same time, only the one with the most whole segments is given. Two windows
 with the same times cannot both be kept, and a crowd of segments that end together would give a window for each pair.
 """
 
 from bisect import bisect_left
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import accumulate
 from operator import itemgetter
 
 from alm_beam.core.config import WindowConfig
+from alm_beam.core.growth_limits import find_speaker_stops
 from alm_beam.core.manifest import Recording
 from alm_beam.core.size_limits import MAX_CANDIDATES, MAX_STEPS, too_large
 from alm_beam.core.window_columns import MIN_SEGMENTS_PER_WINDOW, LostCandidate, WindowColumns, WindowSlices
+from alm_beam.core.window_rules import SpeechRules
 
 _ADVICE = "check whether so many segments overlap in time; --candidates=longest has one window for each start"
 
 
 def find_all_windows(
-    recording: Recording, config: WindowConfig, longest: WindowColumns, lost: Sequence[LostCandidate]
+    recording: Recording,
+    config: WindowConfig,
+    longest: WindowColumns,
+    lost: Sequence[LostCandidate],
+    speech_rules: SpeechRules,
 ) -> WindowSlices:
     """All windows of a recording, by start index; no two windows of one start have the same end.
 
     Args:
         recording: the recording.
         config: the rules.
-        longest: the longest candidates that are windows.
+        longest: the longest candidates that are windows, or would be without `speech_rules`.
         lost: the longest candidates that are none, because of their duration or their number of segments.
+        speech_rules: those of the configuration for this recording.
 
     Raises:
         BadEntry: there are too many of them: see `size_limits`.
     """
     starts, ends = recording.starts, recording.ends
     min_duration, max_duration = config.min_duration, config.max_duration
-    speaker_stops = list(_stops_with_enough_speakers(recording.speakers, config.min_speakers))
+    speaker_stops = find_speaker_stops(recording.speakers, config.min_speakers)
     latest_ends = list(accumulate(ends, max))
     found = WindowSlices()
     looked_at = 0
@@ -62,11 +69,15 @@ def find_all_windows(
             raise too_large(f"its windows take more than {MAX_STEPS:,} steps to find: {_ADVICE}")
         if len(found) > MAX_CANDIDATES:
             raise too_large(f"it has more than {MAX_CANDIDATES:,} candidate windows: {_ADVICE}")
+        broken_rule = speech_rules.from_start(first) if speech_rules.are_on else None
         stop_by_end = {
             end: stop_here
             for stop_here, end in enumerate(ends[shortest_stop - 1 : whole_stop], shortest_stop)
             if min_duration <= end - start <= max_duration
+            and (broken_rule is None or broken_rule(stop_here, None) is None)
         }
+        if is_window and truncation is not None and broken_rule is not None:
+            is_window = broken_rule(stop, truncation) is None
         found.ends += stop_by_end
         found.stops += stop_by_end.values()
         found.truncations += [None] * len(stop_by_end)
@@ -78,24 +89,3 @@ def find_all_windows(
         found.firsts += [first] * added
         found.starts += [start] * added
     return found
-
-
-def _stops_with_enough_speakers(speakers: Sequence[str | int | None], min_speakers: int) -> Iterator[int]:
-    """For each start the smallest stop (index after the last segment) with `min_speakers` distinct speakers.
-
-    It is beyond all segments if there is none. A later start never has an earlier stop. `no-speaker` counts as a
-    speaker here; that does no harm because no window contains such a segment.
-    """
-    count = len(speakers)
-    held: Counter[str | int | None] = Counter()
-    stop = 0
-    for leaving in speakers:
-        while len(held) < min_speakers and stop < count:
-            if speakers[stop] is not None:
-                held[speakers[stop]] += 1
-            stop += 1
-        yield stop if len(held) >= min_speakers else count + 1
-        if leaving is not None:
-            held[leaving] -= 1
-            if not held[leaving]:
-                del held[leaving]

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
+from alm_beam.core.losses import RESERVED_NAMES
 from alm_beam.core.parameter_fields import (
     choice,
     limits,
@@ -192,6 +193,11 @@ class WindowConfig:
 
     def __post_init__(self) -> None:
         check_fields(self)
+        for limits_of in ("min_metrics", "max_metrics"):
+            for name, _ in getattr(self, limits_of):
+                if name in RESERVED_NAMES:
+                    reason = f"must not name {name!r}: the statistics have lost_{name} for something else"
+                    raise ConfigError(limits_of, getattr(self, limits_of), reason)
         target, least = self.target_window_duration, self.min_speakers
         if self.max_speakers < least:
             most = parameters_of(WindowConfig)["max_speakers"].allowed.rpartition(" ")[2]

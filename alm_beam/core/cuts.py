@@ -5,11 +5,13 @@ The fields and their constraints are those of Lhotse's documentation (https://lh
 above 0. Lhotse's `CutSet.from_file` reads the lines, and so do tools that read by Lhotse, such as NeMo.
 
 A cut states what can be heard in it. It ends where the audio ends, and it has the segments, the speakers and the
-durations that are between its start and its end, which a window of segments in disorder also has others of.
+durations that are between its start and its end, which a window of segments in disorder also has others of. So do its
+shares of speech and of overlapping speech, its longest pause and its changes of speaker.
 """
 
 from collections import defaultdict
 from collections.abc import Iterator
+from itertools import compress
 from typing import Any
 
 import msgspec
@@ -25,16 +27,20 @@ from alm_beam.core.manifest import Recording
 from alm_beam.core.output_size import check_cuts_bytes
 from alm_beam.core.overlap import KeptWindows
 from alm_beam.core.recording_ids import recording_id
+from alm_beam.core.speaker_labels import SpeakerLabel, distinct_names
+from alm_beam.core.speech import speech_seconds, turns
 from alm_beam.core.stated_audio import DIGITS, StatedAudio, recording_json, stated_audio
 from alm_beam.core.stated_fields import audio_field, sample_rate_field, segments_field
-from alm_beam.core.supervisions import Supervision, set_times, supervisions
+from alm_beam.core.supervisions import Supervision, rounded, set_times, supervisions
 from alm_beam.core.window_columns import SPEAKER_DURATIONS, WindowColumns
 
 _DEFAULT = EntryConfig()
 
 _HASH_DIGITS = 8
 
-_STATED_BY_CUT = frozenset({"num_speakers", "speaker_durations"})
+_STATED_BY_CUT = frozenset(
+    {"num_speakers", "speaker_durations", "speech_fraction", "overlap_fraction", "longest_gap", "turns"}
+)
 """Fields of an entry that, like its segments, are no custom fields of a cut, which states them for its window."""
 
 _STATED_BY_RECORDING = frozenset({"audio_filepath", "audio_sample_rate"})
@@ -65,6 +71,7 @@ class _Shared(msgspec.Struct, gc=False):
         channels: the channels of the recording and of its segments.
         recording: Lhotse's `Recording` as JSON; UNSET if there is none.
         entry: the fields of the entry.
+        are_ordered: whether the starts of its segments ascend.
     """
 
     name: str
@@ -72,6 +79,7 @@ class _Shared(msgspec.Struct, gc=False):
     channels: Channels
     recording: msgspec.Raw | UnsetType
     entry: EntryFields
+    are_ordered: bool
 
 
 _encode = msgspec.json.Encoder().encode
@@ -153,7 +161,8 @@ def _shared(kept: KeptWindows, windows: WindowColumns, config: EntryConfig) -> _
         stated |= _STATED_BY_RECORDING | channels.entry_fields | ({"duration"} if audio.end is not None else set())
         stated |= {name for name in (audio_field(recording.entry), sample_rate_field(recording.entry)) if name}
     fields = entry_fields(recording, kept.candidates.config.target_window_duration, config, stated)
-    return _Shared(name, audio, channels, json, fields)
+    starts = recording.starts
+    return _Shared(name, audio, channels, json, fields, starts == sorted(starts))
 
 
 def _lines(recording: Recording, windows: WindowColumns, shared: _Shared, config: EntryConfig) -> Iterator[bytes]:
@@ -184,11 +193,30 @@ def _lines(recording: Recording, windows: WindowColumns, shared: _Shared, config
         if truncation is not None and ends[-1] <= starts[-1]:
             inside[-1].duration = 0.0  # truncation left nothing
             is_window = False
+        if not is_window:
+            ends = [stop if stop < until else until for stop in ends]
+            heard = [each.duration for each in inside]
+            if 0.0 in heard:
+                inside, speakers = list(compress(inside, heard)), list(compress(speakers, heard))
+                starts, ends = list(compress(starts, heard)), list(compress(ends, heard))
         distinct = set(speakers)
-        if not is_window or int in map(type, distinct):
-            inside, labels = _heard(inside, speakers)
-            distinct, speaker_durations = set(labels), _speaker_durations(inside, labels)
-        custom = {**own, "num_speakers": len(distinct) - (None in distinct), "speaker_durations": speaker_durations}
+        kinds = set(map(type, distinct))
+        if not is_window or int in kinds:
+            if int in kinds:
+                speakers = [str(label) if type(label) is int else label for label in speakers]  # as they are stated
+                distinct = set(speakers)
+            speaker_durations = _speaker_durations(inside, speakers)
+        silence, overlap, longest_gap = speech_seconds(starts, ends, begin, until, are_ordered=shared.are_ordered)
+        seconds = until - begin
+        custom = {
+            **own,
+            "num_speakers": len(distinct_names(distinct)) if tuple in kinds else len(distinct) - (None in distinct),
+            "speaker_durations": speaker_durations,
+            "speech_fraction": rounded((seconds - silence) / seconds),
+            "overlap_fraction": rounded(overlap / seconds),
+            "longest_gap": rounded(longest_gap),
+            "turns": turns(speakers, kinds),
+        }
         channel = _channel(inside, shared.channels)
         kind = "MonoCut" if type(channel) is int else "MultiCut"
         cut = _encode(_Cut(round(begin, DIGITS), duration, channel, inside, shared.recording, custom, kind))
@@ -196,18 +224,15 @@ def _lines(recording: Recording, windows: WindowColumns, shared: _Shared, config
         yield b'%b%.0f-%.0f-%b",%b' % (head, start * 1000, end * 1000, unique, cut[1:])
 
 
-def _heard(inside: list[Supervision], speakers: list[str | int | None]) -> tuple[list[Supervision], list[str | None]]:
-    """The supervisions of which anything is in the cut, and their speakers as they state them: as text."""
-    heard = [(each, speaker) for each, speaker in zip(inside, speakers) if each.duration]
-    texts = [None if speaker is None else str(speaker) for _, speaker in heard]
-    return [each for each, _ in heard], texts
-
-
-def _speaker_durations(inside: list[Supervision], speakers: list[str | None]) -> list[float]:
+def _speaker_durations(inside: list[Supervision], speakers: list[SpeakerLabel]) -> list[float]:
     """How long the speakers of a cut speak in it, as `speaker_durations_of` gives it for a window, seconds."""
-    sums: defaultdict[str | None, float] = defaultdict(float)
-    for supervision, speaker in zip(inside, speakers):
-        sums[speaker] += supervision.duration
+    sums: defaultdict[SpeakerLabel, float] = defaultdict(float)
+    for supervision, label in zip(inside, speakers):
+        if type(label) is tuple:
+            for speaker in label:
+                sums[speaker] += supervision.duration
+        else:
+            sums[label] += supervision.duration
     sums.pop(None, None)
     longest = sorted(sums.values(), reverse=True)[:SPEAKER_DURATIONS]
     return [round(seconds, DIGITS) for seconds in longest] + [0.0] * (SPEAKER_DURATIONS - len(longest))

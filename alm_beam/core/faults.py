@@ -41,6 +41,7 @@ class RejectReason(str, Enum):
     SAMPLE_RATE_NOT_NUMBER = "sample_rate_not_number"
     METRICS_NOT_OBJECT = "metrics_not_object"
     BANDWIDTH_NOT_NUMBER = "bandwidth_not_number"
+    METRIC_NOT_NUMBER = "metric_not_number"
     SPEAKER_NOT_LABEL = "speaker_not_label"
     WORDS_MALFORMED = "words_malformed"
     ENTRY_TOO_LARGE = "entry_too_large"

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import Enum, IntEnum
 from operator import add
-from typing import Any
+from typing import Any, NamedTuple
 
 
 class LossReason(IntEnum):
@@ -42,8 +42,18 @@ class Finding(str, Enum):
 _NAMES = ("bw", "sr", "spk", "win", "no_spkr", "next_seg_bm")
 """The names of the reasons in the reference (NeMo Curator's ALM pipeline), in their order."""
 
-_LOST = [f"lost_{name}" for name in _NAMES]
-_SECONDS_LOST = [f"dur_lost_{name}" for name in _NAMES]
+GAP, SPEECH, SHARE = "gap", "speech", "share"
+"""The names of optional rules; those of the other ones are the names of metrics.
+
+GAP explains some of the WINDOW losses, as NO_SPEAKER does.
+"""
+
+RESERVED_NAMES = frozenset({*_NAMES, GAP, SPEECH, SHARE, "win_full_data"})
+"""Names that no metric can have, because entries and statistics have `lost_` and one of them for something else."""
+
+_LOST_PREFIX, _SECONDS_LOST_PREFIX = "lost_", "dur_lost_"
+_LOST = [f"{_LOST_PREFIX}{name}" for name in _NAMES]
+_SECONDS_LOST = [f"{_SECONDS_LOST_PREFIX}{name}" for name in _NAMES]
 
 
 def left_to_right_sum(seconds: Iterable[float], total: float = 0.0) -> float:
@@ -59,6 +69,18 @@ def left_to_right_sum(seconds: Iterable[float], total: float = 0.0) -> float:
     return total
 
 
+class Lost(NamedTuple):
+    """Segments that an optional rule lost.
+
+    Attributes:
+        segments: how many there are.
+        seconds: their duration.
+    """
+
+    segments: int = 0
+    seconds: float = 0.0
+
+
 @dataclass(slots=True)
 class Losses:
     """Counts of segments, and of those that start no window, by reason.
@@ -69,11 +91,15 @@ class Losses:
         lost: the lost segments, one number for each LossReason.
         lost_seconds: their duration, one number for each LossReason.
         truncations: segments truncated at a word end, counted for each candidate that met one.
+        by_rule: what each optional rule that is on lost, by its name: that of a metric, GAP, SPEECH or SHARE.
 
-    >>> losses = Losses(segments=3, seconds=7.5)
+    >>> losses = Losses(segments=3, seconds=7.5, by_rule={SHARE: Lost()})
     >>> losses.lose(LossReason.SPEAKERS, [2.5, 1.0])
     >>> losses.lost[LossReason.SPEAKERS], losses.lost_seconds[LossReason.SPEAKERS]
     (2, 3.5)
+    >>> losses.lose_by_rule(SHARE, [4.0])
+    >>> losses.by_rule
+    {'share': Lost(segments=1, seconds=4.0)}
     """
 
     segments: int = 0
@@ -81,11 +107,17 @@ class Losses:
     lost: list[int] = field(default_factory=lambda: [0] * len(_NAMES))
     lost_seconds: list[float] = field(default_factory=lambda: [0.0] * len(_NAMES))
     truncations: int = 0
+    by_rule: dict[str, Lost] = field(default_factory=dict)
 
     def lose(self, reason: LossReason, durations: list[float]) -> None:
         """Counts segments of these durations (seconds) as lost."""
         self.lost[reason] += len(durations)
         self.lost_seconds[reason] = left_to_right_sum(durations, self.lost_seconds[reason])
+
+    def lose_by_rule(self, name: str, durations: list[float]) -> None:
+        """Counts segments of these durations (seconds) as lost by an optional rule."""
+        segments, seconds = self.by_rule[name]
+        self.by_rule[name] = Lost(segments + len(durations), left_to_right_sum(durations, seconds))
 
     def __iadd__(self, other: "Losses") -> "Losses":
         self.segments += other.segments
@@ -93,12 +125,21 @@ class Losses:
         self.truncations += other.truncations
         self.lost = list(map(add, self.lost, other.lost))
         self.lost_seconds = list(map(add, self.lost_seconds, other.lost_seconds))
+        if other.by_rule:
+            mine = self.by_rule
+            self.by_rule = mine | {
+                name: Lost(*map(add, mine.get(name, Lost()), lost)) for name, lost in other.by_rule.items()
+            }
         return self
 
     def to_dict(self) -> dict[str, Any]:
-        """The counters of an entry's `stats`: total_segments, total_dur (seconds), lost_x and dur_lost_x by reason."""
+        """The counters of an entry's `stats`: total_segments, total_dur (seconds), lost_x and dur_lost_x by reason.
+
+        The optional rules that are on follow the reasons of the reference.
+        """
         named: dict[str, Any] = {"total_segments": self.segments}
         named.update(zip(_LOST, self.lost))
+        named.update((f"{_LOST_PREFIX}{name}", lost.segments) for name, lost in self.by_rule.items())
         named.update(self.durations())
         return named
 
@@ -106,17 +147,27 @@ class Losses:
         """The durations among them, seconds."""
         named = {"total_dur": self.seconds}
         named.update(zip(_SECONDS_LOST, self.lost_seconds))
+        named.update((f"{_SECONDS_LOST_PREFIX}{name}", lost.seconds) for name, lost in self.by_rule.items())
         return named
 
     @classmethod
     def from_dict(cls, named: dict[str, Any], truncations: int) -> "Losses":
         """The losses that `to_dict` wrote, and the truncations, which an entry states elsewhere."""
+        rules = [
+            name.removeprefix(_LOST_PREFIX)
+            for name, value in named.items()
+            if name.startswith(_LOST_PREFIX) and name not in _LOST and isinstance(value, int)
+        ]
         return cls(
             named.get("total_segments", 0),
             named.get("total_dur", 0.0),
             [named.get(name, 0) for name in _LOST],
             [named.get(name, 0.0) for name in _SECONDS_LOST],
             truncations,
+            {
+                name: Lost(named[f"{_LOST_PREFIX}{name}"], named.get(f"{_SECONDS_LOST_PREFIX}{name}", 0.0))
+                for name in rules
+            },
         )
 
 

@@ -31,6 +31,9 @@ They may have more if one line may have more.
 _SUPERVISION_BYTES = 60
 """A supervision is longer than its segment by about this."""
 
+_CUT_BYTES = 400
+"""A cut has about this beside its supervisions and the fields of its entry."""
+
 
 def check_entry_bytes(
     kept: KeptWindows,
@@ -127,7 +130,7 @@ def check_cuts_bytes(kept: KeptWindows, config: EntryConfig) -> None:
         BadEntry: a cut would be longer, or all of them together.
     """
     recording, limit = kept.candidates.recording, config.max_line_bytes
-    largest = len(recording.line.text) + 3 * _SUPERVISION_BYTES * len(recording.segments)
+    largest = _CUT_BYTES + len(recording.line.text) + 3 * _SUPERVISION_BYTES * len(recording.segments)
     if len(kept.indices) * largest <= limit:
         return
     sizes = [
@@ -139,7 +142,7 @@ def check_cuts_bytes(kept: KeptWindows, config: EntryConfig) -> None:
         sizes = [size + len(words) for size, words in zip(sizes, recording.words)]
     begins = list(accumulate(sizes, initial=0))
     columns = kept.candidates.columns
-    cuts = [begins[columns.stops[index]] - begins[columns.firsts[index]] for index in kept.indices]
+    cuts = [_CUT_BYTES + begins[columns.stops[index]] - begins[columns.firsts[index]] for index in kept.indices]
     limit_together = max(limit, _CUTS_BYTES)
     found = f"its {len(cuts):,} cuts together would have about {sum(cuts):,} bytes, more than {limit_together}"
     if max(cuts) > limit:

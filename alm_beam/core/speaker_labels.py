@@ -26,6 +26,35 @@ def split_labels(labels: Iterable[SpeakerLabel], separator: str) -> list[Speaker
     return [split.get(label, label) for label in labels] if split else labels
 
 
+def names_in(label: SpeakerLabel) -> tuple[str | int, ...]:
+    """The speakers whom a label names.
+
+    >>> names_in("anna"), names_in(("anna", "ben")), names_in(None)
+    (('anna',), ('anna', 'ben'), ())
+    """
+    if label is None:
+        return ()
+    return label if isinstance(label, tuple) else (label,)
+
+
+def distinct_names(labels: Iterable[SpeakerLabel]) -> dict[str | int, None]:
+    """The speakers whom labels name, each once, in order of first appearance.
+
+    >>> list(distinct_names(["ben", ("anna", "ben"), None, 7]))
+    ['ben', 'anna', 7]
+    """
+    return dict.fromkeys(name for label in labels for name in names_in(label))
+
+
+def has_joint_label(labels: Iterable[SpeakerLabel]) -> bool:
+    """Whether any of the labels names several speakers.
+
+    >>> has_joint_label(["anna", None]), has_joint_label(["anna", ("anna", "ben")])
+    (False, True)
+    """
+    return tuple in map(type, labels)
+
+
 def _split(label: str, separator: str) -> SpeakerLabel:
     has_no_speaker = False
     if separator in NO_SPEAKER:  # it is no name of several parts

@@ -88,6 +88,15 @@ def supervisions(
         yield inside
 
 
+def rounded(value: float) -> float:
+    """A time (seconds) or a share, rounded to 8 decimals.
+
+    >>> rounded(2 / 3)
+    0.66666667
+    """
+    return (value * _SCALE + _WHOLE - _WHOLE) / _SCALE
+
+
 def set_times(
     inside: list[Supervision],
     starts: list[float],
@@ -175,12 +184,21 @@ def _columns(
             else:
                 own[key] = [value if type(value) is str else other for value, other in zip(values, own[key])]
     speakers = absent
+    joint: dict[int, tuple[str, ...]] = {}
     if "speaker" in fields:
         fields.remove("speaker")
-        speakers = [recording.speakers[index] for index in indices]
-        if set(map(type, speakers)) != {str}:
-            speakers = [UNSET if speaker is None else str(speaker) for speaker in speakers]
-    return own["language"], own["text"], own["gender"], speakers, _customs(segments, fields) if fields else absent
+        labels = [recording.speakers[index] for index in indices]
+        speakers = labels
+        if set(map(type, labels)) != {str}:
+            joint = {at: label for at, label in enumerate(labels) if isinstance(label, tuple)}
+            speakers = [UNSET if label is None else str(label) for label in labels]
+            for at in joint:
+                speakers[at] = segments[at]["speaker"]  # as the manifest has it
+    customs = _customs(segments, fields) if fields else absent
+    for at, names in joint.items():
+        own_fields = customs[at]
+        customs[at] = {**({} if own_fields is UNSET else own_fields), "speakers": names}
+    return own["language"], own["text"], own["gender"], speakers, customs
 
 
 def _customs(segments: list[Segment], fields: set[str]) -> list[dict[str, Any] | UnsetType]:

@@ -6,6 +6,7 @@ import orjson
 
 from alm_beam.core.faults import Segment, unwritable
 from alm_beam.core.manifest import Recording, parsed_words, short_seconds
+from alm_beam.core.speaker_labels import distinct_names
 from alm_beam.core.truncation import Truncation, truncated
 from alm_beam.core.window_columns import speaker_durations_of
 
@@ -65,9 +66,8 @@ class Window:
 
     @property
     def speakers(self) -> tuple[str | int, ...]:
-        """The distinct labels in order of first appearance. Segments without a label count for nobody."""
-        labels = self.recording.speakers[self.first : self.stop]
-        return tuple(label for label in dict.fromkeys(labels) if label is not None)
+        """The distinct speakers in order of first appearance. Segments without a label count for nobody."""
+        return tuple(distinct_names(self.recording.speakers[self.first : self.stop]))
 
     @property
     def speaker_durations(self) -> list[float]:

@@ -10,7 +10,7 @@ from operator import sub
 from typing import TypeAlias, TypeVar
 
 from alm_beam.core.manifest import Recording
-from alm_beam.core.size_limits import MANY_SEGMENTS
+from alm_beam.core.speaker_labels import SpeakerLabel
 from alm_beam.core.truncation import Truncation
 
 MIN_SEGMENTS_PER_WINDOW = 2
@@ -64,8 +64,9 @@ class WindowColumns(WindowSlices):
 
     Attributes:
         durations: seconds, ends - starts.
-        speaker_durations: see `speaker_durations_of`. Those of a window of more than MANY_SEGMENTS segments may be
-            empty: together they would take longer than all else. `with_speakers` computes them.
+        speaker_durations: see `speaker_durations_of`. They may be empty where they would take longer than all else:
+            in windows of more than MANY_SEGMENTS segments, and in recordings whose run of segments is not the window
+            (see `core.windows`). `with_speakers` computes them.
     """
 
     durations: list[float] = field(default_factory=list)
@@ -73,7 +74,7 @@ class WindowColumns(WindowSlices):
 
     def with_speakers(self, recording: Recording) -> "WindowColumns":
         """These windows, with the durations of their speakers. `recording` is the one that they belong to."""
-        if len(recording.durations) <= MANY_SEGMENTS or [] not in self.speaker_durations:
+        if [] not in self.speaker_durations:
             return self
         known = [
             each or speaker_durations_of(recording, first, stop, truncation)
@@ -103,7 +104,7 @@ def speaker_durations_of(recording: Recording, first: int, stop: int, truncation
     """How long the speakers of a window speak, in seconds.
 
     The durations of each speaker's segments are added from left to right, as the reference (NeMo Curator's ALM
-    pipeline) adds them.
+    pipeline) adds them. A segment of several speakers counts for each of them.
 
     Args:
         recording: the window's recording.
@@ -117,8 +118,12 @@ def speaker_durations_of(recording: Recording, first: int, stop: int, truncation
     durations = recording.durations[first:stop]
     if truncation is not None:
         durations[-1] = truncation.end - recording.starts[stop - 1]
-    sums: defaultdict[str | int | None, float] = defaultdict(float)
-    for speaker, seconds in zip(recording.speakers[first:stop], durations):
-        sums[speaker] += seconds
+    sums: defaultdict[SpeakerLabel, float] = defaultdict(float)
+    for label, seconds in zip(recording.speakers[first:stop], durations):
+        if isinstance(label, tuple):
+            for speaker in label:
+                sums[speaker] += seconds
+        else:
+            sums[label] += seconds
     sums.pop(None, None)
     return (sorted(sums.values(), reverse=True) + [0.0] * SPEAKER_DURATIONS)[:SPEAKER_DURATIONS]

@@ -2,27 +2,31 @@
 
 Each segment of enough bandwidth starts a candidate. The candidate adds the following segments until it meets one
 
-* of low bandwidth,
+* of low bandwidth, or with a metric that is outside its limit,
+* that begins after too long a pause,
 * that ends more than the maximum duration after the candidate's start (truncation may shorten it at a word end; it is
   then the window's last segment; where no word of it would be left that ends after its start,
   `drop_empty_truncations` ends the candidate before it), or
 * that is `no-speaker`, or adds one speaker too many.
 
-The candidate is a window if it lasts target ± tolerance and has at least two segments and enough speakers. The windows
-are those of the reference (NeMo Curator's ALM pipeline).
+The candidate is a window if it lasts target ± tolerance, has at least two segments and enough speakers, and obeys the
+rules for speech (`core.window_rules`). Metrics, pauses and the rules for speech count only where the configuration asks
+for them; without them the windows are those of the reference (NeMo Curator's ALM pipeline).
 
-How far candidates grow is found without walking over each of them. The first and the last of these limits do not depend
-on durations and are found beforehand (`core.growth_limits`). For the second: if a start is not before the last one, all
-segments that the last candidate held also end in time for this one, so the end of the run only moves to the right. Only
-a start that goes back in time begins again with an empty run.
+How far candidates grow is found without walking over each of them. Only one of these limits depends on the maximum
+duration; the others are found beforehand (`core.growth_limits`). For that one: if a start is not before the last one,
+all segments that the last candidate held also end in time for this one, so the end of the run only moves to the right.
+Only a start that goes back in time begins again with an empty run.
 
 The run is the list of whole segments that the current candidate holds. Its durations are queued by speaker. While
 segments are only added, the sum of a speaker's durations is continued. When a segment leaves, its speaker's sum has to
 be computed anew, because float addition cannot be undone: at once if the segment's own candidate is a window, otherwise
 before the next window. That costs no more than writing the window, which holds those segments. So each sum is computed
 from left to right, as the reference does. Windows of very many segments get their sums when they are written, if they
-are. Altogether the work is linear in the segments and in what the windows hold, except for starts that go back in time,
-whose number of steps is limited.
+are. So do those of recordings where a pause may end a candidate before the run ends, and where a label names several
+speakers. There the run says nothing of speakers, and how far a candidate has to grow for enough of them is found
+beforehand, too. Altogether the work is linear in the segments and in what the windows hold, except for starts that go
+back in time, whose number of steps is limited.
 """
 
 import math
@@ -33,8 +37,8 @@ from typing import overload
 
 from alm_beam.core.all_windows import find_all_windows
 from alm_beam.core.config import ALL, WindowConfig
-from alm_beam.core.growth_limits import find_bandwidth_limits, find_speaker_limits
-from alm_beam.core.losses import Losses, LossReason, left_to_right_sum
+from alm_beam.core.growth_limits import GrowthLimits, find_growth_limits
+from alm_beam.core.losses import GAP, Losses, LossReason, Lost, left_to_right_sum
 from alm_beam.core.manifest import NO_SPEAKER, Element, ManifestLine, Recording
 from alm_beam.core.size_limits import MANY_SEGMENTS, MAX_STEPS, too_large
 from alm_beam.core.truncation import Truncator
@@ -46,6 +50,7 @@ from alm_beam.core.window_columns import (
     WindowColumns,
     WindowSlices,
 )
+from alm_beam.core.window_rules import SpeechRules, rules_on
 
 _DEFAULT = WindowConfig()
 
@@ -128,8 +133,8 @@ def build_windows(recording: Recording, config: WindowConfig = _DEFAULT) -> Cand
         config: the rules; durations in seconds, sample rate and bandwidth in Hz.
 
     Raises:
-        BadEntry: a segment has to be truncated and its words are malformed, or the recording would take too many steps
-            or windows: see `size_limits`.
+        BadEntry: a segment has to be truncated and its words are malformed, a metric of the rules is no number, or the
+            recording would take too many steps or windows: see `size_limits`.
 
     >>> from alm_beam.core.manifest import parse_recording
     >>> segments = [{"start": 3.0 * n, "end": 3.0 * n + 2.5, "speaker": "ab"[n % 2]} for n in range(6)]
@@ -143,16 +148,32 @@ def build_windows(recording: Recording, config: WindowConfig = _DEFAULT) -> Cand
     [6.0, 9.0]
     """
     durations = recording.durations
-    losses = Losses(len(durations), recording.total_duration)
+    losses = Losses(len(durations), recording.total_duration, by_rule=dict.fromkeys(rules_on(config), Lost()))
     if recording.sample_rate < config.min_sample_rate:
         losses.lose(LossReason.SAMPLE_RATE, durations)
         none = WindowColumns()
         return CandidateWindows(recording, config, True, none, none, [], losses)
-    growth = _grow(recording, config)
-    _count_losses(losses, growth, recording, config.min_bandwidth)
-    longest, lost = growth.windows, growth.lost
-    columns = find_all_windows(recording, config, longest, lost) if config.candidates == ALL else longest
+    limits = find_growth_limits(recording, config)
+    growth = _grow(recording, config, limits)
+    _count_losses(losses, growth, recording, limits, config.min_bandwidth)
+    longest, lost, speech_rules = growth.windows, growth.lost, SpeechRules(recording, config)
+    if speech_rules.are_on:
+        longest = _obeying(speech_rules, growth.windows, losses, durations)
+    columns: WindowSlices = longest
+    if config.candidates == ALL:
+        columns = find_all_windows(recording, config, growth.windows, lost, speech_rules)
     return CandidateWindows(recording, config, False, longest, columns, lost, losses, growth.relative_words)
+
+
+def _obeying(rules: SpeechRules, windows: WindowColumns, losses: Losses, durations: list[float]) -> WindowColumns:
+    """The windows that obey the rules for speech. The starts of the others count as lost."""
+    broken = [
+        rules.from_start(first)(stop, truncation)
+        for first, stop, truncation in zip(windows.firsts, windows.stops, windows.truncations)
+    ]
+    for name in losses.by_rule:
+        losses.lose_by_rule(name, [durations[first] for first, rule in zip(windows.firsts, broken) if rule == name])
+    return windows.take([index for index, rule in enumerate(broken) if rule is None])
 
 
 @dataclass(slots=True)
@@ -162,7 +183,7 @@ class _Growth:
     Attributes:
         windows: the candidates that are windows.
         lost: candidates that failed on duration or on the number of segments.
-        low_bandwidth: starts of low bandwidth.
+        low_bandwidth: starts of low bandwidth, or with a metric that is outside its limit.
         few_speakers: starts of candidates with too few speakers.
         truncations: how often a candidate met a segment to be truncated. One whose speaker turned out to be one too
             many counts too; one that `drop_empty_truncations` left out does not.
@@ -177,7 +198,7 @@ class _Growth:
     relative_words: int = 0
 
 
-def _grow(recording: Recording, config: WindowConfig) -> _Growth:
+def _grow(recording: Recording, config: WindowConfig, limits: GrowthLimits) -> _Growth:
     """Grows a candidate from every start.
 
     It is one function because a call for each start would cost as much as the work itself.
@@ -189,9 +210,9 @@ def _grow(recording: Recording, config: WindowConfig) -> _Growth:
         config.min_speakers,
         not config.drop_empty_truncations,
     )
-    bandwidth_limits = find_bandwidth_limits(recording.bandwidths, config.min_bandwidth)
-    speaker_limits, slots, slot_count = find_speaker_limits(recording.speakers, config.max_speakers)
-    most_summed = MANY_SEGMENTS if slot_count <= MANY_SEGMENTS else 0
+    speaker_limits, slots, slot_count = limits.speakers
+    gap_limits, speaker_stops = limits.gaps, limits.speaker_stops
+    most_summed = MANY_SEGMENTS if slot_count <= MANY_SEGMENTS and speaker_stops is None else 0
     truncator = Truncator(recording)
     growth = _Growth()
     windows, lost = growth.windows, growth.lost
@@ -204,7 +225,7 @@ def _grow(recording: Recording, config: WindowConfig) -> _Growth:
     speakers = after = steps_back = 0
     last, previous_start = len(starts) - 1, -math.inf
     for first, start, bandwidth_limit, speaker_limit in zip(
-        range(len(starts)), starts, bandwidth_limits, speaker_limits
+        range(len(starts)), starts, limits.bandwidths, speaker_limits
     ):
         if bandwidth_limit == first:
             growth.low_bandwidth.append(first)
@@ -232,7 +253,10 @@ def _grow(recording: Recording, config: WindowConfig) -> _Growth:
 
         is_summed = False
         stop, truncation, end = after, None, ends[after - 1 if after > first else first]
-        if (
+        if gap_limits and gap_limits[first] <= after:
+            stop = gap_limits[first]
+            end = ends[stop - 1]
+        elif (
             after < bandwidth_limit
             and truncation_allowed
             and starts[after] < start + max_duration
@@ -249,9 +273,13 @@ def _grow(recording: Recording, config: WindowConfig) -> _Growth:
 
         duration = end - start
         if not min_duration <= duration <= max_duration or stop - first < MIN_SEGMENTS_PER_WINDOW:
-            lost.append(LostCandidate(first, stop, truncation, after if after < last else last))
-        elif speakers < min_speakers and (
-            truncation is None or not slots[after] or queues[slots[after]] or speakers + 1 < min_speakers
+            next_one = stop if truncation is None else after
+            lost.append(LostCandidate(first, stop, truncation, next_one if next_one < last else last))
+        elif (
+            speakers < min_speakers
+            and (truncation is None or not slots[after] or queues[slots[after]] or speakers + 1 < min_speakers)
+            if speaker_stops is None
+            else stop < speaker_stops[first]
         ):
             growth.few_speakers.append(first)
         else:
@@ -307,19 +335,28 @@ def _move_zeros_to_end(durations: list[float], count: int) -> None:
         durations += [0.0] * count
 
 
-def _count_losses(losses: Losses, growth: _Growth, recording: Recording, min_bandwidth: float) -> None:
+def _count_losses(
+    losses: Losses, growth: _Growth, recording: Recording, limits: GrowthLimits, min_bandwidth: float
+) -> None:
     """Counts the starts that gave no window, by reason."""
-    segments, bandwidths, durations = recording.segments, recording.bandwidths, recording.durations
+    segments, speakers = recording.segments, recording.speakers
+    bandwidths, durations = recording.bandwidths, recording.durations
+    outside, gaps = limits.outside, limits.gaps
+    gap: list[int] = []
     no_speaker: list[int] = []
     next_bandwidth: list[int] = []
     for lost in growth.lost:
-        if segments[lost.stopped_at].get("speaker", NO_SPEAKER) == NO_SPEAKER:
+        at = lost.stopped_at
+        if gaps and at == gaps[lost.first]:
+            gap.append(lost.first)
+        elif speakers[at] == NO_SPEAKER or "speaker" not in segments[at]:
             no_speaker.append(lost.first)
-        elif bandwidths[lost.stopped_at] < min_bandwidth:
+        elif bandwidths[at] < min_bandwidth or outside[at] is not None:
             next_bandwidth.append(lost.first)
+    low_bandwidth = [first for first in growth.low_bandwidth if bandwidths[first] < min_bandwidth]
     losses.truncations = growth.truncations
     for reason, firsts in (
-        (LossReason.BANDWIDTH, growth.low_bandwidth),
+        (LossReason.BANDWIDTH, low_bandwidth),
         (LossReason.SPEAKERS, growth.few_speakers),
         (LossReason.WINDOW, [lost.first for lost in growth.lost]),
         (LossReason.NO_SPEAKER, no_speaker),
@@ -327,3 +364,10 @@ def _count_losses(losses: Losses, growth: _Growth, recording: Recording, min_ban
     ):
         if firsts:
             losses.lose(reason, [durations[first] for first in firsts])
+    if len(low_bandwidth) < len(growth.low_bandwidth):
+        for first in growth.low_bandwidth:
+            name = outside[first]
+            if name is not None and bandwidths[first] >= min_bandwidth:
+                losses.lose_by_rule(name, [durations[first]])
+    if gap:
+        losses.lose_by_rule(GAP, [durations[first] for first in gap])

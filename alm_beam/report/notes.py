@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 from alm_beam.core.config import WindowConfig
 from alm_beam.core.faults import RejectReason
-from alm_beam.core.losses import Finding, LossReason, LossStats
+from alm_beam.core.losses import GAP, SHARE, SPEECH, Finding, LossReason, LossStats
+from alm_beam.core.text import visible
 
 _MET = {
     Finding.UNORDERED_RECORDING: "{} had segments out of the order of time; windows follow the order of the manifest, "
@@ -108,6 +109,8 @@ def _why_no_window(stats: LossStats, windows: WindowConfig) -> str:
         cause = f"windows have fewer speakers than --min_speakers={rules.min_speakers}; try --min_speakers=1"
     elif is_most(losses.lost[LossReason.NEXT_BANDWIDTH]):
         cause = f"candidates stop at segments of less than --min_bandwidth={rules.min_bandwidth:g}; lower it"
+    elif broken := next((name for name, lost in losses.by_rule.items() if is_most(lost.segments)), None):
+        cause = _why_rule_broken(broken, rules)
     else:
         cause = (
             f"no run of segments lasts {rules.min_duration:g} to {rules.max_duration:g} s; try a higher --tolerance or "
@@ -137,3 +140,15 @@ def _out_of_reach(rules: WindowConfig) -> str:
     if least == most:
         return f"audio of {most:g} Hz {asked}; try --min_bandwidth={_REACHED * least:g}"
     return f"audio of {most:g} Hz or less {asked}; try less than that, as {_REACHED * 16000:g} for 16000 Hz"
+
+
+def _why_rule_broken(name: str, rules: WindowConfig) -> str:
+    """The cause, where an optional rule lost most of the input."""
+    if name == GAP:
+        return f"candidates stop at pauses of more than --max_gap={rules.max_gap:g} s; raise it"
+    if name == SPEECH:
+        return f"segments cover less than --min_speech={rules.min_speech:g} of the windows; lower it"
+    if name == SHARE:
+        return f"one speaker has more than --max_speaker_share={rules.max_speaker_share:g} of the speech; raise it"
+    lack = ", or lack it (--require_metrics)" if rules.require_metrics else ""
+    return f"segments have {visible(name)} outside its limit in --min_metrics or --max_metrics{lack}; change the limit"

@@ -1,7 +1,7 @@
 """The summary of a run, as text for a terminal."""
 
 from alm_beam.core.config import GREEDY, JobConfig, OverlapConfig
-from alm_beam.core.losses import LossReason, LossStats
+from alm_beam.core.losses import GAP, SHARE, SPEECH, Losses, LossReason, LossStats, Lost
 from alm_beam.core.text import visible
 from alm_beam.report.notes import notes
 from alm_beam.storage.secrets import shown
@@ -14,6 +14,13 @@ _LOSSES = (
     (LossReason.NO_SPEAKER, "  of those, stopped at no-speaker"),
     (LossReason.NEXT_BANDWIDTH, "  of those, stopped at low bandwidth"),
 )
+
+_BY_RULE = {
+    GAP: "  of those, stopped at a pause",
+    SPEECH: "too little speech",
+    SHARE: "too much of one speaker",
+}
+"""The texts of optional rules. The other ones are limits of metrics."""
 
 
 def render_summary(stats: LossStats, config: JobConfig) -> str:
@@ -45,11 +52,11 @@ def render_summary(stats: LossStats, config: JobConfig) -> str:
         *(
             (
                 f"  {text}",
-                f"{losses.lost[reason]:,}",
-                share(losses.lost[reason], losses.segments),
-                share(losses.lost_seconds[reason], losses.seconds),
+                f"{lost.segments:,}",
+                share(lost.segments, losses.segments),
+                share(lost.seconds, losses.seconds),
             )
-            for reason, text in _LOSSES
+            for text, lost in _lost(losses)
         ),
         ("rejected entries", f"{stats.rejected.total():,}", share(stats.reject_fraction, 1)),
         *((f"  {reason}", f"{count:,}") for reason, count in stats.rejected.most_common()),
@@ -61,6 +68,18 @@ def render_summary(stats: LossStats, config: JobConfig) -> str:
             f"output: {visible(shown(config.output))}",
         ]
     )
+
+
+def _lost(losses: Losses) -> list[tuple[str, Lost]]:
+    """What each reason lost, with its text: the reasons of the reference, then the optional rules that are on."""
+    found = [(text, Lost(losses.lost[reason], losses.lost_seconds[reason])) for reason, text in _LOSSES]
+    parts = [(_BY_RULE[name], lost) for name, lost in losses.by_rule.items() if name == GAP]
+    others = [
+        (_BY_RULE.get(name, f"{visible(name)} outside its limit"), lost)
+        for name, lost in losses.by_rule.items()
+        if name != GAP
+    ]
+    return [*found, *parts, *others]
 
 
 def _yield_rows(stats: LossStats, overlap: OverlapConfig) -> list[tuple[str, ...]]:

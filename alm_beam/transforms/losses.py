@@ -50,7 +50,10 @@ class _CountLosses(beam.DoFn):
         self._total += stats
         for name, seconds in stats.durations().items():
             if seconds:
-                self._distributions[name].update(round(min(seconds, _MAX_SECONDS) * 1000))
+                distribution = self._distributions.get(name)
+                if distribution is None:  # of an optional rule
+                    distribution = self._distributions[name] = Metrics.distribution(NAMESPACE, name)
+                distribution.update(round(min(seconds, _MAX_SECONDS) * 1000))
 
     def finish_bundle(self) -> Iterator[WindowedValue]:
         total = self._total

@@ -73,6 +73,10 @@ def test_a_cut_has_the_fields_of_lhotse():
             "lang": "en",
             "num_speakers": 2,
             "speaker_durations": [4.75, 4.5, 0.0, 0.0, 0.0],
+            "speech_fraction": 0.94871795,
+            "overlap_fraction": 0.0,
+            "longest_gap": 0.5,
+            "turns": 1,
         },
         "type": "MonoCut",
     }
@@ -286,14 +290,16 @@ def test_fields_of_the_segment_and_of_the_entry_come_along_but_for_the_dropped()
         "speaker": 3,
     }
     entry = {**AUDIO, "segments": [TWO[0], {**TWO[1], **third}], "note": {"width": 2}, "drop": 1, "num_speakers": 9}
+    entry["turns"] = "many"
     fields = EntryConfig(drop_fields=frozenset({"metrics"}), drop_fields_top_level=frozenset({"drop"}))
     [cut] = cuts(entry, fields=fields)
     assert "custom" not in cut["supervisions"][0]
     last = cut["supervisions"][1]
     assert (last["gender"], last["language"], last["speaker"]) == ("f", "de", "3")
     assert last["custom"] == {"score": [1], "width": [{"width": 1}], "grid": [{"array": 1}], "text": 7}
-    assert cut["custom"].keys() == {"note", "num_speakers", "speaker_durations"}
-    assert (cut["custom"]["note"], cut["custom"]["num_speakers"]) == ([{"width": 2}], 2)
+    of_speech = {"speech_fraction", "overlap_fraction", "longest_gap", "turns"}
+    assert cut["custom"].keys() == {"note", "num_speakers", "speaker_durations"} | of_speech
+    assert (cut["custom"]["note"], cut["custom"]["num_speakers"], cut["custom"]["turns"]) == ([{"width": 2}], 2, 1)
     [without] = cuts(entry, fields=EntryConfig(drop_fields=frozenset({"speaker", "text", "start", "metrics"})))
     assert without["supervisions"][0].keys() == {"id", "recording_id", "channel", "start", "duration"}
 

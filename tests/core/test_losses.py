@@ -4,7 +4,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alm_beam.core.losses import Finding, Losses, LossReason, LossStats, left_to_right_sum
+from alm_beam.core.losses import GAP, SPEECH, Finding, Losses, LossReason, LossStats, Lost, left_to_right_sum
 
 counts = st.integers(0, 10**9)
 seconds = st.floats(0, 1e9)
@@ -15,6 +15,7 @@ losses = st.builds(
     lost=st.lists(counts, min_size=len(LossReason), max_size=len(LossReason)),
     lost_seconds=st.lists(seconds, min_size=len(LossReason), max_size=len(LossReason)),
     truncations=counts,
+    by_rule=st.dictionaries(st.sampled_from(["wer.wer", GAP, SPEECH]), st.builds(Lost, counts, seconds)),
 )
 stats = st.builds(
     LossStats,
@@ -60,6 +61,19 @@ def test_merging_leaves_its_parts_alone(a, b):
 @given(stats)
 def test_json_round_trip(a):
     assert LossStats.from_dict(json.loads(json.dumps(a.to_dict()))) == a
+
+
+def test_rules_add_up_in_the_order_in_which_they_are_stated():
+    one = Losses(by_rule={"pesq": Lost(1, 2.0), GAP: Lost()})
+    total = Losses()
+    total += one
+    total += Losses(by_rule={"pesq": Lost(3, 0.5), GAP: Lost(1, 1.0)})
+    assert one.by_rule == {"pesq": Lost(1, 2.0), GAP: Lost()}
+    assert list(total.by_rule.items()) == [("pesq", Lost(4, 2.5)), (GAP, Lost(1, 1.0))]
+    named = {**total.to_dict(), "lost_win_full_data": []}
+    assert [name for name in named if name.startswith("lost_")][6:8] == ["lost_pesq", "lost_gap"]
+    assert (named["dur_lost_pesq"], named["dur_lost_gap"]) == (2.5, 1.0)
+    assert Losses.from_dict(named, 0) == total
 
 
 def test_what_an_earlier_version_did_not_count_is_none():

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from alm_beam.core import all_windows, output_size, overlap, window_columns, windows
+from alm_beam.core import all_windows, output_size, overlap, windows
 from alm_beam.core.config import ALL, EntryConfig, OverlapConfig, WindowConfig
 from alm_beam.core.cuts import serialise_cuts
 from alm_beam.core.entries import serialise_entry
@@ -103,8 +103,7 @@ def test_speakers_of_windows_of_many_segments_are_those_of_the_others(monkeypatc
     ]
     expected = serialise_entry(kept_of(crowd), EntryConfig()), serialise_cuts(kept_of(crowd), EntryConfig())
     for most in (0, 5, 30):
-        for module in (windows, window_columns):
-            monkeypatch.setattr(module, "MANY_SEGMENTS", most)
+        monkeypatch.setattr(windows, "MANY_SEGMENTS", most)
         kept = kept_of(crowd)
         assert [] in kept.candidates.longest.speaker_durations
         assert (serialise_entry(kept, EntryConfig()), serialise_cuts(kept, EntryConfig())) == expected

@@ -1,0 +1,66 @@
+"""How much of a stretch of audio is speech, how much of that overlaps, and how often the speaker changes."""
+
+from collections.abc import Sequence
+from operator import ne
+from types import NoneType
+
+from alm_beam.core.speaker_labels import SpeakerLabel
+
+
+def speech_seconds(
+    starts: Sequence[float], ends: Sequence[float], begin: float, end: float, *, are_ordered: bool
+) -> tuple[float, float, float]:
+    """How long nobody speaks from `begin` to `end`, how long several do at a time, and the longest pause. In seconds.
+
+    Args:
+        starts: the starts of the segments, seconds, none after `end`.
+        ends: the ends of the segments, seconds, none after `end`.
+        begin: seconds.
+        end: seconds.
+        are_ordered: whether the starts ascend.
+
+    >>> speech_seconds([0, 1, 8], [4, 6, 9], 0, 10, are_ordered=True)
+    (3.0, 3.0, 2.0)
+    """
+    silence = overlap = longest_gap = 0.0
+    latest = second = begin  # of the ends so far, the latest and the one before it
+    for start, stop in zip(starts, ends) if are_ordered else sorted(zip(starts, ends)):
+        if start >= latest:
+            gap = start - latest
+            silence += gap
+            if gap > longest_gap:
+                longest_gap = gap
+            latest = stop
+            continue
+        both_until = stop if stop < latest else latest
+        both_from = start if start > second else second
+        if both_until > both_from:
+            overlap += both_until - both_from
+        if stop > latest:
+            latest, second = stop, latest
+        elif stop > second:
+            second = stop
+    rest = end - latest
+    if rest > 0:
+        silence += rest
+        longest_gap = max(longest_gap, rest)
+    return silence, overlap, longest_gap
+
+
+def turns(labels: Sequence[SpeakerLabel], kinds: set[type]) -> int:
+    """How often a segment has another speaker, or other speakers, than the last one before it that has any.
+
+    Args:
+        labels: the labels of the segments.
+        kinds: the types among them.
+
+    >>> labels = ["anna", None, "anna", "ben", ("anna", "ben"), ("ben", "anna")]
+    >>> turns(labels, set(map(type, labels)))
+    2
+    """
+    speaking: Sequence[object] = labels
+    if NoneType in kinds:
+        speaking = [label for label in labels if label is not None]
+    if tuple in kinds:
+        speaking = [frozenset(label) if isinstance(label, tuple) else label for label in speaking]
+    return sum(map(ne, speaking, speaking[1:]))
