@@ -55,6 +55,11 @@ class RejectReason(str, Enum):
     REPEATED_RECORDING = "repeated_recording"
     RECORDING_MISSING = "recording_missing"
     AUDIO_MISSING = "audio_missing"
+    AUDIO_DENIED = "audio_denied"
+    AUDIO_EMPTY = "audio_empty"
+    AUDIO_TRUNCATED = "audio_truncated"
+    AUDIO_UNREADABLE = "audio_unreadable"
+    AUDIO_CODEC_MISSING = "audio_codec_missing"
 
 
 class BadEntry(ValueError):

@@ -131,6 +131,10 @@ OF_TEXT_AND_CUTS = {
 """Their tests are those of the formats, and of conversions."""
 
 
+OF_AUDIO = {"audio_denied", "audio_empty", "audio_truncated", "audio_unreadable", "audio_codec_missing"}
+"""Their tests are in tests/audio."""
+
+
 @pytest.mark.parametrize(("reason", "text", "detail"), BAD)
 def test_a_bad_line_is_refused_with_its_reason_and_what_was_found(reason, text, detail):
     with pytest.raises(BadEntry) as refused:
@@ -150,7 +154,7 @@ def test_what_its_reader_found_out_is_the_fault_of_a_line():
 
 
 def test_every_reason_is_walked_and_documented():
-    found_elsewhere = OF_READING | OF_CONVERTING | OF_TEXT_AND_CUTS | OF_METRICS | {"entry_too_large"}
+    found_elsewhere = OF_READING | OF_CONVERTING | OF_TEXT_AND_CUTS | OF_METRICS | OF_AUDIO | {"entry_too_large"}
     assert {reason for reason, _, _ in BAD} | found_elsewhere == {reason.value for reason in RejectReason}
     page = (Path(__file__).parents[2] / "docs" / "formats.md").read_text(encoding="utf-8")
     section = page.partition("## Rejects")[2].partition("\n## ")[0]
