@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from alm_beam.audio import chunks, flac, mp3, mp4, ogg
-from alm_beam.audio.kinds import AudioKind
+from alm_beam.audio.kinds import SOUNDFILE, AudioKind
 from alm_beam.audio.source import Source
 
 
@@ -12,7 +12,7 @@ class Claim(NamedTuple):
 
     Attributes:
         frames: samples per channel, found out here; None: not found out.
-        library_knows: whether the number is right that the library has from the header; else only decoding tells.
+        library_knows: whether the number is right that the kind's library has from the header.
         slack: samples per channel that may be missing, as encoders of the format miscount.
     """
 
@@ -45,4 +45,4 @@ def claimed(source: Source, kind: AudioKind, tag: int) -> Claim:
         return Claim(library_knows=mp3.states_its_length(source, tag), slack=mp3.SLACK)
     if kind is AudioKind.MP4:
         return Claim(library_knows=not mp4.is_in_fragments(source))
-    return Claim(library_knows=False)
+    return Claim(library_knows=kind.library == SOUNDFILE)

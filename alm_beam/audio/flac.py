@@ -18,7 +18,7 @@ _BLOCK_SIZES = {
 def checked_frames(source: Source, tag: int) -> int | None:
     """Samples per channel, which are there to the last; None where the header is not understood.
 
-    Of a file whose header has none, as of a recording that was streamed, what its last frame says.
+    A header that has none, as of a recording that was streamed, is amended by what the last frame says.
 
     Raises:
         BadEntry: the file ends before its audio does, or has none.
@@ -37,6 +37,8 @@ def checked_frames(source: Source, tag: int) -> int | None:
         raise _truncated(source, f"its header {how_long}, and its last frame is not whole")
     if end < stated:
         raise _truncated(source, f"its header states {stated:,} samples, and its last frame ends after {end:,}")
+    if not stated:
+        source.amend(tag + 18, (bits | end).to_bytes(8, "big"))
     return stated or end
 
 
@@ -62,7 +64,7 @@ def _end_of_last_frame(source: Source, block_size: int, most_bytes: int, first: 
 def _end_without_tags(source: Source) -> int:
     """Where the audio ends: before an ID3v1 tag, an APE tag, and zeros."""
     stop = source.size
-    if source.at(stop - 128, 3) == b"TAG":
+    if source.at(max(0, stop - 128), 3) == b"TAG":
         stop -= 128
     footer = source.at(max(0, stop - 32), 32)
     if footer[:8] == b"APETAGEX":
@@ -75,6 +77,8 @@ def _end_without_tags(source: Source) -> int:
 
 def _end_of_frame(head: bytes, block_size: int) -> int | None:
     """The number of samples up to the end of the frame with this header; None if it is no header of one."""
+    if len(head) < 6:
+        return None
     code = head[2] >> 4
     number, at = _coded_number(head)
     if number is None or code == 0 or head[3] & 1:

@@ -84,6 +84,7 @@ def measure_audio(
 def _measured(audio: AudioReader, bandwidth: BandwidthMeter, level: LevelMeter | None, url: str) -> int:
     """Shows all samples to the meters; how many there were."""
     frames = 0
+    audio.check_whole()
     for block in audio.blocks(max(1, _BLOCK_VALUES // audio.channels)):
         _refuse_what_is_no_number(block, frames, audio.sample_rate, url)
         bandwidth.add(_mean_of_channels(block))

@@ -12,7 +12,7 @@ _HAS_BYTES = 2
 
 
 def states_its_length(source: Source, tag: int) -> bool:
-    """Whether the first frame states how many there are; without that, only an estimate could be made of them.
+    """Whether the first frame states how many there are. Without that libsndfile makes an estimate, and reads no more.
 
     Args:
         source: the bytes.
@@ -32,7 +32,7 @@ def states_its_length(source: Source, tag: int) -> bool:
         return bool(flags & _HAS_FRAMES)
     if frame[36:40] == b"VBRI":
         _check_size(source, tag, int.from_bytes(frame[46:50], "big"))
-    return False  # libsndfile does not read VBRI
+    return False
 
 
 def _side_info(frame: bytes) -> int:

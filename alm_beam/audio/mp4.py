@@ -4,7 +4,8 @@ from alm_beam.audio.faults import audio_fault
 from alm_beam.audio.source import Source
 from alm_beam.core.faults import RejectReason
 
-_MOST_BOXES = 100_000
+_MOST_BOXES = 1_000_000
+_OUTERMOST = frozenset(b"ftyp moov mdat moof mfra sidx styp free skip wide uuid meta pdin pnot udta prft emsg".split())
 
 
 def is_in_fragments(source: Source) -> bool:
@@ -26,9 +27,9 @@ def is_in_fragments(source: Source) -> bool:
             size = int.from_bytes(head[8:16], "big")
         elif size == 0:
             size = source.size - position
+        if size < 8 or name not in _OUTERMOST:
+            break  # a tag of another format, as a rule
         names.add(name)
-        if size < 8:
-            break  # the library says what is wrong
         if position + size > source.size:
             shown = name.decode("latin-1")
             what = f"is cut off: its box {shown} ends at byte {position + size:,}, and the file at {source.size:,}"

@@ -55,25 +55,35 @@ def check_pages(source: Source) -> None:
         OSError: its store fails.
     """
     numbers: dict[int, int] = {}
-    data, offset = b"", 0
-    while True:
-        more = source.at(offset + len(data), _READ_BYTES)
+    data, offset, junk = b"", 0, None
+    while more := source.at(offset + len(data), _READ_BYTES):
         data += more
         at = 0
-        while (page := _page(data, at)) is not None and page.end <= len(data):
-            begin = offset + page.begin
-            if _checksum(data[page.begin : page.end]) != page.checksum:
-                raise _damaged(source, f"the page at byte {begin:,} has another checksum than it states")
-            expected = numbers.get(page.stream, page.number)
-            if page.number != expected:
-                raise _damaged(source, f"at byte {begin:,} is page {page.number} where {expected} should be")
-            numbers[page.stream] = page.number + 1
-            at = page.end
-        if data[at : at + 4] and not b"OggS".startswith(data[at : at + 4]):
-            raise _damaged(source, f"at byte {offset + at:,} a page should begin")
-        if not more:
-            return
+        while True:
+            page = _page(data, at)
+            if page is not None and page.end <= len(data):
+                if junk is not None:
+                    raise _damaged(source, f"a page should begin at byte {junk:,}")
+                _check(source, data, offset, page, numbers)
+                at = page.end
+                continue
+            if len(data) - at < 4 or data.startswith(b"OggS", at):
+                break
+            junk = offset + at if junk is None else junk  # no matter if it is all that follows, as a tag may
+            at = data.find(b"OggS", at)
+            if at < 0:
+                at = len(data) - 3
         data, offset = data[at:], offset + at
+
+
+def _check(source: Source, data: bytes, offset: int, page: _Page, numbers: dict[int, int]) -> None:
+    begin = offset + page.begin
+    if _checksum(data[page.begin : page.end]) != page.checksum:
+        raise _damaged(source, f"the page at byte {begin:,} has another checksum than it states")
+    expected = numbers.get(page.stream, page.number)
+    if page.number != expected:
+        raise _damaged(source, f"at byte {begin:,} is page {page.number} where {expected} should be")
+    numbers[page.stream] = page.number + 1
 
 
 def _page(data: bytes, at: int) -> _Page | None:

@@ -57,9 +57,9 @@ def _shown(head: bytes) -> str:
 def _reader(source: Source, kind: AudioKind, tag: int) -> AudioReader:
     claim = claimed(source, kind, tag)
     why = ""
-    if kind.library != AV:
+    if kind.library != AV and claim.library_knows:
         try:
-            return SoundfileReader(source, claim)
+            return SoundfileReader(source, kind, claim)
         except ImportError:
             raise _missing(source, kind, "soundfile") from None
         except UnknownToLibraryError as error:

@@ -52,6 +52,16 @@ class AudioReader(ABC):
             OSError: its store fails.
         """
 
+    def check_whole(self) -> None:  # noqa: B027
+        """Checks all of the file for damage that its decoder would pass over in silence, if that is known to do so.
+
+        To be called before all blocks are read: a remote file is copied for it, and then read from the copy.
+
+        Raises:
+            BadEntry: it is damaged.
+            OSError: its store fails, or the copy cannot be written.
+        """
+
     @abstractmethod
     def close(self) -> None:
         """Ends reading."""

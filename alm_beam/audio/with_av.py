@@ -108,7 +108,7 @@ class AvReader(AudioReader):
 
     def _stated_frames(self) -> int | None:
         duration = self._stream.duration
-        return int(round(duration * self._stream.time_base * self.sample_rate)) if duration else None
+        return round(duration * self._stream.time_base * self.sample_rate) if duration else None
 
     def _least_frames(self) -> int:
         """As many as there are if the header is right, less what is no fault; 0 where it says nothing."""
@@ -156,7 +156,7 @@ class AvReader(AudioReader):
                 frame = next(frames, None)
             except self._error as error:
                 self._source.raise_fault()
-                what = f"is damaged: it cannot be decoded ({_said(error)})"
+                what = f"is damaged, or cut off: it cannot be decoded ({_said(error)})"
                 raise audio_fault(RejectReason.AUDIO_UNREADABLE, self._source.url, what) from None
             self._source.raise_fault()
             if frame is None:
@@ -179,13 +179,15 @@ class AvReader(AudioReader):
 def _floats(frame: Any) -> Block:
     """The samples of a frame of FFmpeg's, whatever their type: float32 [samples, channels]; full scale is 1."""
     values: NDArray[Any] = frame.to_ndarray()
-    channels = len(frame.layout.channels)
-    values = values.T if frame.format.is_planar else values.reshape(-1, channels)
-    if values.dtype == np.uint8:
-        return (values.astype(np.float32) - np.float32(128)) / np.float32(128)
-    if values.dtype.kind == "i":
-        return values.astype(np.float32) / np.float32(2.0 ** (8 * values.itemsize - 1))
-    return values.astype(np.float32, copy=False)
+    values = values.T if frame.format.is_planar else values.reshape(-1, len(frame.layout.channels))
+    if values.dtype.kind == "f":
+        return values.astype(np.float32, copy=False)
+    full = np.float32(2.0 ** (8 * values.itemsize - 1))
+    samples: Block = values.astype(np.float32)
+    if values.dtype.kind == "u":
+        samples -= full
+    samples /= full
+    return samples
 
 
 def _said(error: Exception) -> str:
