@@ -54,7 +54,7 @@ class BandwidthMeter:
         self._hop = int(rate * HOP_SECONDS)
         self._spans = sample_spans(spans, rate)
         some = {span for span in self._spans if span.stop > span.start and self._hop}
-        self._coming = [_Spectrum(span, self._hop) for span in sorted(some, reverse=True)]
+        self._coming = sorted(some, reverse=True)
         self._active: list[_Spectrum] = []
         self._found: dict[SampleSpan, int | None] = {}
         self._tail = np.zeros(0, np.float32)
@@ -64,8 +64,8 @@ class BandwidthMeter:
         """Takes the samples that follow, the mean of all channels: float32 [samples]."""
         first = self._end - len(self._tail)
         self._end += len(samples)
-        while self._coming and self._coming[-1].span.start < self._end:
-            self._active.append(self._coming.pop())
+        while self._coming and self._coming[-1].start < self._end:
+            self._active.append(_Spectrum(self._coming.pop(), self._hop))
         known = np.concatenate((self._tail, samples)) if self._active else samples
         for spectrum in self._active:
             spectrum.add(known, first, self._end)

@@ -58,6 +58,7 @@ class Source(io.RawIOBase):
         """The bytes from there on; fewer at the end of the file.
 
         Raises:
+            BadEntry: the store refuses, or does not have the file any more.
             OSError: the store does not give them.
         """
         raise NotImplementedError
@@ -146,7 +147,7 @@ class _RangedSource(Source):
         return offset, data
 
     def _fetched(self, start: int, end: int) -> bytes:
-        with errors_that_name(self.url):
+        with _refusals_named(self.url):
             self._raw.seek(start)
             data: bytes = self._raw.read(end - start)
             if len(data) != end - start:
