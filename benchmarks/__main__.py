@@ -7,7 +7,7 @@ from pathlib import Path
 
 import matplotlib
 
-from benchmarks import floor, index, job, lines, loader, selection
+from benchmarks import floor, index, job, lines, loader, measure, selection
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
@@ -21,6 +21,7 @@ def main(out: Path) -> None:
     selections = list(_selection_rows())
     indices = list(_index_rows())
     loaders = list(_loader_rows())
+    measures = list(_measure_rows())
     tables = {
         "kernel": kernels,
         "job": jobs,
@@ -28,6 +29,7 @@ def main(out: Path) -> None:
         "selection": selections,
         "index": indices,
         "loader": loaders,
+        "measure": measures,
     }
     results = {name: [row._asdict() for row in table] for name, table in tables.items()}
     (out / "results.json").write_text(json.dumps(results, indent=2) + "\n")
@@ -111,6 +113,23 @@ def _loader_rows() -> Iterator[loader.Row]:
     print("\nThe loader on cuts of about 460 bytes: one process, its core's time, warm cache.")
     for row in loader.rows():
         print(f"{row.name:62}{row.rows:>12,}{row.value:>14,.2f} {row.unit}", flush=True)
+        yield row
+
+
+def _measure_rows() -> Iterator[measure.Row]:
+    print(
+        "\nBandwidths of segments. Speed: of a plain loop of soundfile and NumPy that decodes each recording at once = 1."
+    )
+    print(
+        f"{'':26}{'hours':>7}{'segments':>10}{'seconds':>9}{'plain s':>9}{'speed':>7}{'spread':>8}"
+        f"{'2 processes s':>15}{'speed-up':>10}{'peak MB':>9}"
+    )
+    for row in measure.rows():
+        print(
+            f"{row.name:26}{row.hours:>7.2f}{row.segments:>10}{row.measuring:>9.2f}{row.plain:>9.2f}{row.speed:>7.2f}"
+            f"{row.spread:>8.2f}{row.two_processes:>15.2f}{row.both:>10.2f}{row.peak_memory / 1e6:>9.0f}",
+            flush=True,
+        )
         yield row
 
 
