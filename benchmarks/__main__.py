@@ -117,9 +117,7 @@ def _loader_rows() -> Iterator[loader.Row]:
 
 
 def _measure_rows() -> Iterator[measure.Row]:
-    print(
-        "\nBandwidths of segments. Speed: of a plain loop of soundfile and NumPy that decodes each recording at once = 1."
-    )
+    print("\nBandwidths of segments. Speed: in multiples of a plain loop of soundfile and NumPy.")
     print(
         f"{'':26}{'hours':>7}{'segments':>10}{'seconds':>9}{'plain s':>9}{'speed':>7}{'spread':>8}"
         f"{'2 processes s':>15}{'speed-up':>10}{'peak MB':>9}"

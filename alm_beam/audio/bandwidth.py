@@ -46,7 +46,7 @@ class BandwidthMeter:
     >>> meter = BandwidthMeter(16000, [(0.0, 1.0), (2.0, 3.0)])
     >>> meter.add(np.sin(np.arange(16000, dtype=np.float32)))
     >>> meter.bandwidths()
-    [2625, None]
+    [3187, None]
     """
 
     def __init__(self, rate: int, spans: Sequence[tuple[float, float]]):

@@ -66,7 +66,7 @@ def measure_audio(
     >>> import soundfile
     >>> soundfile.write("tone.wav", np.sin(np.arange(32000)), 16000)
     >>> measure_audio("tone.wav", bandwidth_of=[(0.0, 1.5), (2.5, 3.0)])
-    MeasuredAudio(sample_rate=16000, duration=2.0, channels=1, bandwidths=[2625, None], levels=[])
+    MeasuredAudio(sample_rate=16000, duration=2.0, channels=1, bandwidths=[3093, None], levels=[])
     """
     with opened_audio(url, options) as audio:
         bandwidth = BandwidthMeter(audio.sample_rate, bandwidth_of)
