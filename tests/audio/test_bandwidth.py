@@ -8,6 +8,7 @@ import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from alm_beam.audio import bandwidth
 from alm_beam.audio.bandwidth import BandwidthMeter
 from alm_beam.audio.measure import measure_audio
 from alm_beam.audio.open import opened_audio
@@ -123,6 +124,11 @@ def test_a_tone_ends_near_its_frequency_and_the_mean_of_channels_is_taken(tmp_pa
     [both] = measure_audio(str(tmp_path / "b.wav"), bandwidth_of=[(0, 1)]).bandwidths
     assert 1000 < only_low < 1000 + 4 * 31.25
     assert 3000 < both < 3000 + 4 * 31.25
+
+
+def test_the_window_is_that_of_blackman_and_harris():
+    """Its values at the ends, at a quarter and in the middle, of 512, periodic."""
+    assert bandwidth._WINDOW[[0, 128, 256, 384]] == pytest.approx([0.00006, 0.21747, 1.0, 0.21747], abs=1e-6)
 
 
 def test_a_time_that_is_no_number_is_refused():
