@@ -307,7 +307,8 @@ def test_a_cut_points_at_the_resampled_audio_where_there_is_no_other():
     [cut] = to_cuts(kept(entry))
     assert cut == to_cuts(kept({**PLAIN, "audio_filepath": "/tmp/r/a.wav", "source": "x"}))[0]
     assert cut["recording"]["sources"][0]["source"] == "/tmp/r/a.wav"
-    assert cut["custom"].keys() == {"source", "num_speakers", "speaker_durations"}
+    assert "source" in cut["custom"]
+    assert not {"resampled_audio_filepath", "sample_rate", "segments"} & cut["custom"].keys()
     for nothing in (None, ""):
         assert to_cuts(kept({**entry, "audio_filepath": nothing})) == [cut]
     assert repr(parse_recording(entry)).startswith("Recording('/tmp/r/a.wav', ")
