@@ -133,20 +133,22 @@ def find_speaker_stops(speakers: Sequence[SpeakerLabel], min_speakers: int) -> l
     [3, 3, 4, 4]
     """
     count = len(speakers)
-    names = list(map(names_in, speakers))
-    held: Counter[str | int] = Counter()
+    held: dict[SpeakerLabel, int] = {}
     stops: list[int] = []
     stop = 0
-    for leaving in names:
+    for leaving in speakers:
         while len(held) < min_speakers and stop < count:
-            for name in names[stop]:
-                held[name] += 1
+            entering = speakers[stop]
+            if entering is not None:
+                for name in entering if type(entering) is tuple else (entering,):
+                    held[name] = held.get(name, 0) + 1
             stop += 1
         stops.append(stop if len(held) >= min_speakers else count + 1)
-        for name in leaving:
-            held[name] -= 1
-            if not held[name]:
-                del held[name]
+        if leaving is not None:
+            for name in leaving if type(leaving) is tuple else (leaving,):
+                held[name] -= 1
+                if not held[name]:
+                    del held[name]
     return stops
 
 

@@ -17,8 +17,9 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.portability.api import beam_runner_api_pb2
 
 from alm_beam.cli.windows import main as run
-from alm_beam.core.config import JobConfig, OverlapConfig
-from alm_beam.core.losses import LossStats
+from alm_beam.core.config import JobConfig, OverlapConfig, WindowConfig
+from alm_beam.core.losses import LossReason, LossStats
+from alm_beam.core.window_rules import rules_on
 from alm_beam.jobs.launch import launch
 from alm_beam.jobs.windows import build
 from alm_beam.sample import write_sample
@@ -264,12 +265,28 @@ class TestStatistics:
         assert total["parameters"]["target_duration"] == 40
         assert total["version"]
 
-    def test_beams_metrics_show_the_same_under_the_same_names(self, tmp_path):
+    @pytest.mark.parametrize(
+        "rules",
+        [
+            WindowConfig(),
+            WindowConfig(
+                target_window_duration=60,
+                max_gap=1.5,
+                min_speech=0.95,
+                max_speaker_share=0.5,
+                max_metrics={"bandwidth": 10000},
+                min_metrics={"pesq.squim": 2},
+            ),
+        ],
+        ids=["default", "rules"],
+    )
+    def test_beams_metrics_show_the_same_under_the_same_names(self, tmp_path, rules):
         write_sample(str(tmp_path / "in.jsonl"), recordings=20, seed=3, hostile=True)
         write(tmp_path / "bad.jsonl", b"[]\n{\n")
         inputs = (str(tmp_path / "in.jsonl"), str(tmp_path / "bad.jsonl"))
         out = str(tmp_path / "out")
-        config = JobConfig(inputs, out, overlap=OverlapConfig(compare_selection=True), max_reject_fraction=1)
+        overlap = OverlapConfig(compare_selection=True)
+        config = JobConfig(inputs, out, overlap=overlap, max_reject_fraction=1, windows=rules)
         folder, options = RunFolder(out), PipelineOptions([])
         folder.prepare()
         staged = folder.stage("the-run")
@@ -280,6 +297,10 @@ class TestStatistics:
         sums = {metric.key.metric.name: metric.result.sum for metric in found["distributions"]}
         totals = stats(tmp_path / "out")
         named = LossStats.from_dict(totals).to_dict()
+        asked = [name for name in named if name.startswith("lost_")][len(LossReason) :]
+        assert asked == [f"lost_{name}" for name in rules_on(rules)]
+        assert {f"dur_{name}" for name in asked if totals[name]} <= sums.keys()
+        assert not asked or (totals["lost_gap"] and totals["lost_bandwidth"] and not totals["lost_pesq.squim"])
         assert counters == {
             **{name: value for name, value in named.items() if isinstance(value, int)},
             "rejected_cut_off": 1,

@@ -5,13 +5,14 @@ from collections import Counter
 import pytest
 
 from alm_beam.cli.windows import main
-from alm_beam.core.config import ManifestConfig, WindowConfig
+from alm_beam.core.config import JobConfig, ManifestConfig, WindowConfig
 from alm_beam.core.loss_stats import loss_stats
 from alm_beam.core.losses import Finding, LossStats
 from alm_beam.core.manifest import parse_recording
 from alm_beam.core.overlap import filter_overlaps
 from alm_beam.core.windows import build_windows
 from alm_beam.report.notes import notes
+from alm_beam.report.summary import render_summary
 from tests.manifests import write
 
 GOOD = {"metrics": {"bandwidth": 8000}}
@@ -117,6 +118,28 @@ def test_a_run_without_windows_says_why(entries, cause):
     stats = stats_of(*entries)
     assert not stats.kept_windows
     assert [note for note in notes(stats, WindowConfig()) if cause in note and note.startswith("no windows: ")]
+
+
+@pytest.mark.parametrize(
+    ("rules", "changes", "cause", "row"),
+    [
+        ({"max_gap": 1}, {"seconds": 6.5}, "pauses of more than --max_gap=1 s", "  of those, stopped at a pause"),
+        ({"min_speech": 1}, {"seconds": 6.5}, "less than --min_speech=1 of", "too little speech"),
+        ({"max_speaker_share": 0.25}, {}, "more than --max_speaker_share=0.25 of", "too much of one speaker"),
+        ({"min_metrics": {"pesq": 3}, "require_metrics": True}, {}, "pesq outside", "pesq outside its limit"),
+        ({"max_metrics": {"bandwidth": 7}}, {}, "bandwidth outside its limit", "bandwidth outside its limit"),
+        ({"max_metrics": {"\x1b[31m": 7}, "require_metrics": True}, {}, "\\x1b[31m outside", "\\x1b[31m outside its"),
+    ],
+)
+def test_a_rule_that_loses_most_is_the_cause_and_a_row_of_the_summary(rules, changes, cause, row):
+    config = JobConfig(("in.jsonl",), "out", windows=WindowConfig(**rules))
+    segments = [each | {"end": each["start"] + 5} for each in turns(**changes)]
+    stats = stats_of(entry(segments), config=config.windows)
+    assert not stats.kept_windows
+    assert cause in notes(stats, config.windows)[0]
+    assert f"  {row}" in render_summary(stats, config)
+    plain = JobConfig(("in.jsonl",), "out")
+    assert row not in render_summary(stats_of(entry(segments)), plain)
 
 
 def test_what_most_of_the_input_has_is_the_cause_not_what_a_little_of_it_has():
