@@ -32,7 +32,7 @@ from alm_beam.core.losses import LossReason
 from alm_beam.core.manifest import Recording, parse_recording
 from alm_beam.core.metric_limits import metrics_outside
 from alm_beam.core.overlap import KeptWindows, filter_overlaps
-from alm_beam.core.window_rules import rules_on
+from alm_beam.core.window_rules import SpeechRules, rules_on
 from alm_beam.core.windows import build_windows
 from tests import obvious
 from tests.core.test_rules import KEEP_ALL, recording_of
@@ -169,6 +169,30 @@ def test_a_long_segment_bridges_a_pause_for_the_starts_before_it_only():
     built = build_windows(recording_of(entry), config)
     assert [(window.start, window.end) for window in built] == [(0, 12)]
     assert built.losses.by_rule["gap"] == (1, 1)
+
+
+@settings(max_examples=1000, deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(0, 20), st.integers(1, 8)), min_size=2, max_size=9),
+    st.booleans(),
+    st.sampled_from([0.25, 0.5, 0.625, 0.75, 0.875, 1]),
+)
+def test_speech_of_every_slice(times, are_ordered, min_speech):
+    times = sorted(times) if are_ordered else times
+    parts = [segment(start, start + length, "ab"[at % 2]) for at, (start, length) in enumerate(times)]
+    config = replace(ANY_BANDWIDTH, min_speech=min_speech)
+    rules = SpeechRules(recording_of(entry_of(*parts)), config)
+    for first, each in enumerate(parts):
+        broken = rules.from_start(first)
+        for stop in range(first + 1, len(parts) + 1):
+            if parts[stop - 1]["end"] > each["start"]:
+                assert broken(stop, None) == obvious.speech_rule_broken(parts[first:stop], config)
+
+
+def test_a_segment_that_ends_within_a_pause_of_later_ones_shortens_it():
+    entry = entry_of(segment(0, 5), segment(1, 3, "b"), segment(6, 8, "a"))
+    config = WindowConfig(target_window_duration=8, tolerance=0, min_bandwidth=0, min_speech=0.875)
+    assert [(window.start, window.end) for window in build_windows(recording_of(entry), config)] == [(0, 8)]
 
 
 def test_without_pauses_all_is_speech():
