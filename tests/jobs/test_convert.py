@@ -26,7 +26,8 @@ from alm_beam.sample import write_sample
 from alm_beam.storage.discovery import InputError
 from alm_beam.storage.lines import ManifestReadError
 
-AMI = Path(__file__).parents[3] / "shared" / "inputs" / "fetched" / "ami_rttm.tar.xz"
+FETCHED = Path(__file__).parents[3] / "shared" / "inputs" / "fetched"
+AMI, CURATOR = FETCHED / "ami_rttm.tar.xz", FETCHED / "tagging_base.jsonl"
 
 
 def convert(inputs: Path | str | list[str], output: Path | str, **more: Any) -> ConvertStats:
@@ -240,6 +241,65 @@ class TestAudio:
         stats = convert(written(tmp_path / "a.rttm", turn("a", 1)), tmp_path / "out")
         assert stats.audio_not_found.first == ["a"]
         assert "audio_filepath" not in lines_of(tmp_path / "out")[0]
+
+
+class TestOtherTools:
+    """Each format with what is around it; what is in its lines has tests of its own."""
+
+    DOCUMENT = json.dumps({"language": "en", "segments": [{"start": 0, "end": 1, "text": "hi", "speaker": "A"}]})
+
+    def test_a_document_has_the_name_of_its_file(self, tmp_path):
+        for name in ("a.json", "mon/b.json", "tue/b.json"):
+            written(tmp_path / "in" / name, self.DOCUMENT)
+        for name in ("a.wav", "x/mon/b.wav", "b.wav"):
+            written(tmp_path / "audio" / name, "sound")
+        audio = tmp_path / "audio"
+        convert(tmp_path / "in", tmp_path / "out", from_format="whisperx", audio_root=str(audio))
+        found = {each["audio_item_id"]: each.get("audio_filepath") for each in lines_of(tmp_path / "out")}
+        assert found == {"a": f"{audio}/a.wav", "mon/b": f"{audio}/x/mon/b.wav", "tue/b": None}
+
+    def test_two_documents_of_one_name_are_told(self, tmp_path):
+        written(tmp_path / "in" / "a.json", self.DOCUMENT)
+        other = written(tmp_path / "in" / "a.json.gz", gzip.compress(self.DOCUMENT.encode()))
+        stats = convert(tmp_path / "in", tmp_path / "out", from_format="whisperx", max_reject_fraction=1)
+        assert (stats.recordings, stats.rejected) == (1, {"repeated_recording": 1})
+        [reject] = lines_of(tmp_path / "out", "rejects")
+        assert (reject["file"], reject["offset"]) == (str(other), 0)
+        assert f"{tmp_path / 'in' / 'a.json'} is of a recording of the same name" in reject["detail"]
+
+    def test_a_document_that_is_too_long_is_rejected(self, tmp_path):
+        written(tmp_path / "a.json", self.DOCUMENT + " " * 2000)
+        more = {"from_format": "whisperx", "max_reject_fraction": 1, "max_line_bytes": 1000}
+        assert convert(tmp_path / "a.json", tmp_path / "out", **more).rejected == {"line_too_long": 1}
+
+    def test_a_relative_path_is_looked_for_below_the_root(self, tmp_path):
+        audio = written(tmp_path / "audio" / "mon" / "a.wav", "sound").parents[1]
+        paths = ("mon/a.wav", "a.wav", "/abs/a.wav", "https://host/a.wav")
+        rows = [{"audio_filepath": path, "offset": 1, "duration": 2, "text": "hi", "speaker": "x"} for path in paths]
+        written(tmp_path / "nemo.json", "".join(f"{json.dumps(row)}\n" for row in rows))
+        stats = convert(tmp_path / "nemo.json", tmp_path / "out", from_format="nemo", audio_root=str(audio))
+        found = {each["audio_filepath"] for each in lines_of(tmp_path / "out")}
+        assert found == {f"{audio}/mon/a.wav", *paths[1:]}
+        assert (stats.audio_found, stats.audio_stated, stats.audio_not_found.first) == (1, 2, ["a.wav"])
+
+    def test_an_entry_that_cannot_be_made_is_rejected_by_its_first_line(self, tmp_path):
+        def recording(source: str) -> str:
+            sources = [{"type": "file", "channels": [0], "source": source}]
+            return json.dumps(
+                {"id": "r", "sources": sources, "sampling_rate": 8000, "num_samples": 8000, "duration": 1}
+            )
+
+        path = written(tmp_path / "in.jsonl", f"{recording('a.wav')}\n{recording('b.wav')}\n")
+        stats = convert(path, tmp_path / "out", from_format="lhotse", max_reject_fraction=1)
+        assert stats.rejected == {"recordings_differ": 1}
+        [reject] = lines_of(tmp_path / "out", "rejects")
+        assert (reject["file"], reject["offset"], reject["line"]) == (str(path), 0, "r")
+
+    @pytest.mark.skipif(not CURATOR.exists(), reason=f"Curator's fetched manifests are not in {CURATOR.parent}")
+    def test_what_curator_leaves(self, tmp_path):
+        stats = convert(CURATOR, tmp_path / "out", from_format="curator")
+        assert (stats.recordings, stats.segments, stats.audio_stated) == (2, 26, 2)
+        assert stats.words > 100
 
 
 def started(*flags: str, **more: Any) -> "subprocess.Popen[str]":
