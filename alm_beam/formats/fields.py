@@ -30,7 +30,7 @@ def fields_of(line: bytes) -> list[str]:
     if not parts or parts[0].startswith((b";;", b"#")):
         return []
     try:
-        return [part.decode() for part in parts]
+        return b" ".join(parts).decode().split(" ")
     except UnicodeDecodeError as error:
         at = line.find(error.object) + error.start
         raise BadEntry(

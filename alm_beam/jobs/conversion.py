@@ -65,7 +65,7 @@ class EntryConversion:
     """The file of each recording, where a file is of one recording."""
 
     def __post_init__(self) -> None:
-        self._names = stems([each.path for each in self.files])
+        self._names = stems([each.name or each.path for each in self.files])
 
     def lines(self, file: int) -> Iterator[ManifestLine]:
         """The lines of a file, or the file itself as one line."""

@@ -118,6 +118,13 @@ def test_no_bytes_raise_anything_else(line):
         FORMAT.entry("m", [piece for piece in pieces if piece.kind != PASSED_OVER])
 
 
+def test_names_that_are_made_fields_stay_different():
+    odd = ["a b", "a%20b", "a%2520b", "a\tb", "a\u00a0b", "a_b", "<NA>", "<na>", "%3CNA>", "\ufeffa"]
+    lines = [rttm_line("m", "1", Decimal(0), Decimal(1), name) for name in odd]
+    speakers = [piece.value["speaker"] for line in lines for piece in FORMAT.pieces(line, "")]
+    assert len(set(speakers)) == len(odd)
+
+
 TIMES = st.floats(0, 1e5, allow_subnormal=False).map(lambda value: round(value, 6))
 NAMES = st.text(st.characters(codec="utf-8"), min_size=1)
 

@@ -82,6 +82,12 @@ class TestGathering:
         path = written(tmp_path / "a.rttm", turn("a", 1))
         assert convert([str(path), str(tmp_path / "*.rttm")], tmp_path / "out").noted["repeated_segments"] == 0
 
+    def test_a_pipe_is_an_input(self, tmp_path):
+        process = started("--from=rttm", "--input=/dev/stdin", f"--output={tmp_path / 'out'}", stdin=subprocess.PIPE)
+        _, err = process.communicate(turn("a", 1))
+        assert (process.returncode, err) == (0, "")
+        assert len(lines_of(tmp_path / "out")) == 1
+
     def test_equal_lines_of_several_files_count_once(self, tmp_path):
         written(tmp_path / "in" / "all.rttm", turn("a", 1) + turn("b", 1))
         written(tmp_path / "in" / "a.rttm", turn("a", 1))
@@ -398,6 +404,18 @@ class TestReverse:
             (each["audio_filepath"], each["offset"], each["duration"]): each["sampling_rate"] for each in found
         } == expected
         assert all(" ".join(each["text"].split()) for each in found)
+
+    def test_parts_of_a_supervision_are_one_line_where_they_touch(self, tmp_path):
+        spans = {"s": [(0, 5), (1, 1), (5, 2), (9, 1)], "other": [(4, 2)]}
+        heard = [
+            {"id": name, "start": start, "duration": duration, "speaker": "a"}
+            for name, several in spans.items()
+            for start, duration in several
+        ]
+        cut = {"type": "MonoCut", "start": 0.25, "duration": 10, "recording": {"id": "x"}, "supervisions": heard}
+        convert(written(tmp_path / "cuts.jsonl", json.dumps(cut)), tmp_path / "out", to_format="rttm")
+        rows = [line.split() for line in (tmp_path / "out" / "rttm-00000-of-00001.rttm").read_text().splitlines()]
+        assert [row[3:5] for row in rows] == [["0.250", "7.000"], ["4.250", "2.000"], ["9.250", "1.000"]]
 
     def test_who_speaks_together_has_a_line_each(self, tmp_path):
         both = {"id": "s", "start": 1, "duration": 2, "speaker": "a,b", "custom": {"speakers": ["a", "b"]}}
