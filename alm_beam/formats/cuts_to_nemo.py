@@ -1,7 +1,8 @@
 """Cuts to a manifest of NeMo's: a line a cut, with the part of the audio file that it is.
 
-NeMo's loaders read `audio_filepath`, `offset` and `duration` (seconds), `text` and `lang`; its Lhotse loader takes
-`sampling_rate` for that of the file, and hands over the other fields as custom ones.
+NeMo's loaders read `audio_filepath`, `offset` and `duration` (seconds), `text` and `lang`; its Lhotse loader hands over
+the other fields as custom ones. No line states a `sampling_rate`: where one does, that loader looks at no file, and takes
+`duration` for that of the whole file, in which a later `offset` is not to be found.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -43,8 +44,6 @@ def pieces(cut: Mapping[str, Any]) -> Iterator[Piece]:
         found = {each.get(field) for each in heard if type(each.get(field)) in (str, int)}
         if len(found) == 1:
             value[name] = found.pop()
-    if type(recording.get("sampling_rate")) is int:
-        value["sampling_rate"] = recording["sampling_rate"]
     yield Piece(recording_of(cut), _CUT, value)
 
 
