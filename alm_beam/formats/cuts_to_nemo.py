@@ -1,8 +1,8 @@
 """Cuts to a manifest of NeMo's: a line a cut, with the part of the audio file that it is.
 
 NeMo's loaders read `audio_filepath`, `offset` and `duration` (seconds), `text` and `lang`; its Lhotse loader hands over
-the other fields as custom ones. No line states a `sampling_rate`: where one does, that loader looks at no file, and takes
-`duration` for that of the whole file, in which a later `offset` is not to be found.
+the other fields as custom ones. No line states a `sampling_rate`: where one does, that loader looks at no file, and
+takes `duration` for that of the whole file, in which a later `offset` is not to be found.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
