@@ -7,6 +7,8 @@ from enum import Enum, IntEnum
 from operator import add
 from typing import Any, NamedTuple
 
+from alm_beam.core.run_stats import RunStats
+
 
 class LossReason(IntEnum):
     """Why a segment starts no window.
@@ -172,7 +174,7 @@ class Losses:
 
 
 @dataclass(slots=True)
-class LossStats:
+class LossStats(RunStats):
     """What became of the entries of a run, or of a part of it. Adding two gives the statistics of both parts.
 
     Attributes:
@@ -216,12 +218,6 @@ class LossStats:
         """The statistics of one bad entry, by the code of its reason."""
         return cls(rejected=Counter({reason: 1}))
 
-    @property
-    def reject_fraction(self) -> float:
-        """The share of all entries that were rejected; 0 without entries."""
-        rejects = self.rejected.total()
-        return rejects / (self.recordings + rejects) if rejects else 0.0
-
     def __iadd__(self, other: "LossStats") -> "LossStats":
         self.recordings += other.recordings
         self.rejected += other.rejected
@@ -238,12 +234,6 @@ class LossStats:
         self.losses += other.losses
         self.findings.update(other.findings)
         return self
-
-    def __add__(self, other: "LossStats") -> "LossStats":
-        total = LossStats()
-        total += self
-        total += other
-        return total
 
     def to_dict(self) -> dict[str, Any]:
         """The totals as `loss_stats.json` has them, under the names that entries use for the same things."""

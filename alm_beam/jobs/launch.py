@@ -22,9 +22,6 @@ from apache_beam.runners.runner import PipelineResult, PipelineState
 
 from alm_beam.core.config import ConfigError
 from alm_beam.core.errors import RejectLimitError, RunError
-from alm_beam.jobs.places import checked_folder as checked_folder
-from alm_beam.jobs.places import found_manifests as found_manifests
-from alm_beam.jobs.places import storage_options as storage_options
 from alm_beam.runners import dataflow
 from alm_beam.runners.beam_internals import ExternalJobServer, drop_streams, given_flags, parser_of
 from alm_beam.runners.local import LocalRunner, use_all_cores
@@ -119,26 +116,26 @@ def pipeline_of(options: PipelineOptions) -> beam.Pipeline:
         raise OptionsError(f"Beam refuses its flags: {redacted(str(error))}") from None
 
 
-def use_cores(options: PipelineOptions, input_bytes: int, urls: Sequence[str]) -> None:
+def use_cores(options: PipelineOptions, input_bytes: int, worker_bytes: float, urls: Sequence[str]) -> None:
     """Sets the options to as many workers as pay, where that is left to us."""
     is_told = any(name.startswith("direct_") for name in given_flags(options))
     if is_local(options) and not is_told and not uses_memory(urls):
-        use_all_cores(options, input_bytes)
+        use_all_cores(options, input_bytes, worker_bytes)
 
 
-def check_workers_reach(options: PipelineOptions, inputs: Sequence[str], output: str) -> None:
+def check_workers_reach(options: PipelineOptions, places: Sequence[tuple[str, str]]) -> None:
     """
     Raises:
         ConfigError, OptionsError: the workers would not reach the data.
     """
     is_elsewhere = not is_local(options) or options.view_as(DirectOptions).direct_running_mode == "multi_processing"
-    if uses_memory([*inputs, output]) and is_elsewhere:
+    if uses_memory([url for _, url in places]) and is_elsewhere:
         raise OptionsError(
             "memory:// is within one process; leave out --runner and --direct_running_mode=multi_processing"
         )
     if not is_on_dataflow(options):
         return
-    for name, url in (*(("input", each) for each in inputs), ("output", output)):
+    for name, url in places:
         if "://" not in url or url.startswith("file://"):
             why = "is on this machine, where Dataflow's workers do not reach it; name a URL"
             raise ConfigError(name, shown(url), why)

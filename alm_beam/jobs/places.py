@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from alm_beam.core.config import ConfigError
-from alm_beam.core.parameters import HIDDEN
+from alm_beam.core.parameters import HIDDEN, Folder, Paths
+from alm_beam.core.run_config import RunConfig
 from alm_beam.storage.connections import StorageOptions
 from alm_beam.storage.discovery import MANIFESTS, InputError, Manifest, find_manifests
 from alm_beam.storage.options import StorageOptionsError, options_by_protocol
@@ -14,6 +15,17 @@ from alm_beam.storage.run_folder import RunFolder, why_unfit
 from alm_beam.storage.search import Search
 from alm_beam.storage.secrets import redacted, shown
 from alm_beam.storage.spool import Spool
+
+
+def places_of(config: RunConfig) -> list[tuple[str, str]]:
+    """The paths and URLs that a run is told, each with the name of its parameter."""
+    parameters, found = config.every_parameter(), list[tuple[str, str]]()
+    for name, value in config.parameters().items():
+        if isinstance(parameters[name], Paths):
+            found += ((name, each) for each in value)
+        elif isinstance(parameters[name], Folder) and value is not None:
+            found.append((name, value))
+    return found
 
 
 def storage_options(given: Mapping[str, Any], urls: Sequence[str]) -> StorageOptions:

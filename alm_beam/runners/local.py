@@ -13,21 +13,26 @@ from alm_beam.runners import forked
 from alm_beam.runners.beam_internals import JobServiceHandle, beam_provision_api_pb2, fn_runner
 from alm_beam.storage.connections import close_connections
 
-_BYTES_PER_WORKER = 8 << 20
-"""Of manifests: with less for each, starting another worker takes longer than it saves."""
+BYTES_PER_WORKER = 8 << 20
+"""Of manifests that are only read: with less for each, starting another worker takes longer than it saves."""
 
 _ADDRESSES_FOR_WORKERS = 4 << 30
 """Of a process, in bytes: the threads that serve workers reserve more than 1 GiB, of which they use little."""
 
 
-def use_all_cores(options: PipelineOptions, input_bytes: int) -> None:
+def use_all_cores(options: PipelineOptions, input_bytes: int, worker_bytes: float = BYTES_PER_WORKER) -> None:
     """Sets the options to as many worker processes as there are cores, if the input is large enough for several.
 
     Where a limit (ulimit -v) leaves too few addresses for that, it stays one.
+
+    Args:
+        options: Beam's.
+        input_bytes: the size of the manifests.
+        worker_bytes: how many bytes of them are worth a worker.
     """
     close_connections()
     can_serve_workers = forked.can_fork() and _addresses() >= _ADDRESSES_FOR_WORKERS
-    workers = min(_cores(), input_bytes // _BYTES_PER_WORKER) if can_serve_workers else 1
+    workers = min(_cores(), int(input_bytes // worker_bytes)) if can_serve_workers else 1
     if workers > 1:
         direct = options.view_as(DirectOptions)
         direct.direct_running_mode, direct.direct_num_workers = "multi_processing", workers

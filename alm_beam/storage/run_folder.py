@@ -73,13 +73,21 @@ class Outputs:
 
     Attributes:
         sharded: its outputs in shards.
-        files: its files.
+        files: its files; the first is that of its statistics.
         folders: the files of each of its folders.
+        kept: the folder, a hidden one, in which a run that was cut short leaves what the next one takes up; empty for
+            a job that has none.
     """
 
     sharded: tuple[Sharded, ...]
     files: tuple[str, ...]
     folders: Mapping[str, tuple[str, ...]]
+    kept: str = ""
+
+    @property
+    def statistics(self) -> str:
+        """The name of its file of statistics."""
+        return self.files[0]
 
     @property
     def names(self) -> list[str]:
@@ -118,6 +126,10 @@ WINDOWS = Outputs((ENTRIES, CUTS, REJECTS), (LOSS_STATS,), {FOLDER: (ROWS, META)
 
 CONVERSION = Outputs((CONVERTED, RTTM, REJECTS), (CONVERT_STATS,), {})
 """What a conversion leaves; of the first two, one."""
+MANIFESTS = Sharded("manifest")
+MEASURE_STATS = "measure_stats.json"
+MEASURE = Outputs((MANIFESTS, REJECTS), (MEASURE_STATS,), {}, kept=".measured")
+"""What the job leaves that measures audio."""
 
 
 @dataclass(frozen=True)
@@ -187,6 +199,21 @@ class RunFolder:
     def temporary_url(self, run_id: str) -> str:
         """The folder for what a run has written and not yet published."""
         return f"{self.url.rstrip('/')}/{_TEMPORARY}{run_id}"
+
+    @property
+    def kept_url(self) -> str:
+        """The folder in which a run that is cut short leaves what the next one takes up."""
+        return f"{self.url.rstrip('/')}/{self.outputs.kept}"
+
+    def remove_kept(self) -> None:
+        """Removes what a run that was cut short has left for the next one, where the job leaves any.
+
+        Raises:
+            OSError: it cannot be removed.
+        """
+        if self.outputs.kept:
+            with errors_that_name(self.kept_url):
+                self._remove(self._place, [self.outputs.kept])
 
     @property
     def _place(self) -> Located:

@@ -1,8 +1,7 @@
 """The end of a run: everything that it staged is published together, and `_SUCCESS` comes last."""
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import apache_beam as beam
 import orjson
@@ -11,11 +10,14 @@ from apache_beam.pvalue import AsIter
 
 from alm_beam.core.errors import RejectLimitError
 from alm_beam.core.faults import RejectReason
-from alm_beam.core.losses import Finding, LossStats
+from alm_beam.core.losses import Finding
+from alm_beam.core.run_stats import RunStats
 from alm_beam.storage.index.format import FOLDER, META, ROWS
 from alm_beam.storage.paths import errors_that_name, located, make_folder
-from alm_beam.storage.run_folder import FAILED_RUN, LOSS_STATS, REJECTS, Sharded, StagedRun
+from alm_beam.storage.run_folder import FAILED_RUN, REJECTS, Sharded, StagedRun
 from alm_beam.transforms.write import numbered_shards, staged_moves
+
+_Stats = TypeVar("_Stats", bound=RunStats)
 
 
 class _FinishRun(beam.DoFn):
@@ -25,18 +27,22 @@ class _FinishRun(beam.DoFn):
         self._facts = facts
         self._max_reject_fraction = max_reject_fraction
 
-    def process(self, stats: LossStats, repeated: Iterable[int], *names: Iterable[str]) -> Iterator[LossStats]:
+    def process(self, stats: _Stats, repeated: Iterable[int], *names: Iterable[str]) -> Iterator[_Stats]:
         indexes = [*repeated]  # one, or none
-        stats = stats + LossStats(findings=+Counter({Finding.REPEATED_WINDOW.value: sum(indexes)}))
+        stats = stats + type(stats)()  # a sum of its own: what was given stays as it is
+        if any(indexes):
+            stats.findings[Finding.REPEATED_WINDOW.value] += sum(indexes)
         if not self._run.was_completed():
             self._publish(stats, bool(indexes), dict(zip(self._outputs, names)))
             self._run.mark_complete()
+        self._run.folder.remove_kept()
         yield stats
 
-    def _publish(self, stats: LossStats, has_index: bool, names: dict[Sharded, Iterable[str]]) -> None:
+    def _publish(self, stats: RunStats, has_index: bool, names: dict[Sharded, Iterable[str]]) -> None:
         run = self._run
-        statistics = {LOSS_STATS: LOSS_STATS}
-        _write_json(run, LOSS_STATS, {**stats.to_dict(), **self._facts})
+        file = run.folder.outputs.statistics
+        statistics = {file: file}
+        _write_json(run, file, {**stats.to_dict(), **self._facts})
         shards = {
             output: staged_moves(output, numbered_shards(run, output, written, self._outputs[output]))
             for output, written in names.items()
@@ -53,7 +59,7 @@ class _FinishRun(beam.DoFn):
         if is_refused:
             raise self._limit_error(stats, run.folder.url)
 
-    def _limit_error(self, stats: LossStats, folder: str) -> RejectLimitError:
+    def _limit_error(self, stats: RunStats, folder: str) -> RejectLimitError:
         rejects = stats.rejected.total()
         is_rate = 2 * stats.rejected[RejectReason.SAMPLE_RATE_MISSING.value] >= rejects
         advice = "; --default_sample_rate states the rate of entries without one" if is_rate else ""
@@ -92,7 +98,7 @@ class FinishRun(beam.PTransform):
             run: the run.
             shards: for each output the names that `StageShards` gave, and the least number of shards.
             index: how many windows are repeated, as `IndexCuts` gave it; None where no index is made.
-            facts: what `loss_stats.json` states beside the statistics.
+            facts: what the file of statistics states beside them.
             max_reject_fraction: the run fails above it.
         """
         super().__init__()
@@ -101,5 +107,5 @@ class FinishRun(beam.PTransform):
         self._index = () if index is None else AsIter(index)
         self._names = [AsIter(names) for names, _ in shards.values()]
 
-    def expand(self, stats: PCollection[LossStats]) -> PCollection[LossStats]:
+    def expand(self, stats: PCollection[_Stats]) -> PCollection[_Stats]:
         return stats | beam.ParDo(self._do_fn, self._index, *self._names)

@@ -32,7 +32,7 @@ from alm_beam.core.overlap import KeptWindows, filter_overlaps
 from alm_beam.core.text import visible
 from alm_beam.core.windows import CandidateWindows, build_windows
 from alm_beam.storage.lines import ManifestReadError
-from alm_beam.transforms.losses import CombineLosses
+from alm_beam.transforms.statistics import CombineStatistics
 
 Entry: TypeAlias = dict[str, Any] | bytes | str | ManifestLine
 """An entry of a manifest, as an object, as its line, or as its line with the place of that."""
@@ -334,4 +334,5 @@ class MakeWindows(beam.PTransform):
         recordings = elements | ParseRecording(self._manifest)
         kept = recordings | BuildWindows(self._windows) | FilterOverlaps(self._overlap)
         made = kept | SerialiseWindows(self._entry)
-        return MadeWindows(made.entries, made.cuts, made.rejects, made.stats | CombineLosses())
+        stats = made.stats | "CombineLosses" >> CombineStatistics(LossStats)
+        return MadeWindows(made.entries, made.cuts, made.rejects, stats)

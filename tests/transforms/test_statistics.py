@@ -1,7 +1,7 @@
 from collections import Counter
 
 from alm_beam.core.losses import Losses, LossReason, LossStats
-from alm_beam.transforms.losses import LossStatsFn
+from alm_beam.transforms.statistics import StatisticsFn
 
 
 def part(index: int) -> LossStats:
@@ -11,7 +11,7 @@ def part(index: int) -> LossStats:
 
 
 def test_accumulators_merge_to_the_same_total_however_the_parts_are_grouped():
-    fn = LossStatsFn()
+    fn = StatisticsFn(LossStats)
     totals = []
     for groups in ([range(40)], [range(3), range(3, 40), range(0)], [[index] for index in range(40)]):
         accumulators = []
@@ -27,7 +27,7 @@ def test_accumulators_merge_to_the_same_total_however_the_parts_are_grouped():
 
 
 def test_an_accumulator_does_not_grow_with_its_inputs():
-    fn = LossStatsFn()
+    fn = StatisticsFn(LossStats)
     one, many = fn.create_accumulator(), fn.create_accumulator()
     for _ in range(1000):
         many = fn.add_input(many, part(1))

@@ -1,0 +1,116 @@
+"""What the commands share that run a Beam job: flags, logs, the run, its summary and the exit code."""
+
+import logging
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from alm_beam.cli.flags import job_config, job_parser
+from alm_beam.cli.output import failed, outlets
+from alm_beam.core.config import ConfigError
+from alm_beam.core.errors import RunError, StatisticsError
+from alm_beam.core.run_config import RunConfig
+from alm_beam.core.run_stats import RunStats
+from alm_beam.core.text import visible
+from alm_beam.storage.secrets import redacted, shown
+
+_Config = TypeVar("_Config", bound=RunConfig)
+_Stats = TypeVar("_Stats", bound=RunStats)
+
+
+@dataclass(frozen=True)
+class JobCommand(Generic[_Config, _Stats]):
+    """A command that runs a job.
+
+    Attributes:
+        description: what the command does, for help.
+        config: the class of the job's configuration.
+        load: imports the job, and with it Beam, and gives the function that runs it.
+        summary: what is printed of a run that is complete.
+    """
+
+    description: str
+    config: type[_Config]
+    load: Callable[[], Callable[[_Config, Any], _Stats | None]]
+    summary: Callable[[_Stats, _Config], str]
+
+
+def run_command(command: JobCommand[Any, Any], argv: Sequence[str] | None, prog: str) -> int:
+    """Runs the job that the flags describe, and prints its summary.
+
+    Args:
+        command: what is run.
+        argv: flags, of this job and of Beam; the process's own when None.
+        prog: the command's name in messages.
+
+    Returns:
+        The exit code: 0 when the run is complete, or goes on without this process; 1 when it failed.
+
+    Raises:
+        SystemExit: with code 2 when a flag is wrong; nothing was read or written then.
+    """
+    with outlets():
+        return _exit_code(command, argv, prog)
+
+
+def _exit_code(command: JobCommand[Any, Any], argv: Sequence[str] | None, prog: str) -> int:
+    parser = job_parser(prog, command.description, command.config)
+    flags, others = parser.parse_known_args(argv)
+    config = job_config(parser, flags, command.config)
+    logging.disable(logging.WARNING)  # Beam warns, while it is imported, of extras that are not needed here
+    try:
+        from alm_beam.jobs import launch
+
+        run = command.load()
+    except ImportError as error:
+        return failed(prog, error, "this command needs Apache Beam: pip install alm-beam: ")
+    except MemoryError as error:
+        return failed(prog, error)
+    finally:
+        logging.disable(logging.NOTSET)
+    options, unknown, known = launch.parsed_options(others)
+    parser.refuse_unknown(unknown, known)
+    _set_up_logs(launch.LOGS_REQUESTS)
+    if launch.is_on_dataflow(options):
+        launch.show_messages()
+    try:
+        stats = run(config, options)
+    except ConfigError as error:
+        parser.refuse(error)
+    except launch.OptionsError as error:
+        parser.error(str(error))
+    except StatisticsError as error:
+        print(redacted(str(error)))
+        return 0
+    except (OSError, ValueError, RuntimeError, ImportError, MemoryError) as error:
+        return failed(prog, error, f"{_state_of(config)}: ")
+    print(launch.goes_on_where(options, config.output) if stats is None else command.summary(stats, config))
+    return 0
+
+
+def _set_up_logs(show_requests: Sequence[str]) -> None:
+    """Keeps credentials, and the tracebacks of what the last line explains, out of this process's logs."""
+    for name in show_requests:
+        if not logging.getLogger(name).level:
+            logging.getLogger(name).setLevel(logging.INFO)
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(_is_unexpected)
+
+
+def _is_unexpected(record: logging.LogRecord) -> bool:
+    kind = record.exc_info[0] if record.exc_info else None
+    return kind is None or not issubclass(kind, (OSError, RunError))
+
+
+def _state_of(config: RunConfig) -> str:
+    """What a failed run left."""
+    from alm_beam.storage.options import options_by_protocol
+    from alm_beam.storage.run_folder import RunFolder
+
+    output = visible(shown(config.output))
+    with suppress(OSError, ValueError, ImportError):
+        options = options_by_protocol(config.storage_options, [*config.input, config.output])
+        if RunFolder(config.output, options=options).finished_at() is not None:
+            return f"the run failed; the earlier run in {output} stays"
+    return f"the run failed; {output} is not complete"

@@ -1,0 +1,50 @@
+"""What the statistics of all jobs have in common."""
+
+from abc import ABC, abstractmethod
+from collections import Counter
+from typing import Any, TypeVar
+
+_Stats = TypeVar("_Stats", bound="RunStats")
+
+
+class RunStats(ABC):
+    """What became of the entries of a run, or of a part of it. Adding two gives the statistics of both parts.
+
+    Attributes:
+        recordings: entries that were used.
+        rejected: entries that could not be used, by the code of the reason.
+        findings: how often something was met that a user may want to look at, by its name in the file of statistics.
+
+    >>> from alm_beam.core.losses import LossStats
+    >>> isinstance(LossStats(), RunStats)
+    True
+    """
+
+    __slots__ = ()
+
+    recordings: int
+    rejected: Counter[str]
+    findings: Counter[str]
+
+    @property
+    def reject_fraction(self) -> float:
+        """The share of all entries that were rejected; 0 without entries."""
+        rejects = self.rejected.total()
+        return rejects / (self.recordings + rejects) if rejects else 0.0
+
+    @abstractmethod
+    def __iadd__(self: _Stats, other: _Stats) -> _Stats: ...
+
+    def __add__(self: _Stats, other: _Stats) -> _Stats:
+        total = type(self)()
+        total += self
+        total += other
+        return total
+
+    @abstractmethod
+    def to_dict(self) -> dict[str, Any]:
+        """The totals as the job's file of statistics has them."""
+
+    @abstractmethod
+    def durations(self) -> dict[str, float]:
+        """The durations among them, seconds."""

@@ -1,0 +1,115 @@
+"""How every job runs: what is checked, in which order, and what of it is told to the caller."""
+
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+import apache_beam as beam
+import orjson
+from apache_beam.options.pipeline_options import PipelineOptions
+
+from alm_beam import __version__
+from alm_beam.core.errors import RunError, StatisticsError
+from alm_beam.core.run_config import RunConfig
+from alm_beam.core.run_stats import RunStats
+from alm_beam.jobs.launch import (
+    check_graph,
+    check_job_server,
+    check_workers_reach,
+    is_local,
+    launch,
+    own_options,
+    use_cores,
+)
+from alm_beam.jobs.places import checked_folder, found_manifests, places_of, storage_options
+from alm_beam.storage.connections import close_connections
+from alm_beam.storage.discovery import Manifest
+from alm_beam.storage.paths import errors_that_name, located
+from alm_beam.storage.run_folder import Outputs, RunFolder, StagedRun
+from alm_beam.storage.secrets import shown
+from alm_beam.storage.spool import Spool
+
+_Config = TypeVar("_Config", bound=RunConfig)
+_Stats = TypeVar("_Stats", bound=RunStats)
+
+
+@dataclass(frozen=True)
+class Job(Generic[_Config, _Stats]):
+    """What tells one job from another.
+
+    Attributes:
+        outputs: what it leaves in its folder.
+        build: its graph, for the manifests that were found.
+        statistics: what its file of statistics holds, read back.
+        worker_bytes: how many bytes of manifests are worth one more worker on this machine.
+    """
+
+    outputs: Outputs
+    build: Callable[[_Config, Sequence[Manifest], StagedRun, PipelineOptions], beam.Pipeline]
+    statistics: Callable[[dict[str, Any]], _Stats]
+    worker_bytes: Callable[[_Config], float]
+
+
+def run_job(job: Job[_Config, _Stats], config: _Config, options: PipelineOptions | None) -> _Stats | None:
+    """Runs a job, and gives its statistics; None where it goes on without this process.
+
+    Raises:
+        ConfigError, InputError, OptionsError, RunError: see `alm_beam.run`.
+    """
+    options = own_options(options)
+    places = places_of(config)
+    urls = [url for _, url in places]
+    check_workers_reach(options, places)
+    folder = RunFolder(config.output, job.outputs, storage_options(config.storage_options, urls))
+    folder = checked_folder(folder, overwrite=config.overwrite)
+    spool = Spool()
+    manifests = found_manifests(config.input, folder, spool if is_local(options) else None)
+    use_cores(options, sum(manifest.size for manifest in manifests), job.worker_bytes(config), urls)
+    with _failures_told():
+        staged = folder.stage(uuid.uuid4().hex)
+    pipeline = job.build(config, manifests, staged, options)
+    check_graph(pipeline, options, config.input, len(manifests))
+    check_job_server(options)
+    try:
+        with _failures_told():
+            folder.prepare()
+            if config.overwrite:
+                folder.remove_kept()
+        return None if launch(pipeline, options, staged) is None else _read_stats(folder, job.statistics)
+    finally:
+        close_connections()
+        spool.remove()
+
+
+def facts_of(config: RunConfig) -> dict[str, Any]:
+    """What the file of statistics states beside them: the parameters, and the version of this package."""
+    parameters: dict[str, Any] = {
+        name: sorted(value) if isinstance(value, frozenset) else value for name, value in config.parameters().items()
+    }
+    places = {name: _written(url) for name, url in places_of(config)}
+    return {"parameters": parameters | places | {"input": [*map(_written, config.input)]}, "version": __version__}
+
+
+def _written(url: str) -> str:
+    """A path or URL as JSON can hold it: bytes of a name that are not UTF-8 are escapes."""
+    return shown(url).encode("utf-8", "backslashreplace").decode()
+
+
+@contextmanager
+def _failures_told() -> Iterator[None]:
+    """Makes an error of a filesystem one of the run."""
+    try:
+        yield
+    except OSError as error:
+        raise RunError(str(error)) from None
+
+
+def _read_stats(folder: RunFolder, statistics: Callable[[dict[str, Any]], _Stats]) -> _Stats:
+    place, name = located(folder.url, folder.options), folder.outputs.statistics
+    try:
+        with errors_that_name(f"{folder.url}/{name}"):
+            return statistics(orjson.loads(place.fs.cat_file(f"{place.path}/{name}")))
+    except OSError as error:
+        raise StatisticsError(f"the run is complete, but its statistics cannot be read: {error}") from None
