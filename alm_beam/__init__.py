@@ -28,12 +28,16 @@ if TYPE_CHECKING:
     from alm_beam.core.manifest import Recording as Recording
     from alm_beam.core.manifest import Reject as Reject
     from alm_beam.core.manifest import parse_recording as parse_recording
+    from alm_beam.core.measure_config import AudioConfig as AudioConfig
+    from alm_beam.core.measure_config import MeasureConfig as MeasureConfig
+    from alm_beam.core.measure_stats import MeasureStats as MeasureStats
     from alm_beam.core.overlap import KeptWindows as KeptWindows
     from alm_beam.core.overlap import filter_overlaps as filter_overlaps
     from alm_beam.core.window import Window as Window
     from alm_beam.core.windows import CandidateWindows as CandidateWindows
     from alm_beam.core.windows import build_windows as build_windows
     from alm_beam.jobs.launch import OptionsError as OptionsError
+    from alm_beam.jobs.measure import measure as measure
     from alm_beam.jobs.windows import run as run
     from alm_beam.loader.dataset import WindowDataset as WindowDataset
     from alm_beam.loader.loader import WindowLoader as WindowLoader
@@ -70,10 +74,13 @@ _NAMES = {
     "core.losses": ("LossStats",),
     "core.faults": ("BadEntry", "RejectReason"),
     "core.manifest": ("ManifestLine", "Recording", "Reject", "parse_recording"),
+    "core.measure_config": ("AudioConfig", "MeasureConfig"),
+    "core.measure_stats": ("MeasureStats",),
     "core.overlap": ("KeptWindows", "filter_overlaps"),
     "core.window": ("Window",),
     "core.windows": ("CandidateWindows", "build_windows"),
     "jobs.launch": ("OptionsError",),
+    "jobs.measure": ("measure",),
     "jobs.windows": ("run",),
     "loader.dataset": ("WindowDataset",),
     "loader.loader": ("WindowLoader",),

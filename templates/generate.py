@@ -1,9 +1,9 @@
-"""Writes what follows from the parameters of a run: docs/parameters.md, Dataflow's metadata, the Airflow DAG's params.
+"""Writes what follows from the jobs' parameters: docs/parameters.md, Dataflow's metadata, the params of Airflow's DAGs.
 
     python templates/generate.py            writes the files
     python templates/generate.py --check    names those that are not up to date, and then ends with exit code 1
 
-The parameters stand in alm_beam/core/config.py.
+The parameters stand in alm_beam/core/config.py, run_config.py and measure_config.py.
 """
 
 import argparse
@@ -11,11 +11,13 @@ import json
 import sys
 import textwrap
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from alm_beam.cli.flags import default_words
-from alm_beam.core.config import GROUPS
+from alm_beam.core.config import GROUPS, JobConfig
+from alm_beam.core.measure_config import AudioConfig, MeasureConfig
 from alm_beam.core.parameters import (
     MOST,
     Choice,
@@ -31,26 +33,70 @@ from alm_beam.core.parameters import (
     Whole,
     parameters_of,
 )
+from alm_beam.core.run_config import RunConfig
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "parameters.md"
 METADATA = ROOT / "templates" / "dataflow" / "metadata.json"
+MEASURE_METADATA = METADATA.with_name("measure_metadata.json")
 DAG = ROOT / "templates" / "airflow" / "alm_beam_windows.py"
 
 NOT_IN_DAG = {"input", "output", "overwrite", "repeat_factor"}
 """The DAG states the first two itself, as templates of its own; the third is always given; the last is for trials."""
 
-_BEGIN = "    # Made by templates/generate.py from alm_beam/core/config.py; change them there.\n"
+
+@dataclass(frozen=True)
+class Job:
+    """What the templates say of a job.
+
+    Attributes:
+        config: the class of its configuration.
+        source: the file of that.
+        name: that of its Dataflow template.
+        description: what it does.
+    """
+
+    config: type[RunConfig]
+    source: str
+    name: str
+    description: str
+
+    @property
+    def begin(self) -> str:
+        """The line in the DAGs' file before what is made here."""
+        return f"    # Made by templates/generate.py from alm_beam/core/{self.source}; change them there.\n"
+
+
+WINDOWS = Job(
+    JobConfig,
+    "config.py",
+    "alm_beam: training windows",
+    "Builds training windows from manifests of diarized recordings.",
+)
+MEASURE = Job(
+    MeasureConfig,
+    "measure_config.py",
+    "alm_beam: measure audio",
+    "Measures the audio of manifests: sample rate, duration, channels, and the bandwidth of segments.",
+)
+
 _END = "    # End of what templates/generate.py makes.\n"
 _WIDTH = 120
+
+_MEASURE = """\
+## Flags of `alm-beam measure`
+
+`alm-beam measure` takes the flags under [Files](#files), except `--repeat_factor`, and these:
+
+"""
 
 _INTRODUCTION = """\
 # Parameters
 
-These are the flags of `alm-beam windows`. The fields of `WindowConfig`, `OverlapConfig`, `EntryConfig` and `JobConfig`
-in Python and the parameters of the Dataflow template have the same names, defaults and ranges. So do the params of the
-Airflow DAG, which always gives `--overwrite` and has no `repeat_factor`. Times are in seconds, sample rates and
-bandwidths in Hz.
+These are the flags of `alm-beam windows` and, at the end, of `alm-beam measure`. The fields of `WindowConfig`,
+`OverlapConfig`, `EntryConfig`, `JobConfig` and `MeasureConfig` in Python and the parameters of the Dataflow templates
+have the same names, defaults and ranges. So do the params of the Airflow DAGs, which always give `--overwrite` and have
+no `repeat_factor`. Times are in seconds, sample rates and bandwidths in Hz.
 
 ## How flags are written
 
@@ -62,7 +108,7 @@ Apache Beam knows is an error that names the nearest one. Any flag of Apache Bea
 
 def main() -> int:
     """Writes the files, or checks them, and gives the exit code."""
-    parser = argparse.ArgumentParser(description="Writes the files that follow from alm_beam/core/config.py.")
+    parser = argparse.ArgumentParser(description="Writes the files that follow from the parameters.")
     parser.add_argument("--check", action="store_true", help="write nothing; name the files that are not up to date")
     is_check = parser.parse_args().check
     stale = stale_files()
@@ -76,21 +122,27 @@ def main() -> int:
 
 def stale_files() -> dict[Path, str]:
     """The files that are not up to date, each with the text that it should have."""
-    texts = {PAGE: page(), METADATA: metadata(), DAG: dag(DAG.read_text(encoding="utf-8"))}
+    texts = {
+        PAGE: page(),
+        METADATA: metadata(),
+        MEASURE_METADATA: metadata(MEASURE),
+        DAG: dag(DAG.read_text(encoding="utf-8")),
+    }
     return {path: text for path, text in texts.items() if not path.exists() or path.read_text(encoding="utf-8") != text}
 
 
 def page() -> str:
     """The page of the docs: a table for each group of parameters."""
-    parts = [_INTRODUCTION]
-    for title, config in GROUPS.items():
-        rows = ["| flag | default | meaning |", "|---|---|---|"]
-        rows += [
-            f"| `--{each.name}` | {_default_in_page(each)} | {_meaning(each)} |"
-            for each in parameters_of(config).values()
-        ]
-        parts.append(f"## {title.capitalize()}\n\n" + "\n".join(rows) + "\n")
-    return "\n".join(parts)
+    parts = [f"## {title.capitalize()}\n\n{_table(config)}" for title, config in GROUPS.items()]
+    return "\n".join([_INTRODUCTION, *parts, _MEASURE + _table(AudioConfig)])
+
+
+def _table(config: type) -> str:
+    rows = ["| flag | default | meaning |", "|---|---|---|"]
+    rows += [
+        f"| `--{each.name}` | {_default_in_page(each)} | {_meaning(each)} |" for each in parameters_of(config).values()
+    ]
+    return "\n".join(rows) + "\n"
 
 
 def _default_in_page(parameter: Parameter) -> str:
@@ -114,14 +166,10 @@ def _sentence(text: str) -> str:
     return (text if text.startswith("fsspec") else text[0].upper() + text[1:]) + "."
 
 
-def metadata() -> str:
-    """The metadata of the Dataflow template, JSON."""
-    parameters = [_for_dataflow(each) for config in GROUPS.values() for each in parameters_of(config).values()]
-    template = {
-        "name": "alm_beam: training windows",
-        "description": "Builds training windows from manifests of diarized recordings.",
-        "parameters": parameters,
-    }
+def metadata(job: Job = WINDOWS) -> str:
+    """The metadata of a job's Dataflow template, JSON."""
+    parameters = [_for_dataflow(each) for each in job.config.every_parameter().values()]
+    template = {"name": job.name, "description": job.description, "parameters": parameters}
     return json.dumps(template, indent=2) + "\n"
 
 
@@ -203,12 +251,14 @@ def _for_form(parameter: Parameter, warning: str) -> str:
 
 
 def dag(text: str) -> str:
-    """The text of the DAG's file with the params of the job's flags as they should be."""
-    before, rest = text.split(_BEGIN)
-    _, after = rest.split(_END)
-    parameters = [each for config in GROUPS.values() for each in parameters_of(config).values()]
-    made = "".join(_for_airflow(each) for each in parameters if each.name not in NOT_IN_DAG)
-    return before + _BEGIN + made + _END + after
+    """The text of the DAGs' file with the params of the jobs' flags as they should be."""
+    for job in (WINDOWS, MEASURE):
+        before, rest = text.split(job.begin)
+        _, after = rest.split(_END, maxsplit=1)
+        parameters = job.config.every_parameter().values()
+        made = "".join(_for_airflow(each) for each in parameters if each.name not in NOT_IN_DAG)
+        text = before + job.begin + made + _END + after
+    return text
 
 
 def _for_airflow(parameter: Parameter) -> str:
@@ -244,7 +294,7 @@ def _airflow_param(parameter: Parameter) -> tuple[str, Any, Mapping[str, str]]:
             return "_text", default, {"enum": f"[{', '.join(map(_quoted, options))}]"}
         case Names():
             return "_text", parameter.default_text, {}
-        case SecretObject() | Text() | Limits():
+        case SecretObject() | Text() | Limits() | Folder():
             return "_text", None, {"**": "**OPTIONAL_TEXT"}
     raise TypeError(f"Airflow's type for {parameter} is not stated")
 

@@ -21,6 +21,7 @@ A first trial:
 _COMMANDS = {
     "convert": "make manifests of RTTM, CTM, WhisperX, Lhotse, NeMo or Curator files; or RTTM or NeMo of cuts",
     "windows": "make training windows from manifests: the main job",
+    "measure": "measure the audio of manifests: rate, duration, channels, bandwidths",
     "index": "make or check the index of existing cuts, for training",
     "check-loader": "check that the loader reads every window once and resumes exactly",
     "sample": "write made-up manifests, for trials and scale tests",

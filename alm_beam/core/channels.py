@@ -120,12 +120,12 @@ def _has_channels(segments: list[Segment]) -> bool:
 
 def _count(entry: Mapping[str, Any]) -> tuple[int | None, frozenset[str]]:
     """How many channels an entry states, None if it does not; and the fields that state so many."""
-    counts = {name: _stated_count(entry.get(name)) for name in COUNTS}
+    counts = {name: stated_count(entry.get(name)) for name in COUNTS}
     count = next(filter(None, counts.values()), None)
     return count, frozenset(name for name in COUNTS if count and counts[name] == count)
 
 
-def _stated_count(value: Any) -> int | None:
+def stated_count(value: Any) -> int | None:
     """A number of channels, or how many a list of all of them has; None if it is neither."""
     if type(value) is list:
         numbers = _numbers(value, _first_text([value]))

@@ -54,6 +54,7 @@ class RejectReason(str, Enum):
     UNKNOWN_LINE_TYPE = "unknown_line_type"
     REPEATED_RECORDING = "repeated_recording"
     RECORDING_MISSING = "recording_missing"
+    AUDIO_NOT_STATED = "audio_not_stated"
     AUDIO_MISSING = "audio_missing"
     AUDIO_DENIED = "audio_denied"
     AUDIO_EMPTY = "audio_empty"

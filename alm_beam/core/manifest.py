@@ -154,7 +154,7 @@ def is_blank(line: ManifestLine) -> bool:
     >>> is_blank(ManifestLine("m.jsonl", 0, b"  "))
     True
     """
-    text = _without_bom(line)
+    text = without_bom(line)
     return (not text or text.isspace()) and line.fault is None
 
 
@@ -242,11 +242,10 @@ def _serialised(entry: dict[str, Any]) -> bytes:
 def _parsed_line(line: ManifestLine, config: ManifestConfig) -> Recording:
     if line.fault is not None:
         raise line.fault
-    text = _without_bom(line)
-    entry, words = lift_words(text) or (_parsed_json(text), None)
+    text = without_bom(line)
+    entry, words = lift_words(text) or (parsed_json(text), None)
     if type(entry) is not dict:
-        advice = "; if it holds entries, write one per line: jq -c '.[]'" if type(entry) is list else ""
-        raise BadEntry(RejectReason.NOT_OBJECT, f"expected a JSON object, found {described(entry)}{advice}")
+        raise no_object(entry)
     field = segments_field(entry)
     if field not in entry:
         raise BadEntry(RejectReason.SEGMENTS_MISSING, "the entry has no field 'segments', and no 'diar_segments'")
@@ -339,7 +338,14 @@ def serialise_reject(reject: Reject) -> bytes:
     )
 
 
-def _without_bom(line: ManifestLine) -> bytes:
+def no_object(entry: Any) -> BadEntry:
+    """The fault of a line that is JSON, but no object."""
+    advice = "; if it holds entries, write one per line: jq -c '.[]'" if type(entry) is list else ""
+    return BadEntry(RejectReason.NOT_OBJECT, f"expected a JSON object, found {described(entry)}{advice}")
+
+
+def without_bom(line: ManifestLine) -> bytes:
+    """The text of a line, without the byte order mark that the first line of a file may begin with."""
     return line.text[len(_BOM) :] if line.offset == 0 and line.text.startswith(_BOM) else line.text
 
 
@@ -354,7 +360,13 @@ def _taken_words(segment: Segment) -> bytes:
     return words
 
 
-def _parsed_json(text: bytes) -> Any:
+def parsed_json(text: bytes) -> Any:
+    """What a line states.
+
+    Raises:
+        BadEntry: it is not JSON.
+        MemoryError: there is no room to parse it.
+    """
     try:
         return parsed(text)
     except orjson.JSONDecodeError as error:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from alm_beam.core.convert_config import ConvertConfig
 from alm_beam.core.convert_stats import ConvertStats, Named
 from alm_beam.core.text import visible
-from alm_beam.report.summary import hours, row, share
+from alm_beam.report.table import hours, row, share
 from alm_beam.storage.secrets import shown
 
 _NOTED = {

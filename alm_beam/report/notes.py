@@ -5,7 +5,9 @@ from collections.abc import Iterator
 from alm_beam.core.config import WindowConfig
 from alm_beam.core.faults import RejectReason
 from alm_beam.core.losses import GAP, SHARE, SPEECH, Finding, LossReason, LossStats
+from alm_beam.core.run_stats import RunStats
 from alm_beam.core.text import visible
+from alm_beam.report.table import counted
 
 _MET = {
     Finding.UNORDERED_RECORDING: "{} had segments out of the order of time; windows follow the order of the manifest, "
@@ -38,10 +40,10 @@ def notes(stats: LossStats, windows: WindowConfig) -> list[str]:
     ['1 window came more than once; does an input hold the same recordings twice?']
     """
     found = [] if stats.kept_windows else [_why_no_window(stats, windows)]
-    return [*found, *_unread(stats), *_met(stats)]
+    return [*found, *unread(stats), *_met(stats)]
 
 
-def _unread(stats: LossStats) -> Iterator[str]:
+def unread(stats: RunStats) -> Iterator[str]:
     """Whole files that were rejected, each of which counts as one entry, however many may be in it."""
     count = stats.rejected[RejectReason.NOT_A_MANIFEST.value]
     if count:
@@ -53,9 +55,7 @@ def _met(stats: LossStats) -> Iterator[str]:
     for finding, text in _MET.items():
         count = stats.findings[finding.value]
         if count:
-            note, _, noun = text.partition("|")
-            plural = f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s"
-            yield note.format(f"{count:,} {noun if count == 1 else plural}")
+            yield counted(text, count)
 
 
 def _why_no_window(stats: LossStats, windows: WindowConfig) -> str:

@@ -4,6 +4,7 @@ from alm_beam.core.config import GREEDY, JobConfig, OverlapConfig
 from alm_beam.core.losses import GAP, SHARE, SPEECH, Losses, LossReason, LossStats, Lost
 from alm_beam.core.text import visible
 from alm_beam.report.notes import notes
+from alm_beam.report.table import hours, row, share
 from alm_beam.storage.secrets import shown
 
 _LOSSES = (
@@ -102,27 +103,3 @@ def _yield_rows(stats: LossStats, overlap: OverlapConfig) -> list[tuple[str, ...
         )
         rows.append(("  --selection=most_audio would keep", "", *found))
     return rows
-
-
-def row(cells: tuple[str, ...]) -> str:
-    """Cells as a line: a name, a count, and what follows."""
-    name, count, *rest = cells
-    return f"{name:<38}{count:>14}" + "".join(f"  {cell:>16}" for cell in rest)
-
-
-def hours(seconds: float) -> str:
-    """Seconds as hours.
-
-    >>> hours(5400)
-    '1.50 h'
-    """
-    return f"{seconds / 3600:,.2f} h"
-
-
-def share(part: float, whole: float) -> str:
-    """A part of a whole in percent; a dash where there is no whole.
-
-    >>> share(1, 4), share(0, 0)
-    ('25.0%', '-')
-    """
-    return f"{part / whole:.1%}" if whole else "-"

@@ -1,26 +1,33 @@
-"""Builds the training windows of each data interval: a day's manifests in, its windows out, in a folder of its own.
+"""Runs the jobs of alm_beam for each data interval: a day's manifests in, its result out, in a folder of its own.
 
-Copy this file into the folder of DAGs. What is your own stands in the Airflow Variable `alm_beam_windows`, as JSON, an
-object of any of these:
+Two DAGs are in this file: `alm_beam_windows` builds training windows, `alm_beam_measure` measures audio and writes
+manifests that hold what it found.
+
+Copy this file into the folder of DAGs. What is your own stands in the Airflow Variable that has the name of the DAG, as
+JSON, an object of any of these:
 
 - `schedule`: a cron expression, in UTC (default: `@daily`); each data interval is one run of the job;
 - `start_date`: when the first data interval may start (default: `2026-01-01`);
 - `retries`: how many times a task that failed is tried again (default: 2);
 - `python`: the interpreter of the environment that has alm_beam (default: `/opt/alm_beam/bin/python`). It needs no
   Airflow, and Airflow needs no alm_beam;
-- any param of this DAG: its default.
+- any param of the DAG: its default.
 
-Params are the flags of `alm-beam windows`, by the same names, and what the runners need. `input` and `output` may hold
-strftime's directives, which stand for the start of the data interval; `output` must. A percent sign is `%%`.
+Params are the flags of `alm-beam windows` and `alm-beam measure`, by the same names, and what the runners need. `input`
+and `output` may hold strftime's directives, which stand for the start of the data interval; `output` must. A percent
+sign is `%%`.
 
 A retry, or another run of an interval, replaces what the earlier one left: `--overwrite` is always given. An earlier
 result stays until the new one is whole, and `_SUCCESS` is written last. So a reader that looks for it never takes half
 of a result.
 """
 
+from collections.abc import Iterable
 from contextlib import suppress
+from copy import deepcopy
 from datetime import datetime
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import psutil
@@ -49,17 +56,25 @@ def _text(default: str | None, description: str, **schema: Any) -> Param:
 
 OPTIONAL_TEXT = {"type": ["null", "string"], "minLength": 1}
 
-FLAGS = {
-    "input": _text(
-        "/data/manifests/%Y-%m-%d",
-        "Manifests: file, folder or glob, a path or URL; several by commas. %Y-%m-%d is the interval's start.",
-        minLength=1,
-    ),
-    "output": _text(
-        "/data/windows/%Y-%m-%d",
-        "Folder of the data interval, a path or URL. What an earlier run left there is replaced.",
-        pattern="%",
-    ),
+
+def _places(input: str, output: str) -> dict[str, Param]:
+    """Where a job reads and writes."""
+    return {
+        "input": _text(
+            input,
+            "Manifests: file, folder or glob, a path or URL; several by commas. %Y-%m-%d is the interval's start.",
+            minLength=1,
+        ),
+        "output": _text(
+            output,
+            "Folder of the data interval, a path or URL. What an earlier run left there is replaced.",
+            pattern="%",
+        ),
+    }
+
+
+WINDOWS_FLAGS = {
+    **_places("/data/manifests/%Y-%m-%d", "/data/windows/%Y-%m-%d"),
     # Made by templates/generate.py from alm_beam/core/config.py; change them there.
     "num_shards": _whole(
         0,
@@ -238,7 +253,56 @@ FLAGS = {
     ),
     # End of what templates/generate.py makes.
 }
-"""Flags of the job, on every runner."""
+"""Flags of `alm-beam windows`, on every runner."""
+
+MEASURE_FLAGS = {
+    **_places("/data/manifests/%Y-%m-%d", "/data/measured/%Y-%m-%d"),
+    # Made by templates/generate.py from alm_beam/core/measure_config.py; change them there.
+    "num_shards": _whole(
+        0,
+        "Number of output shards; if it is not 0, a local runner holds the whole output in memory. A whole "
+        "number from 0 (the runner decides) to 1000000000.",
+        minimum=0,
+    ),
+    "max_reject_fraction": _number(
+        0.01,
+        "Fail the run if more than this share of the entries cannot be used. A fraction from 0 to 1.",
+        minimum=0,
+        maximum=1,
+    ),
+    "storage_options": _text(
+        None,
+        'fsspec\'s options for the URLs: `{"<option>": value}`, or `{"<protocol>": {"<option>": value}}`; '
+        "never shown. Airflow shows it: keep secrets in the environment of its workers.",
+        **OPTIONAL_TEXT,
+    ),
+    "audio_root": _text(
+        None,
+        "Folder that relative paths of audio files are below, a path or any fsspec URL. Without a value: "
+        "the working directory.",
+        **OPTIONAL_TEXT,
+    ),
+    "bandwidth": Param(
+        True,
+        "Measure the bandwidth of the segments that state none; without this, only the headers of audio "
+        "files are read.",
+        type="boolean",
+    ),
+    "levels": Param(
+        False,
+        "Measure how loud each segment is (RMS and peak, in dBFS), and the share of its samples that are clipped.",
+        type="boolean",
+    ),
+    "max_line_bytes": _whole(
+        1073741824,
+        "Longest line that is read or written, in bytes (uncompressed); what is longer is rejected. A "
+        "whole number from 1000 to 1000000000000.",
+        minimum=1000,
+        maximum=1000000000000,
+    ),
+    # End of what templates/generate.py makes.
+}
+"""Flags of `alm-beam measure`, on every runner."""
 
 FLINK = {
     "flink_master": _text("localhost:8081", "Flink's REST address, host:port.", minLength=1),
@@ -254,9 +318,8 @@ FLINK = {
 }
 """Beam's flags for Flink."""
 
-PARAMS = {
+RUN = {
     "runner": _text("local", "Where the job runs.", enum=[*RUNNERS, "dataflow"]),
-    **FLAGS,
     **FLINK,
     "beam_options": Param(
         {},
@@ -264,7 +327,9 @@ PARAMS = {
         type="object",
         additionalProperties={"type": ["boolean", "integer", "number", "string", "array"]},
     ),
-    "dataflow_template": _text(None, "gs:// URL of the flex template.", type=["null", "string"], pattern="^gs://."),
+    "dataflow_template": _text(
+        None, "gs:// URL of the job's flex template.", type=["null", "string"], pattern="^gs://."
+    ),
     "dataflow_project": _text(None, "None: that of the connection google_cloud_default.", **OPTIONAL_TEXT),
     "dataflow_location": _text("us-central1", "Region of the Dataflow job.", minLength=1),
     "dataflow_environment": Param(
@@ -273,10 +338,11 @@ PARAMS = {
         type="object",
     ),
 }
+"""How a job runs."""
 
 
-def job_flags(params: dict[str, Any], start: DateTime, end: DateTime) -> dict[str, str]:
-    """The job's flags for the data interval from `start` to `end`, all as text; those that are None are left out.
+def job_flags(names: Iterable[str], params: dict[str, Any], start: DateTime, end: DateTime) -> dict[str, str]:
+    """The flags of these names for the data interval from `start` to `end`, all as text; None is left out.
 
     Raises:
         ValueError: another data interval would write to the same folder.
@@ -285,15 +351,15 @@ def job_flags(params: dict[str, Any], start: DateTime, end: DateTime) -> dict[st
     others = (end, start - (end - start), start.add(months=1), start.add(years=1))
     if output in {other.strftime(params["output"]) for other in others}:
         raise ValueError(f"output={params['output']}: several data intervals would share it; add what tells them apart")
-    flags = {name: _as_text(params[name]) for name in FLAGS if params[name] is not None}
+    flags = {name: _as_text(params[name]) for name in names if params[name] is not None}
     return {**flags, "input": start.strftime(params["input"]), "output": output, "overwrite": "true"}
 
 
-def beam_options(params: dict[str, Any], start: DateTime, end: DateTime) -> dict[str, Any]:
-    """All flags for a job that this Airflow launches: the job's own and Beam's."""
-    names = FLINK if params["runner"] == "flink" else ()
-    flink = {name: _as_text(params[name]) for name in names if params[name] is not None}
-    return {**params["beam_options"], **flink, **job_flags(params, start, end)}
+def beam_options(names: Iterable[str], params: dict[str, Any], start: DateTime, end: DateTime) -> dict[str, Any]:
+    """All flags for a job that this Airflow launches: the job's own, of these names, and Beam's."""
+    some = FLINK if params["runner"] == "flink" else ()
+    flink = {name: _as_text(params[name]) for name in some if params[name] is not None}
+    return {**params["beam_options"], **flink, **job_flags(names, params, start, end)}
 
 
 def _as_text(value: object) -> str:
@@ -335,69 +401,87 @@ class RunTemplate(DataflowStartFlexTemplateOperator):
         return messages
 
 
-settings: dict[str, Any] = {
+SETTINGS: dict[str, Any] = {
     "schedule": "@daily",
     "start_date": "2026-01-01",
     "python": "/opt/alm_beam/bin/python",
     "retries": 2,
 }
-own = Variable.get("alm_beam_windows", default={}, deserialize_json=True)
-if unknown := own.keys() - settings.keys() - PARAMS.keys():
-    raise ValueError(f"Airflow Variable alm_beam_windows: unknown {', '.join(sorted(unknown))}")
-for name, value in own.items():
-    if name in PARAMS:
-        PARAMS[name].value = value
-    else:
-        settings[name] = value
 
-with DAG(
-    "alm_beam_windows",
-    description="Training windows from the manifests of each data interval",
-    doc_md=__doc__,
-    schedule=CronDataIntervalTimetable(settings["schedule"], timezone="UTC"),
-    start_date=datetime.fromisoformat(settings["start_date"]),
-    catchup=False,
-    max_active_runs=1,  # two runs must not write to one folder at the same time
-    default_args={"retries": settings["retries"]},
-    params=PARAMS,
-    render_template_as_native_obj=True,
-    user_defined_macros={"RUNNERS": RUNNERS, "job_flags": job_flags, "beam_options": beam_options},
-    tags=["alm_beam"],
-):
 
-    @task.branch
-    def choose_runner(params: dict[str, Any]) -> str:
-        """The task that runs the job."""
-        if params["runner"] != "dataflow":
-            return "run_beam"
-        if params["dataflow_template"] is None:
-            raise ValueError("runner=dataflow needs dataflow_template, the gs:// URL of the flex template")
-        return "run_on_dataflow"
+def job_dag(command: str, description: str, flags: dict[str, Param]) -> DAG:
+    """The DAG `alm_beam_<command>`.
 
-    # The command is: python -m alm_beam windows --runner=... --input=... and so on.
-    run_beam = RunJob(
-        task_id="run_beam",
-        py_interpreter=settings["python"],
-        py_options=["-m", "alm_beam"],
-        py_file="windows",
-        runner="{{ RUNNERS[params.runner] }}",
-        pipeline_options="{{ beam_options(params, data_interval_start, data_interval_end) }}",
-        deferrable=False,  # the job would run in the triggerer
-    )
-    # Dataflow refuses a second job of the name while the first is active: an attempt whose task was lost, say.
-    run_on_dataflow = RunTemplate(
-        task_id="run_on_dataflow",
-        project_id="{{ params.dataflow_project }}",
-        location="{{ params.dataflow_location }}",
-        append_job_name=False,
-        body={
-            "launchParameter": {
-                "jobName": "alm-beam-windows-{{ data_interval_start.strftime('%Y%m%d-%H%M') }}",
-                "containerSpecGcsPath": "{{ params.dataflow_template }}",
-                "parameters": "{{ job_flags(params, data_interval_start, data_interval_end) }}",
-                "environment": "{{ params.dataflow_environment }}",
-            }
+    Raises:
+        ValueError: the Airflow Variable of its name holds what is neither a setting nor a param.
+    """
+    dag_id = f"alm_beam_{command}"
+    settings, params = dict(SETTINGS), deepcopy({"runner": RUN["runner"], **flags, **RUN})
+    own = Variable.get(dag_id, default={}, deserialize_json=True)
+    if unknown := own.keys() - settings.keys() - params.keys():
+        raise ValueError(f"Airflow Variable {dag_id}: unknown {', '.join(sorted(unknown))}")
+    for name, value in own.items():
+        if name in params:
+            params[name].value = value
+        else:
+            settings[name] = value
+    with DAG(
+        dag_id,
+        description=description,
+        doc_md=__doc__,
+        schedule=CronDataIntervalTimetable(settings["schedule"], timezone="UTC"),
+        start_date=datetime.fromisoformat(settings["start_date"]),
+        catchup=False,
+        max_active_runs=1,  # two runs must not write to one folder at the same time
+        default_args={"retries": settings["retries"]},
+        params=params,
+        render_template_as_native_obj=True,
+        user_defined_macros={
+            "RUNNERS": RUNNERS,
+            "job_flags": partial(job_flags, [*flags]),
+            "beam_options": partial(beam_options, [*flags]),
         },
-        deferrable=False,  # a deferred task neither cancels the job when it is stopped nor logs its errors
-    )
-    choose_runner() >> [run_beam, run_on_dataflow]
+        tags=["alm_beam"],
+    ) as dag:
+
+        @task.branch
+        def choose_runner(params: dict[str, Any]) -> str:
+            """The task that runs the job."""
+            if params["runner"] != "dataflow":
+                return "run_beam"
+            if params["dataflow_template"] is None:
+                raise ValueError("runner=dataflow needs dataflow_template, the gs:// URL of the flex template")
+            return "run_on_dataflow"
+
+        # The command is: python -m alm_beam windows --runner=... --input=... and so on.
+        run_beam = RunJob(
+            task_id="run_beam",
+            py_interpreter=settings["python"],
+            py_options=["-m", "alm_beam"],
+            py_file=command,
+            runner="{{ RUNNERS[params.runner] }}",
+            pipeline_options="{{ beam_options(params, data_interval_start, data_interval_end) }}",
+            deferrable=False,  # the job would run in the triggerer
+        )
+        # Dataflow refuses a second job of the name while the first is active: an attempt whose task was lost, say.
+        run_on_dataflow = RunTemplate(
+            task_id="run_on_dataflow",
+            project_id="{{ params.dataflow_project }}",
+            location="{{ params.dataflow_location }}",
+            append_job_name=False,
+            body={
+                "launchParameter": {
+                    "jobName": f"alm-beam-{command}-{{{{ data_interval_start.strftime('%Y%m%d-%H%M') }}}}",
+                    "containerSpecGcsPath": "{{ params.dataflow_template }}",
+                    "parameters": "{{ job_flags(params, data_interval_start, data_interval_end) }}",
+                    "environment": "{{ params.dataflow_environment }}",
+                }
+            },
+            deferrable=False,  # a deferred task neither cancels the job when it is stopped nor logs its errors
+        )
+        choose_runner() >> [run_beam, run_on_dataflow]
+    return dag
+
+
+windows = job_dag("windows", "Training windows from the manifests of each data interval", WINDOWS_FLAGS)
+measure = job_dag("measure", "The manifests of each data interval, with what their audio says", MEASURE_FLAGS)

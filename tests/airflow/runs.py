@@ -15,8 +15,8 @@ FOLDER = "2026-02-02"
 """Of the last whole data interval before DATE."""
 
 
-def settings(folder: Path, **own: Any) -> dict[str, str]:
-    """The environment that sets the DAG up: manifests in `folder`/in, windows in `folder`/out."""
+def settings(folder: Path, *, job: str = "windows", **own: Any) -> dict[str, str]:
+    """The environment that sets a DAG up: manifests in `folder`/in, its result in `folder`/out."""
     named = {
         "python": JOB_PYTHON,
         "input": f"{folder}/in/%Y-%m-%d",
@@ -24,19 +24,21 @@ def settings(folder: Path, **own: Any) -> dict[str, str]:
         "retries": 0,
         **own,
     }
-    return {"AIRFLOW_VAR_ALM_BEAM_WINDOWS": json.dumps(named)}
+    return {f"AIRFLOW_VAR_ALM_BEAM_{job.upper()}": json.dumps(named)}
 
 
-def command(**conf: Any) -> list[str]:
+def command(job: str = "windows", **conf: Any) -> list[str]:
     airflow = str(Path(sys.executable).with_name("airflow"))
-    return [airflow, "dags", "test", "alm_beam_windows", DATE, "--conf", json.dumps(conf)]
+    return [airflow, "dags", "test", f"alm_beam_{job}", DATE, "--conf", json.dumps(conf)]
 
 
-def dags_test(folder: Path, own: dict[str, Any] | None = None, **conf: Any) -> subprocess.CompletedProcess[str]:
+def dags_test(
+    folder: Path, own: dict[str, Any] | None = None, job: str = "windows", **conf: Any
+) -> subprocess.CompletedProcess[str]:
     """`airflow dags test` to its end; all it says is in `stdout`."""
     return subprocess.run(
-        command(**conf),
-        env=os.environ | settings(folder, **(own or {})),
+        command(job, **conf),
+        env=os.environ | settings(folder, job=job, **(own or {})),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

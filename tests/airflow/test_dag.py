@@ -27,10 +27,10 @@ def dag_bag(monkeypatch: pytest.MonkeyPatch, folder: Path, **own: Any) -> DagBag
     return DagBag(DAGS)
 
 
-def dag(monkeypatch: pytest.MonkeyPatch, folder: Path, **own: Any) -> DAG:
-    bag = dag_bag(monkeypatch, folder, **own)
+def dag(monkeypatch: pytest.MonkeyPatch, folder: Path, job: str = "windows", **own: Any) -> DAG:
+    bag = dag_bag(monkeypatch, folder, job=job, **own)
     assert not bag.import_errors
-    return bag.dags["alm_beam_windows"]
+    return bag.dags[f"alm_beam_{job}"]
 
 
 def run(dag: DAG, **conf: Any) -> str:
@@ -45,14 +45,15 @@ def in_the_job(code: str, given: Any = None) -> Any:
 
 
 def test_it_imports_clean_without_any_setting(monkeypatch):
-    monkeypatch.delenv("AIRFLOW_VAR_ALM_BEAM_WINDOWS", raising=False)
+    for name in ("WINDOWS", "MEASURE"):
+        monkeypatch.delenv(f"AIRFLOW_VAR_ALM_BEAM_{name}", raising=False)
     bag = DagBag(DAGS)
     assert bag.import_errors == {}
     assert bag.captured_warnings == {}
-    assert list(bag.dags) == ["alm_beam_windows"]
-    windows = bag.dags["alm_beam_windows"]
-    assert {task.task_id for task in windows.tasks} == {"choose_runner", "run_beam", "run_on_dataflow"}
-    assert windows.timetable.expression == "0 0 * * *"
+    assert sorted(bag.dags) == ["alm_beam_measure", "alm_beam_windows"]
+    for each in bag.dags.values():
+        assert {task.task_id for task in each.tasks} == {"choose_runner", "run_beam", "run_on_dataflow"}
+        assert each.timetable.expression == "0 0 * * *"
 
 
 @pytest.mark.parametrize(
@@ -69,14 +70,18 @@ def test_a_wrong_setting_is_an_import_error_that_names_it(monkeypatch, tmp_path,
     assert said in error
 
 
-def test_params_are_the_flags_of_the_job_with_its_defaults(monkeypatch, tmp_path):
+@pytest.mark.parametrize(
+    ("job", "config"), [("windows", "core.config:JobConfig"), ("measure", "core.measure_config:MeasureConfig")]
+)
+def test_params_are_the_flags_of_the_job_with_its_defaults(monkeypatch, tmp_path, job, config):
+    module, name = config.split(":")
     flags = in_the_job(
-        "import json; from alm_beam.core.config import PARAMETERS\n"
-        "print(json.dumps({name: each.default for name, each in PARAMETERS.items()},"
+        f"import json; from alm_beam.{module} import {name} as config\n"
+        "print(json.dumps({name: each.default for name, each in config.every_parameter().items()},"
         " default=lambda names: ','.join(sorted(names, reverse=True))))"
     )
-    params = dag(monkeypatch, tmp_path).params
-    names = in_dag("FLAGS")
+    params = dag(monkeypatch, tmp_path, job).params
+    names = in_dag(f"{job.upper()}_FLAGS")
     assert names.keys() == flags.keys() - NOT_PARAMS
     for name in names.keys() - {"input", "output"}:
         assert params[name] == flags[name], name
@@ -125,7 +130,7 @@ EDGES = {
 
 
 def test_params_and_job_refuse_the_same_values():
-    flags = in_dag("FLAGS")
+    flags = in_dag("WINDOWS_FLAGS")
     assert EDGES.keys() == flags.keys() - {"input", "output", "storage_options"}
     values = [
         (name, value, is_good) for name, edge in EDGES.items() for is_good, each in zip((1, 0), edge) for value in each
@@ -168,6 +173,15 @@ def test_params_and_job_refuse_the_same_values():
 def test_intervals_that_would_share_a_folder_are_refused(monkeypatch, tmp_path, output, schedule, capsys):
     assert run(dag(monkeypatch, tmp_path, output=output, schedule=schedule)) == "failed"
     assert "several data intervals would share it" in capsys.readouterr().out
+
+
+def test_a_setting_of_one_dag_is_not_one_of_the_other(monkeypatch, tmp_path):
+    (error,) = dag_bag(monkeypatch, tmp_path, job="measure", tolerance=0.2).import_errors.values()
+    assert "Airflow Variable alm_beam_measure: unknown tolerance" in error
+    bag = dag_bag(monkeypatch, tmp_path, job="measure", levels=True, num_shards=7)
+    assert not bag.import_errors
+    given = {name: (each.params["num_shards"], each.params.get("levels")) for name, each in bag.dags.items()}
+    assert given == {"alm_beam_measure": (7, True), "alm_beam_windows": (0, None)}
 
 
 class Recorder:

@@ -1,11 +1,13 @@
 """The DAG in a real Airflow runs the real job: the right result, again, after a crash, and no result when it fails."""
 
+import json
 import os
 import re
 import shutil
 import signal
 import subprocess
 import time
+import wave
 from pathlib import Path
 
 import psutil
@@ -123,3 +125,15 @@ def test_a_task_that_is_stopped_stops_its_job(tmp_path):
     assert b"Apache Beam process failed with return code -15" in output
     assert not [process for process in processes if process.is_running()]
     assert not (out / "_SUCCESS").exists()
+
+
+def test_audio_is_measured_again_too(tmp_path):
+    with wave.open(str(tmp_path / "a.wav"), "wb") as file:
+        file.setparams((2, 2, 8000, 0, "NONE", ""))
+        file.writeframes(bytes(4 * 8000))
+    fill(tmp_path, b'{"audio_filepath": "a.wav", "segments": []}\n')
+    for _ in range(2):
+        done = dags_test(tmp_path, job="measure", audio_root=str(tmp_path))
+        assert done.returncode == 0, done.stdout
+        [entry] = map(json.loads, (out_of(tmp_path) / "manifest-00000-of-00001.jsonl").read_text().splitlines())
+        assert (entry["audio_sample_rate"], entry["duration"], entry["audio_num_channels"]) == (8000, 1.0, 2)

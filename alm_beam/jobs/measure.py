@@ -1,0 +1,98 @@
+"""The job that measures audio: manifests in, the same manifests out with what their audio files say."""
+
+import os
+from collections.abc import Sequence
+
+import apache_beam as beam
+from apache_beam.options.pipeline_options import PipelineOptions
+
+from alm_beam.core.measure_config import MeasureConfig
+from alm_beam.core.measure_stats import MeasureStats
+from alm_beam.jobs.launch import pipeline_of
+from alm_beam.jobs.run import Job, facts_of, run_job
+from alm_beam.storage.discovery import Manifest
+from alm_beam.storage.run_folder import MANIFESTS, MEASURE, REJECTS, StagedRun
+from alm_beam.transforms.finish import FinishRun
+from alm_beam.transforms.measure import MeasureAudio
+from alm_beam.transforms.spread import SpreadManifests
+from alm_beam.transforms.statistics import CombineStatistics
+from alm_beam.transforms.write import StageShards
+
+_HEADERS_BYTES = 1 << 16
+"""Of manifests: their entries go to one worker together where only headers are read, a millisecond for each."""
+
+_ENTRY_BYTES = 256
+"""What the line of an entry takes at least, in most manifests."""
+
+
+def measure(config: MeasureConfig, options: PipelineOptions | None = None) -> MeasureStats | None:
+    """Measures the audio of manifests: manifests in, the same manifests out with what the files say. It prints nothing.
+
+    A run that was cut short goes on when it is started again: what was measured stands in a hidden folder of the output
+    until the run is complete.
+
+    Args:
+        config: the job's parameters.
+        options: Beam's, for another runner than the local one; they are not changed.
+
+    Returns:
+        The statistics of the run; None where the job goes on without this process, as with `run`.
+
+    Raises:
+        ConfigError, InputError, OptionsError, RejectLimitError, ReplacedError, ManifestReadError, StatisticsError,
+            RunError: as `run` does.
+
+    >>> import json, pathlib, tempfile, wave
+    >>> folder = pathlib.Path(tempfile.mkdtemp())
+    >>> with wave.open(f"{folder}/a.wav", "wb") as file:
+    ...     file.setparams((1, 2, 16000, 0, "NONE", ""))
+    ...     file.writeframes(bytes(2 * 16000))
+    >>> _ = (folder / "m.jsonl").write_text('{"audio_filepath": "a.wav", "segments": []}')
+    >>> config = {"input": f"{folder}/m.jsonl", "output": f"{folder}/out", "audio_root": str(folder)}
+    >>> measure(MeasureConfig.of(config)).audio_seconds
+    1.0
+    >>> print((folder / "out" / "manifest-00000-of-00001.jsonl").read_text(), end="")
+    {"audio_filepath": "a.wav", "segments": [],"audio_sample_rate":16000,"audio_num_channels":1,"duration":1.0}
+    """
+    return run_job(_JOB, config, options)
+
+
+def build(
+    config: MeasureConfig, manifests: Sequence[Manifest], staged: StagedRun, options: PipelineOptions
+) -> beam.Pipeline:
+    """The graph, for the runner that the options name, or else for the local one. Nothing is read or written yet.
+
+    Raises:
+        OptionsError: Beam does not know the runner, or the runner refuses its options.
+    """
+    pipeline = pipeline_of(options)
+    audio, num_shards = config.audio, config.num_shards
+    span_bytes = 0 if _decodes(config) else _HEADERS_BYTES
+    read = SpreadManifests(manifests, staged, span_bytes=span_bytes, max_line_bytes=audio.max_line_bytes)
+    lines = pipeline | "ReadFromText" >> read
+    made = lines | MeasureAudio(staged, absolute_root(audio.audio_root), audio)
+    stats = made.stats | CombineStatistics(MeasureStats)
+    entries = made.manifests | "WriteToText" >> StageShards(staged, MANIFESTS, num_shards=num_shards)
+    rejects = made.rejects | "WriteRejects" >> StageShards(staged, REJECTS)
+    shards = {MANIFESTS: (entries, max(num_shards, 1)), REJECTS: (rejects, 0)}
+    stats | FinishRun(staged, shards, None, facts_of(config), config.max_reject_fraction)
+    return pipeline
+
+
+def absolute_root(audio_root: str | None) -> str:
+    """The folder that relative paths of audio files are below, as it is from any working directory."""
+    return audio_root if audio_root and "://" in audio_root else os.path.abspath(audio_root or "")
+
+
+def _decodes(config: MeasureConfig) -> bool:
+    """Whether audio is decoded, rather than its headers read."""
+    return config.audio.bandwidth or config.audio.levels
+
+
+_JOB = Job(
+    MEASURE,
+    build,
+    MeasureStats.from_dict,
+    # Decoding one recording is worth a worker, or so many headers.
+    lambda config: _ENTRY_BYTES if _decodes(config) else 1000 * _ENTRY_BYTES,
+)
