@@ -5,6 +5,12 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 DEMO_OUTPUT ?= demo_output
 DATAFLOW_PYTHON ?= python3.11
+# The job that a Dataflow template is of.
+JOB ?= windows
+PIPELINE_windows := build_windows.py
+PIPELINE_measure := measure_audio.py
+METADATA_windows := metadata.json
+METADATA_measure := measure_metadata.json
 AIRFLOW_BIN := .venv-airflow/bin
 AIRFLOW_READY := .venv-airflow/.ready
 # The oldest and the newest Python that setup.py allows.
@@ -102,13 +108,15 @@ bench: $(READY)
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[bench]'
 	$(BIN)/python -m benchmarks bench_output
 
-# make dataflow-template IMAGE=<in your Artifact Registry> TEMPLATE=gs://<bucket>/alm_beam.json
+# make dataflow-template IMAGE=<in your Artifact Registry> TEMPLATE=gs://<bucket>/alm_beam.json [JOB=measure]
 # Needs gcloud, logged in, with a project; the image is built by Cloud Build.
 dataflow-template:
 	@test -n "$(IMAGE)" && test -n "$(TEMPLATE)" || { echo "usage: make $@ IMAGE=... TEMPLATE=gs://..."; exit 1; }
-	gcloud builds submit --config=templates/dataflow/cloudbuild.yaml --substitutions=_IMAGE=$(IMAGE) .
+	@test -n "$(PIPELINE_$(JOB))" || { echo "JOB is windows or measure"; exit 1; }
+	gcloud builds submit --config=templates/dataflow/cloudbuild.yaml \
+		--substitutions=_IMAGE=$(IMAGE),_PIPELINE=$(PIPELINE_$(JOB)) .
 	gcloud dataflow flex-template build $(TEMPLATE) --image=$(IMAGE) --sdk-language=PYTHON \
-		--metadata-file=templates/dataflow/metadata.json
+		--metadata-file=templates/dataflow/$(METADATA_$(JOB))
 
 # What the image installs: what requirements.txt pins and, for Dataflow, the newest of the rest.
 dataflow-requirements:

@@ -82,12 +82,15 @@ class Image:
                 shutil.copy(found, to)
 
     def _run(self, rest: str) -> None:
-        done = self.run(["sh", "-ec", rest], timeout=900)
+        done = self.run(["sh", "-ec", rest], self._arguments, timeout=900)
         if done.returncode:
             raise AssertionError(f"RUN {rest}\n{done.stdout}\n{done.stderr}")
 
     def _arg(self, rest: str) -> None:
-        assert rest in self._arguments, f"the build has no argument {rest}"
+        name, _, default = rest.partition("=")
+        if default:
+            self._arguments.setdefault(name, default)
+        assert name in self._arguments, f"the build has no argument {name}"
 
     def _env(self, rest: str) -> None:
         name, _, value = rest.partition("=")

@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import subprocess
+import wave
 
 import pytest
 from packaging.requirements import Requirement
@@ -15,6 +16,12 @@ from alm_beam.runners.dataflow import IMAGE_VARIABLE
 from tests.manifests import output_entries
 from tests.templates.conftest import IMAGE_NAME
 from tests.templates.image import DOCKERFILE, REPOSITORY, instructions
+
+JOBS = {
+    "windows": ("build_windows.py", "metadata.json"),
+    "measure": ("measure_audio.py", "measure_metadata.json"),
+}
+"""The pipeline and the metadata of each template."""
 
 SAMPLE = REPOSITORY / "alm_beam" / "sample_data"
 TEXT = "\n".join(f"{name} {rest}" for name, rest in instructions())
@@ -50,17 +57,38 @@ def test_a_worker_installs_nothing_anew():
     assert "FLEX_TEMPLATE_PYTHON_REQUIREMENTS_FILE" not in TEXT
 
 
+@pytest.mark.parametrize("job", [*JOBS])
+def test_make_names_the_pipeline_and_the_metadata_of_each_job(job):
+    wanted = [f"JOB={job}", f"IMAGE={IMAGE_NAME}", "TEMPLATE=gs://b/t.json"]
+    said = subprocess.run(
+        ["make", "--dry-run", "dataflow-template", *wanted], cwd=REPOSITORY, capture_output=True, text=True, check=True
+    ).stdout
+    pipeline, metadata = JOBS[job]
+    assert f"--substitutions=_IMAGE={IMAGE_NAME},_PIPELINE={pipeline} " in said
+    assert f"--metadata-file=templates/dataflow/{metadata}\n" in said
+    assert (REPOSITORY / "pipelines" / pipeline).exists()
+    assert DOCKERFILE.with_name(metadata).exists()
+
+
+def test_the_build_hands_over_every_argument_of_the_image():
+    arguments = {rest.partition("=")[0] for name, rest in instructions() if name == "ARG"}
+    build = DOCKERFILE.with_name("cloudbuild.yaml").read_text(encoding="utf-8")
+    assert set(re.findall(r"--build-arg=(\w+)=\$_\1\b", build)) == arguments
+
+
 @pytest.mark.skipif(not shutil.which("gcloud"), reason="gcloud is not here")
-def test_gcloud_makes_a_template_of_it():
+@pytest.mark.parametrize("job", [*JOBS])
+def test_gcloud_makes_a_template_of_it(job):
     command = re.search(r"^\tgcloud (dataflow flex-template build .*?)\n\n", _makefile(), re.MULTILINE | re.DOTALL)[1]
     command = command.replace("\\\n", " ").replace("$(TEMPLATE)", "gs://b/t.json").replace("$(IMAGE)", IMAGE_NAME)
+    command = command.replace("$(METADATA_$(JOB))", JOBS[job][1])
     made = subprocess.run(
         ["gcloud", *command.split(), "--print-only"], cwd=REPOSITORY, capture_output=True, text=True, timeout=600
     )
     template = json.loads(made.stdout[made.stdout.index("{") :])
     assert template["image"] == IMAGE_NAME
     assert template["sdkInfo"] == {"language": "PYTHON"}
-    metadata = json.loads(DOCKERFILE.with_name("metadata.json").read_text(encoding="utf-8"))
+    metadata = json.loads(DOCKERFILE.with_name(JOBS[job][1]).read_text(encoding="utf-8"))
     assert template["metadata"]["parameters"] == metadata["parameters"]
 
 
@@ -87,3 +115,13 @@ class TestInside:
         assert done.returncode == 0, done.stderr
         assert run([f"--input={SAMPLE}", f"--output={tmp_path / 'here'}"]) == 0
         assert output_entries(tmp_path / "there") == output_entries(tmp_path / "here") != []
+
+    def test_the_other_job_measures_a_wav_file(self, image, tmp_path):
+        with wave.open(str(tmp_path / "a.wav"), "wb") as file:
+            file.setparams((1, 2, 16000, 0, "NONE", ""))
+            file.writeframes(bytes(2 * 16000))
+        (tmp_path / "m.jsonl").write_text(f'{{"audio_filepath": "{tmp_path}/a.wav"}}\n')
+        flags = [f"--input={tmp_path}/m.jsonl", f"--output={tmp_path}/out"]
+        done = image.run(["python", str(image.path("pipelines/measure_audio.py")), *flags])
+        assert done.returncode == 0, done.stderr
+        assert '"duration":1.0' in (tmp_path / "out" / "manifest-00000-of-00001.jsonl").read_text()

@@ -1,24 +1,52 @@
-"""The template's parameters are the job's flags: their names, defaults, kinds and values."""
+"""The parameters of the templates are the flags of their jobs: their names, defaults, kinds and values."""
 
 import json
 import re
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import pytest
 from google.cloud.dataflow_v1beta3 import ParameterType, TemplateMetadata
 
+from alm_beam.cli import measure, windows
 from alm_beam.cli.flags import job_config, job_parser
-from alm_beam.cli.windows import main
-from alm_beam.core.config import PARAMETERS as FLAGS
 from alm_beam.core.config import JobConfig
-from alm_beam.core.parameters import Choice, Number, Switch
-from alm_beam.jobs import windows as job
+from alm_beam.core.measure_config import MeasureConfig
+from alm_beam.core.parameters import Choice, Number, Parameter, Switch
+from alm_beam.core.run_config import RunConfig
+from alm_beam.jobs import run
 from tests.templates.image import DOCKERFILE
 
-TEXT = DOCKERFILE.with_name("metadata.json").read_text(encoding="utf-8")
-PARAMETERS: dict[str, dict[str, Any]] = {each["name"]: each for each in json.loads(TEXT)["parameters"]}
+
+@dataclass(frozen=True)
+class Template:
+    """The template of a job."""
+
+    name: str
+    config: type[RunConfig]
+    main: Callable[[list[str]], int]
+    file: str
+
+    @cached_property
+    def text(self) -> str:
+        return DOCKERFILE.with_name(self.file).read_text(encoding="utf-8")
+
+    @cached_property
+    def parameters(self) -> dict[str, dict[str, Any]]:
+        return {each["name"]: each for each in json.loads(self.text)["parameters"]}
+
+    @cached_property
+    def flags(self) -> dict[str, Parameter]:
+        return dict(self.config.every_parameter())
+
+
+TEMPLATES = [
+    Template("windows", JobConfig, windows.main, "metadata.json"),
+    Template("measure", MeasureConfig, measure.main, "measure_metadata.json"),
+]
 
 SECONDS = (["120", "0.5", "7.25", ".5", "0120"], ["0", "0.0", "-5", "2min", "nan", ""])
 HZ = (["0", "16000", "44100.5"], ["-1", "8k", "nan", "2000000000", ""])
@@ -60,6 +88,9 @@ VALUES: dict[str, tuple[list[str], list[str]]] = {
     "target_duration": SECONDS,
     "candidate_windows": SWITCH,
     "cuts": SWITCH,
+    "audio_root": (["gs://lake/audio", "s3://lake/audio/1"], ["audio", "/data/audio"]),
+    "bandwidth": SWITCH,
+    "levels": SWITCH,
     "max_line_bytes": (["1000", "1073741824", "900000000000"], ["0", "999", "1.5", "1GiB", ""]),
 }
 TAKES_ANYTHING = {
@@ -74,61 +105,77 @@ class AllChecksPassed(Exception):
 
 
 @pytest.fixture
-def accepts(monkeypatch) -> Callable[[str, str], bool]:
+def accepts(monkeypatch) -> Callable[[Template, str, str], bool]:
     """Whether a run on Dataflow takes the value of a flag, up to the first look at a store."""
 
     def stop(*_: Any, **__: Any) -> None:
         raise AllChecksPassed
 
-    def accepted(name: str, value: str) -> bool:
+    def accepted(template: Template, name: str, value: str) -> bool:
         flags = {"input": "gs://lake/in", "output": "gs://lake/out", name: value}
         argv = [f"--{flag}={given}" for flag, given in flags.items()]
         try:
-            main([*argv, "--runner=DataflowRunner", "--sdk_container_image=image"])
+            template.main([*argv, "--runner=DataflowRunner", "--sdk_container_image=image"])
         except AllChecksPassed:
             return True
         except SystemExit:
             return False
         raise AssertionError("the run went past the checks")
 
-    monkeypatch.setattr(job, "checked_folder", stop)
+    monkeypatch.setattr(run, "checked_folder", stop)
     return accepted
 
 
-def matches(name: str, value: str) -> bool:
+def matches(template: Template, name: str, value: str) -> bool:
     """Whether every regular expression of the parameter matches: by POSIX, which the format wants, and by Python."""
     answers = set()
-    for pattern in PARAMETERS[name]["regexes"]:
+    for pattern in template.parameters[name]["regexes"]:
         grep = subprocess.run(["grep", "-E", "-q", "--", pattern], input=f"{value}\n".encode())
         answers |= {grep.returncode == 0, re.fullmatch(pattern, value) is not None}
     assert len(answers) == 1, (name, value)
     return answers.pop()
 
 
-def test_dataflows_own_parser_takes_it_all():
-    metadata = TemplateMetadata.from_json(TEXT)
-    assert [each.name for each in metadata.parameters] == [*PARAMETERS]
+def each_of(names: Iterable[str] | None = None) -> list[Any]:
+    """The templates, each with each of its flags, of those with these names."""
+    return [
+        pytest.param(template, name, id=f"{template.name}-{name}")
+        for template in TEMPLATES
+        for name in (template.flags if names is None else names)
+        if name in template.flags
+    ]
+
+
+every_template = pytest.mark.parametrize("template", TEMPLATES, ids=lambda template: template.name)
+every_flag = pytest.mark.parametrize(("template", "name"), each_of())
+
+
+@every_template
+def test_dataflows_own_parser_takes_it_all(template):
+    metadata = TemplateMetadata.from_json(template.text)
+    assert [each.name for each in metadata.parameters] == [*template.parameters]
     assert all(each.label and each.help_text for each in metadata.parameters)
     with pytest.raises(Exception, match="isOptionl"):  # it would refuse a misspelt field
-        TemplateMetadata.from_json(TEXT.replace("isOptional", "isOptionl", 1))
+        TemplateMetadata.from_json(template.text.replace("isOptional", "isOptionl", 1))
 
 
-def test_every_flag_is_a_parameter_and_nothing_else_is():
-    assert [*PARAMETERS] == [*FLAGS]
+@every_template
+def test_every_flag_is_a_parameter_and_nothing_else_is(template):
+    assert [*template.parameters] == [*template.flags]
 
 
-@pytest.mark.parametrize("name", FLAGS)
-def test_a_parameter_says_what_its_flag_says(name):
-    parameter, flag = PARAMETERS[name], FLAGS[name]
+@every_flag
+def test_a_parameter_says_what_its_flag_says(template, name):
+    parameter, flag = template.parameters[name], template.flags[name]
     assert parameter["isOptional"] is not flag.is_required
     assert parameter.get("defaultValue") == flag.default_text
     assert parameter["helpText"].lower().startswith(flag.help.lower())
     assert ("no secret" in parameter["helpText"]) is flag.is_secret
 
 
-@pytest.mark.parametrize("name", FLAGS)
-def test_the_type_is_that_of_the_flag(name):
-    parameter, flag = PARAMETERS[name], FLAGS[name]
+@every_flag
+def test_the_type_is_that_of_the_flag(template, name):
+    parameter, flag = template.parameters[name], template.flags[name]
     choices = [each["value"] for each in parameter.get("enumOptions", [])]
     assert choices == (list(flag.options) if isinstance(flag, Choice) else [])
     kinds = {Switch: "BOOLEAN", Choice: "ENUM", Number: "NUMBER"}
@@ -137,26 +184,30 @@ def test_the_type_is_that_of_the_flag(name):
 
 
 def test_every_regular_expression_is_tried():
-    assert VALUES.keys() == {name for name, each in PARAMETERS.items() if each.get("regexes")}
-    assert TAKES_ANYTHING.keys() == PARAMETERS.keys() - VALUES
+    every = {name: each for template in TEMPLATES for name, each in template.parameters.items()}
+    assert VALUES.keys() == {name for name, each in every.items() if each.get("regexes")}
+    assert TAKES_ANYTHING.keys() == every.keys() - VALUES
 
 
-@pytest.mark.parametrize("name", VALUES)
-def test_parameter_and_flag_take_and_refuse_the_same_values(name, accepts):
-    good, bad = VALUES[name]
-    assert {value: (matches(name, value), accepts(name, value)) for value in good} == dict.fromkeys(good, (True, True))
-    assert {value: (matches(name, value), accepts(name, value)) for value in bad} == dict.fromkeys(bad, (False, False))
+@pytest.mark.parametrize(("template", "name"), each_of(VALUES))
+def test_parameter_and_flag_take_and_refuse_the_same_values(template, name, accepts):
+    for values, is_good in zip(VALUES[name], (True, False)):
+        found = {value: (matches(template, name, value), accepts(template, name, value)) for value in values}
+        assert found == dict.fromkeys(values, (is_good, is_good))
 
 
-@pytest.mark.parametrize("name", TAKES_ANYTHING)
-def test_a_parameter_without_regular_expression_takes_anything(name, accepts):
-    assert all(accepts(name, value) for value in TAKES_ANYTHING[name])
+@pytest.mark.parametrize(("template", "name"), each_of(TAKES_ANYTHING))
+def test_a_parameter_without_regular_expression_takes_anything(template, name, accepts):
+    assert all(accepts(template, name, value) for value in TAKES_ANYTHING[name])
 
 
-def test_all_defaults_given_as_the_launcher_gives_them_change_nothing():
-    parser = job_parser("test", "", JobConfig)
+@every_template
+def test_all_defaults_given_as_the_launcher_gives_them_change_nothing(template):
+    parser = job_parser("test", "", template.config)
     required = ["--input=gs://lake/in", "--output=gs://lake/out"]
-    given = [f"--{name}={each['defaultValue']}" for name, each in PARAMETERS.items() if "defaultValue" in each]
-    configs = [job_config(parser, parser.parse_args([*required, *flags]), JobConfig) for flags in ([], given)]
+    defaults = [
+        f"--{name}={each['defaultValue']}" for name, each in template.parameters.items() if "defaultValue" in each
+    ]
+    configs = [job_config(parser, parser.parse_args([*required, *flags]), template.config) for flags in ([], defaults)]
     assert configs[0] == configs[1]
-    assert len(given) > 15
+    assert len(defaults) > 5

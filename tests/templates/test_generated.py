@@ -10,6 +10,9 @@ from types import ModuleType
 import pytest
 
 from alm_beam.core.config import PARAMETERS, WindowConfig
+from alm_beam.core.measure_config import AudioConfig, MeasureConfig
+from alm_beam.core.parameters import parameters_of
+from alm_beam.core.run_config import RunConfig
 
 SCRIPT = Path(__file__).parents[2] / "templates" / "generate.py"
 
@@ -45,6 +48,12 @@ def test_nothing_is_stale(generate):
 def test_a_change_to_a_parameter_makes_every_file_stale(generate, change, attribute, value):
     change(attribute, value)
     assert generate.stale_files().keys() == {generate.PAGE, generate.METADATA, generate.DAG}
+
+
+def test_a_change_to_a_parameter_of_the_other_job_makes_its_files_stale(generate, monkeypatch):
+    levels = AudioConfig.__dataclass_fields__["levels"].metadata["parameter"]
+    monkeypatch.setitem(vars(levels), "help", "another text")
+    assert generate.stale_files().keys() == {generate.PAGE, generate.MEASURE_METADATA, generate.DAG}
 
 
 def test_a_range_that_dataflows_expressions_do_not_know_is_named(generate, change):
@@ -104,7 +113,9 @@ def test_the_dag_imports_nothing_of_this_package(generate):
 
 def test_the_page_has_a_row_for_each_parameter(generate):
     rows = [line for line in generate.page().splitlines() if line.startswith("| `--")]
-    assert [row.split("`")[1].removeprefix("--") for row in rows] == [*PARAMETERS]
+    of_measure = parameters_of(AudioConfig)
+    assert MeasureConfig.every_parameter().keys() == {*parameters_of(RunConfig), *of_measure}
+    assert [row.split("`")[1].removeprefix("--") for row in rows] == [*PARAMETERS, *of_measure]
     assert {row.count("|") for row in rows} == {4}
     [tolerance] = [row for row in rows if "`--tolerance`" in row]
     assert "| `--tolerance` | `0.1` | A window may be shorter or longer than the target" in tolerance
