@@ -1,18 +1,15 @@
 """`alm-beam measure`, and `pipelines/measure_audio.py`: the job that measures audio."""
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import Any
 
 from alm_beam.cli.job import JobCommand, run_command
 from alm_beam.core.measure_config import MeasureConfig
 from alm_beam.core.measure_stats import MeasureStats
 from alm_beam.report.measured import render_measured
 
-if TYPE_CHECKING:
-    from apache_beam.options.pipeline_options import PipelineOptions
 
-
-def _measure() -> "Callable[[MeasureConfig, PipelineOptions], MeasureStats | None]":
+def _measure() -> Callable[[MeasureConfig, Any], MeasureStats | None]:
     from alm_beam.jobs.measure import measure
 
     return measure

@@ -1,18 +1,15 @@
 """`alm-beam windows`, and `pipelines/build_windows.py`: the main job."""
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import Any
 
 from alm_beam.cli.job import JobCommand, run_command
 from alm_beam.core.config import JobConfig
 from alm_beam.core.losses import LossStats
 from alm_beam.report.summary import render_summary
 
-if TYPE_CHECKING:
-    from apache_beam.options.pipeline_options import PipelineOptions
 
-
-def _run() -> "Callable[[JobConfig, PipelineOptions], LossStats | None]":
+def _run() -> Callable[[JobConfig, Any], LossStats | None]:
     from alm_beam.jobs.windows import run
 
     return run
