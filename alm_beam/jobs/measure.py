@@ -52,7 +52,7 @@ def measure(config: MeasureConfig, options: PipelineOptions | None = None) -> Me
     >>> measure(MeasureConfig.of(config)).audio_seconds
     1.0
     >>> print((folder / "out" / "manifest-00000-of-00001.jsonl").read_text(), end="")
-    {"audio_filepath": "a.wav", "segments": [],"audio_sample_rate":16000,"audio_num_channels":1,"duration":1.0}
+    {"audio_filepath":"a.wav","segments":[],"audio_sample_rate":16000,"audio_num_channels":1,"duration":1.0}
     """
     return run_job(_JOB, config, options)
 

@@ -1,13 +1,7 @@
-"""The job that measures audio: what it adds to entries, what it rejects, what a run leaves, and how one goes on."""
+"""The job that measures audio: what it adds to entries, what it rejects, and what a run leaves."""
 
 import gzip
 import json
-import os
-import signal
-import subprocess
-import sys
-import time
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,52 +10,21 @@ import pytest
 import soundfile
 
 from alm_beam.cli.measure import main
-from alm_beam.storage.run_folder import MEASURE
+from tests.jobs.audio import (
+    RATE,
+    bandwidths,
+    entries_in,
+    job,
+    lines_in,
+    manifest,
+    many,
+    noise,
+    segments,
+    stats,
+)
 from tests.manifests import rejects
 
-REPO = Path(__file__).parents[2]
-INPUTS = REPO.parent / "shared" / "inputs" / "fetched"
-RATE = 16000
-
-
-def noise(path: Path, seconds: float, *, rate: int = RATE, channels: int = 1, seed: int = 0) -> Path:
-    """A file of noise, as wide as its rate allows."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    samples = np.random.default_rng(seed).uniform(-0.5, 0.5, (round(seconds * rate), channels))
-    soundfile.write(path, samples, rate)
-    return path
-
-
-def segments(count: int, **more: Any) -> list[dict[str, Any]]:
-    return [{"start": index / 2, "end": index / 2 + 0.4, "speaker": "ab"[index % 2], **more} for index in range(count)]
-
-
-def manifest(path: Path, *entries: dict[str, Any] | str) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    texts = [each if isinstance(each, str) else json.dumps(each) for each in entries]
-    path.write_text("".join(f"{text}\n" for text in texts), encoding="utf-8")
-    return path
-
-
-def job(out: Path, *inputs: object, flags: Sequence[str] = ()) -> int:
-    return main([*(f"--input={each}" for each in inputs), f"--output={out}", *flags])
-
-
-def lines_in(out: Path) -> list[bytes]:
-    return sorted(line for shard in out.glob("manifest-*.jsonl") for line in shard.read_bytes().splitlines())
-
-
-def entries_in(out: Path) -> list[dict[str, Any]]:
-    """In the order of their files' names."""
-    return sorted(map(json.loads, lines_in(out)), key=lambda entry: str(entry.get("audio_filepath")))
-
-
-def stats(out: Path) -> dict[str, Any]:
-    return json.loads((out / "measure_stats.json").read_text())
-
-
-def bandwidths(entry: dict[str, Any], field: str = "segments") -> list[Any]:
-    return [(segment.get("metrics") or {}).get("bandwidth") for segment in entry[field]]
+INPUTS = Path(__file__).parents[3] / "shared" / "inputs" / "fetched"
 
 
 class TestWhatIsMeasured:
@@ -279,15 +242,6 @@ class TestRejects:
         assert [reject["reason"] for reject in rejects(tmp_path / "out")] == ["entry_too_large"]
 
 
-def many(folder: Path, count: int, seconds: float = 1.0) -> tuple[Path, Path]:
-    """A manifest of so many recordings, and the folder of their audio."""
-    entries = []
-    for index in range(count):
-        noise(folder / "audio" / f"{index:03}.wav", seconds, seed=index)
-        entries.append({"audio_filepath": f"{index:03}.wav", "segments": segments(2)})
-    return manifest(folder / "in" / "m.jsonl", *entries), folder / "audio"
-
-
 class TestRuns:
     def test_what_a_run_leaves(self, tmp_path):
         source, audio = many(tmp_path, 3)
@@ -390,120 +344,3 @@ class TestRuns:
         assert written == lines_in(local)
         assert len(written) == 3
         assert not [name for name in s3.names(out) if "measured" in name or "beam-temp" in name]
-
-
-def long(folder: Path, count: int, seconds: int) -> tuple[Path, Path]:
-    """The same of long recordings that are spoken from beginning to end. All are one file, by names of their own."""
-    first = noise(folder / "audio" / "000.flac", seconds)
-    turns = [{"start": start, "end": start + 5, "speaker": "a"} for start in range(0, seconds, 5)]
-    for index in range(1, count):
-        os.link(first, first.with_name(f"{index:03}.flac"))
-    entries = [{"audio_filepath": f"{index:03}.flac", "segments": turns} for index in range(count)]
-    return manifest(folder / "in" / "m.jsonl", *entries), first.parent
-
-
-def started(*flags: object) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "pipelines/measure_audio.py", *map(str, flags)],
-        cwd=REPO,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-
-
-def kept(out: Path) -> list[Path]:
-    return [*out.glob(f"{MEASURE.kept}/*/*.json")]
-
-
-class TestGoingOn:
-    @pytest.fixture
-    def cut_short(self, tmp_path) -> tuple[Path, Path, list[str]]:
-        """A folder that a run left which was cut short after four of six recordings, its input and its flags."""
-        source, audio = many(tmp_path, 6)
-        broken = audio / "005.wav"
-        data = broken.read_bytes()
-        broken.write_bytes(data[:1000])
-        flags = [f"--audio_root={audio}"]
-        assert job(tmp_path / "out", source, flags=flags) == 1, "one of six is rejected"
-        broken.write_bytes(data)
-        assert len(kept(tmp_path / "out")) == 5
-        kept(tmp_path / "out")[0].unlink()
-        return tmp_path / "out", source, flags
-
-    def taken_over(self, cut_short: tuple[Path, Path, list[str]], *more: str) -> int:
-        out, source, flags = cut_short
-        assert job(out, source, flags=[*flags, *more]) == 0
-        assert not (out / MEASURE.kept).exists()
-        expected = out.with_name("expected")
-        assert job(expected, source, flags=[*flags, *more]) == 0
-        assert lines_in(out) == lines_in(expected)
-        assert stats(expected)["taken_over"] == 0
-        return int(stats(out)["taken_over"])
-
-    def test_what_was_measured_is_taken_over_and_gone_at_the_end(self, cut_short):
-        assert self.taken_over(cut_short) == 4
-
-    def test_with_overwrite_all_is_measured_anew(self, cut_short):
-        assert self.taken_over(cut_short, "--overwrite") == 0
-
-    @pytest.mark.parametrize("flag", ["--levels", "--no_bandwidth"])
-    def test_with_other_flags_all_is_measured_anew(self, cut_short, flag):
-        assert self.taken_over(cut_short, flag) == 0
-
-    def test_a_file_that_has_changed_is_measured_anew(self, cut_short, tmp_path):
-        for index in range(6):
-            noise(tmp_path / "audio" / f"{index:03}.wav", 1, seed=50 + index)
-        assert self.taken_over(cut_short) == 0
-
-    def test_other_segments_are_measured_anew(self, cut_short):
-        source = cut_short[1]
-        source.write_text(source.read_text().replace('"end": 0.9', '"end": 0.8'))
-        assert self.taken_over(cut_short) == 0
-
-    @pytest.mark.parametrize(
-        "damage",
-        [
-            pytest.param(lambda data: data[:-5], id="cut off"),
-            pytest.param(lambda data: b"", id="empty"),
-            pytest.param(lambda data: b"[1]", id="something else"),
-            pytest.param(lambda data: data.replace(b"16000", b"26000"), id="another number"),
-        ],
-    )
-    def test_what_is_damaged_is_measured_anew(self, cut_short, damage):
-        for path in kept(cut_short[0]):
-            path.write_bytes(damage(path.read_bytes()))
-        assert self.taken_over(cut_short) == 0
-
-    def test_a_run_that_is_killed_at_four_fifths_goes_on_there(self, tmp_path):
-        """In one process, as a machine may have other things to do. The time of the whole follows from four fifths."""
-        count, seconds = 40, 600
-        source, audio = long(tmp_path, count, seconds)
-        flags = [f"--audio_root={audio}", "--direct_num_workers=1"]
-        first = manifest(tmp_path / "first.jsonl", source.read_text().splitlines()[0])
-        assert job(tmp_path / "first", first, flags=flags) == 0
-        [line] = lines_in(tmp_path / "first")
-        out = tmp_path / "out"
-        begun = time.monotonic()
-        run = started(f"--input={source}", *flags, f"--output={out}")
-        while len(kept(out)) < 0.8 * count and run.poll() is None:
-            time.sleep(0.01)
-        os.killpg(run.pid, signal.SIGKILL)
-        whole = (time.monotonic() - begun) / 0.8
-        assert run.wait() == -signal.SIGKILL, run.communicate()
-        left = len(kept(out))
-        assert 0.8 * count <= left < count
-        assert not (out / "_SUCCESS").exists()
-        begun = time.monotonic()
-        run = started(f"--input={source}", *flags, f"--output={out}")
-        assert run.wait() == 0, run.communicate()
-        rest = time.monotonic() - begun
-        assert (stats(out)["recordings"], stats(out)["taken_over"]) == (count, left)
-        assert lines_in(out) == [line.replace(b"000.flac", b"%03d.flac" % index) for index in range(count)]
-        assert {path.name for path in out.iterdir()} == {
-            "_SUCCESS",
-            "measure_stats.json",
-            *(each.name for each in out.glob("manifest-*")),
-        }
-        assert rest <= 0.35 * whole, f"{rest:.1f} s of {whole:.1f} s"
