@@ -11,7 +11,7 @@ from alm_beam.core.measure_stats import MeasureStats
 from alm_beam.jobs.launch import pipeline_of
 from alm_beam.jobs.run import Job, facts_of, run_job
 from alm_beam.storage.discovery import Manifest
-from alm_beam.storage.run_folder import MANIFESTS, MEASURE, REJECTS, StagedRun
+from alm_beam.storage.run_folder import MEASURE, MEASURED, REJECTS, StagedRun
 from alm_beam.transforms.finish import FinishRun
 from alm_beam.transforms.measure import MeasureAudio
 from alm_beam.transforms.spread import SpreadManifests
@@ -72,9 +72,9 @@ def build(
     lines = pipeline | "ReadFromText" >> read
     made = lines | MeasureAudio(staged, absolute_root(audio.audio_root), audio)
     stats = made.stats | CombineStatistics(MeasureStats)
-    entries = made.manifests | "WriteToText" >> StageShards(staged, MANIFESTS, num_shards=num_shards)
+    entries = made.manifests | "WriteToText" >> StageShards(staged, MEASURED, num_shards=num_shards)
     rejects = made.rejects | "WriteRejects" >> StageShards(staged, REJECTS)
-    shards = {MANIFESTS: (entries, max(num_shards, 1)), REJECTS: (rejects, 0)}
+    shards = {MEASURED: (entries, max(num_shards, 1)), REJECTS: (rejects, 0)}
     stats | FinishRun(staged, shards, None, facts_of(config), config.max_reject_fraction)
     return pipeline
 

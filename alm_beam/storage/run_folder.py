@@ -126,9 +126,10 @@ WINDOWS = Outputs((ENTRIES, CUTS, REJECTS), (LOSS_STATS,), {FOLDER: (ROWS, META)
 
 CONVERSION = Outputs((CONVERTED, RTTM, REJECTS), (CONVERT_STATS,), {})
 """What a conversion leaves; of the first two, one."""
-MANIFESTS = Sharded("manifest")
+
+MEASURED = Sharded("manifest")
 MEASURE_STATS = "measure_stats.json"
-MEASURE = Outputs((MANIFESTS, REJECTS), (MEASURE_STATS,), {}, kept=".measured")
+MEASURE = Outputs((MEASURED, REJECTS), (MEASURE_STATS,), {}, kept=".measured")
 """What the job leaves that measures audio."""
 
 

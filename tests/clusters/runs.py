@@ -13,10 +13,10 @@ from tests.conformance import JoinedCase, entries_by_path, flags_of
 _RUN_SECONDS = 600
 
 
-def started(*flags: object, **environment: str) -> subprocess.Popen[str]:
-    """The main job, running."""
+def started(*flags: object, pipeline: str = "build_windows.py", **environment: str) -> subprocess.Popen[str]:
+    """A job, running."""
     return subprocess.Popen(
-        [sys.executable, "pipelines/build_windows.py", *map(str, flags)],
+        [sys.executable, f"pipelines/{pipeline}", *map(str, flags)],
         cwd=ROOT,
         env=os.environ | environment,
         stdout=subprocess.PIPE,
@@ -62,3 +62,9 @@ def statistics(out: Path) -> dict[str, Any]:
 def temporary(out: Path) -> list[Path]:
     """What a run has written so far."""
     return [*out.glob("beam-temp-*/shards-*/*")]
+
+
+def measure(source: Path, audio: Path, out: Path, *flags: str) -> tuple[int, str]:
+    """The exit code of a run that measures audio, and what it printed."""
+    where = [f"--input={source}", f"--audio_root={audio}", f"--output={out}"]
+    return ended(started(*where, *flags, pipeline="measure_audio.py"))

@@ -11,6 +11,7 @@ from tests import manifests
 from tests.clusters import flink, install, runs
 from tests.clusters.conftest import had
 from tests.conformance import joined_cases
+from tests.jobs.audio import lines_in, many
 
 COPY = """
 import sys
@@ -42,6 +43,18 @@ def test_2000_recordings_of_one_file_are_shared_by_both_task_managers(cluster, l
     assert len(ranges) == 2
     assert min(ranges.values()) >= 3
     assert not runs.temporary(out)
+
+
+def test_audio_of_one_manifest_is_measured_by_both_task_managers(cluster, tmp_path):
+    source, audio = many(tmp_path, 40)
+    code, printed = runs.measure(source, audio, tmp_path / "out", *cluster.flags())
+    assert code == 0, printed
+    assert runs.measure(source, audio, tmp_path / "local")[0] == 0
+    assert lines_in(tmp_path / "out") == lines_in(tmp_path / "local")
+    assert {path.name for path in (tmp_path / "out").iterdir() if path.name.startswith(".")} == set()
+    lines = cluster.records_read("MeasureAudio")
+    assert sum(lines.values()) == 40
+    assert len(lines) == 2
 
 
 def test_storage_options_reach_the_workers(cluster, s3):

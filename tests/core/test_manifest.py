@@ -131,8 +131,15 @@ OF_TEXT_AND_CUTS = {
 """Their tests are those of the formats, and of conversions."""
 
 
-OF_AUDIO = {"audio_denied", "audio_empty", "audio_truncated", "audio_unreadable", "audio_codec_missing"}
-"""Their tests are in tests/audio."""
+OF_AUDIO = {
+    "audio_not_stated",
+    "audio_denied",
+    "audio_empty",
+    "audio_truncated",
+    "audio_unreadable",
+    "audio_codec_missing",
+}
+"""Their tests are in tests/audio and tests/jobs."""
 
 
 @pytest.mark.parametrize(("reason", "text", "detail"), BAD)
