@@ -14,9 +14,9 @@ _MET = {
     "file's|entry",
     Difference.CHANNELS: "{} stated another number of channels than the file has; audio_num_channels is now the "
     "file's|entry",
-    Difference.BEHIND_AUDIO: "{} end more than 0.1 s behind the audio; are their times those of this file, in "
+    Difference.BEHIND_AUDIO: "{} ended more than 0.1 s behind the audio; are their times those of this file, in "
     "seconds?|segment",
-    Difference.NO_BANDWIDTH: "{} have no bandwidth: there is no audio at their times, or only digital silence|segment",
+    Difference.NO_BANDWIDTH: "{} got no bandwidth: there is no audio at their times, or only digital silence|segment",
 }
 """The note for each difference, and what it counts."""
 

@@ -75,8 +75,7 @@ class Outputs:
         sharded: its outputs in shards.
         files: its files; the first is that of its statistics.
         folders: the files of each of its folders.
-        kept: the folder, a hidden one, in which a run that was cut short leaves what the next one takes up; empty for
-            a job that has none.
+        kept: a hidden folder for what a run that is cut short leaves to the next one; empty for none.
     """
 
     sharded: tuple[Sharded, ...]
@@ -119,7 +118,7 @@ def why_unfit(path: str) -> str | None:
 
 ENTRIES, CUTS, REJECTS = Sharded("alm_output"), Sharded("cuts"), Sharded("rejects")
 LOSS_STATS = "loss_stats.json"
-CONVERTED, RTTM = Sharded("manifest"), Sharded("rttm", ".rttm")
+CONVERTED, MEASURED, RTTM = Sharded("manifest"), Sharded("manifest"), Sharded("rttm", ".rttm")
 CONVERT_STATS = "convert_stats.json"
 WINDOWS = Outputs((ENTRIES, CUTS, REJECTS), (LOSS_STATS,), {FOLDER: (ROWS, META)})
 """What the main job leaves."""
@@ -127,9 +126,7 @@ WINDOWS = Outputs((ENTRIES, CUTS, REJECTS), (LOSS_STATS,), {FOLDER: (ROWS, META)
 CONVERSION = Outputs((CONVERTED, RTTM, REJECTS), (CONVERT_STATS,), {})
 """What a conversion leaves; of the first two, one."""
 
-MEASURED = Sharded("manifest")
-MEASURE_STATS = "measure_stats.json"
-MEASURE = Outputs((MEASURED, REJECTS), (MEASURE_STATS,), {}, kept=".measured")
+MEASURE = Outputs((MEASURED, REJECTS), ("measure_stats.json",), {}, kept=".measured")
 """What the job leaves that measures audio."""
 
 

@@ -138,7 +138,7 @@ class TestWhatIsMeasured:
         assert (found["segments_behind_audio"], found["segments_without_bandwidth"]) == (1, 1)
         printed = capsys.readouterr().out
         assert "note: 2 entries stated another sample rate than the audio file has" in printed
-        assert "note: 1 segment end more than 0.1 s behind the audio" in printed
+        assert "note: 1 segment ended more than 0.1 s behind the audio" in printed
 
     def test_a_part_of_a_file_keeps_its_duration(self, tmp_path):
         """As NeMo's manifests have it: a line for each segment."""
