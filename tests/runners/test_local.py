@@ -13,9 +13,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import apache_beam as beam
 import pytest
 from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions
 
+from alm_beam.cli.measure import main as measure
 from alm_beam.runners import forked, local
 from alm_beam.sample import write_sample
 from tests.manifests import output_entries, stats
@@ -200,6 +202,22 @@ def test_as_many_workers_as_the_input_is_worth(monkeypatch, megabytes, cores, wo
     direct = options.view_as(DirectOptions)
     expected = ("in_memory", 1) if workers is None else ("multi_processing", workers)
     assert (direct.direct_running_mode, direct.direct_num_workers) == expected
+
+
+@pytest.mark.parametrize(("flags", "size", "workers"), [([], 600, 2), ([], 200, 1), (["--no_bandwidth"], 600, 1)])
+def test_a_few_recordings_are_worth_all_cores_where_their_audio_is_decoded(monkeypatch, tmp_path, flags, size, workers):
+    """The manifest's bytes say nothing of that; headers alone are read faster than a worker starts."""
+    monkeypatch.setattr(forked, "can_fork", lambda: True)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
+    found: list[int] = []
+
+    def ended(_: beam.Pipeline, options: PipelineOptions, __: object) -> None:
+        found.append(options.view_as(DirectOptions).direct_num_workers)
+
+    monkeypatch.setattr("alm_beam.jobs.run.launch", ended)
+    (tmp_path / "m.jsonl").write_bytes(b" " * size)
+    assert measure([f"--input={tmp_path}/m.jsonl", f"--output={tmp_path}/out", *flags]) == 0
+    assert found == [workers]
 
 
 def test_beside_another_thread_there_are_no_forks():
