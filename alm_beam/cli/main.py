@@ -22,6 +22,7 @@ _COMMANDS = {
     "convert": "make manifests of RTTM, CTM, WhisperX, Lhotse, NeMo or Curator files; or RTTM or NeMo of cuts",
     "windows": "make training windows from manifests: the main job",
     "measure": "measure the audio of manifests: rate, duration, channels, bandwidths",
+    "validate": "say whether manifests are fit for training windows, and which flags follow",
     "index": "make or check the index of existing cuts, for training",
     "check-loader": "check that the loader reads every window once and resumes exactly",
     "sample": "write made-up manifests, for trials and scale tests",

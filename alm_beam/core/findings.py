@@ -35,8 +35,7 @@ def findings_of(kept: KeptWindows, config: EntryConfig) -> Counter[str]:
     """
     recording = kept.candidates.recording
     found: Counter[str] = Counter()
-    starts = recording.starts
-    if starts != sorted(starts):
+    if is_unordered(recording):
         found[Finding.UNORDERED_RECORDING.value] = 1
     if 0 in recording.bandwidths:
         found[Finding.NO_BANDWIDTH.value] = recording.bandwidths.count(0)
@@ -56,11 +55,32 @@ def findings_of(kept: KeptWindows, config: EntryConfig) -> Counter[str]:
         if config.cuts and large_fields(kept, config):
             found[Finding.LARGE_FIELDS.value] = 1
     if not kept.candidate_times:
-        if _is_in_milliseconds(recording):
+        if is_in_milliseconds(recording):
             found[Finding.MILLISECONDS.value] = 1
         if _span(recording) < kept.candidates.config.min_duration:
             found[Finding.SHORT_RECORDING.value] = 1
     return found
+
+
+def is_unordered(recording: Recording) -> bool:
+    """Whether a segment starts before the one in front of it."""
+    return recording.starts != sorted(recording.starts)
+
+
+def is_out_of_reach(recording: Recording, bandwidth: float) -> bool:
+    """Whether no audio of the sample rate has more than this bandwidth (Hz), and no segment is said to reach it."""
+    return recording.sample_rate / 2 <= bandwidth and max(recording.bandwidths, default=0) < bandwidth
+
+
+def is_in_milliseconds(recording: Recording) -> bool:
+    """Whether segments last so long that their times must be milliseconds.
+
+    >>> from alm_beam.core.manifest import parse_recording
+    >>> is_in_milliseconds(parse_recording({"audio_sample_rate": 16000, "segments": [{"start": 0, "end": 2500}]}))
+    True
+    """
+    durations = sorted(recording.durations)
+    return bool(durations) and durations[len(durations) // 2] > MILLISECOND_SECONDS
 
 
 def _empty_truncations(kept: KeptWindows) -> int:
@@ -91,13 +111,7 @@ def _is_limited(candidates: CandidateWindows) -> bool:
 
     A bandwidth that is no more than half the sample rate in kHz is taken for one in kHz.
     """
-    recording, asked = candidates.recording, candidates.config.min_bandwidth
-    most = recording.sample_rate / 2
-    if candidates.low_sample_rate or most > asked:
+    recording = candidates.recording
+    if candidates.low_sample_rate or not is_out_of_reach(recording, candidates.config.min_bandwidth):
         return False
-    return most / 1000 < max(recording.bandwidths, default=0) < asked
-
-
-def _is_in_milliseconds(recording: Recording) -> bool:
-    durations = sorted(recording.durations)
-    return bool(durations) and durations[len(durations) // 2] > MILLISECOND_SECONDS
+    return recording.sample_rate / 2000 < max(recording.bandwidths, default=0)

@@ -66,16 +66,28 @@ def recording_id(entry: Mapping[str, Any]) -> str:
     >>> recording_id({"audio_filepath": "/data/tuesday/meeting.wav"})
     'meeting-0a17f1ff'
     """
-    for field in RECORDING_IDS:
-        value = entry.get(field)
-        if (type(value) is str and value) or type(value) is int:
-            return str(value)
+    stated = stated_id(entry)
+    if stated is not None:
+        return stated
     path = audio_path(entry)
     if path is None:
         return f"{NO_NAME}-{_hash_of(orjson.dumps(entry, option=orjson.OPT_SORT_KEYS))}"
     location, query = _split(path)
     whole = f"{location}?{query}" if query else location
     return f"{_base_name(location)}-{_hash_of(whole.encode())}"
+
+
+def stated_id(entry: Mapping[str, Any]) -> str | None:
+    """The id that an entry states; None if it states none.
+
+    >>> stated_id({"id": "", "audio_item_id": "talk_1"})
+    'talk_1'
+    """
+    for field in RECORDING_IDS:
+        value = entry.get(field)
+        if (type(value) is str and value) or type(value) is int:
+            return str(value)
+    return None
 
 
 def _hash_of(text: bytes) -> str:

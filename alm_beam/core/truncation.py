@@ -99,6 +99,13 @@ class SegmentWords:
         """The words that end by `limit` (seconds), joined by spaces."""
         return " ".join([text for text, end in zip(self._texts, self._ends) if text and end <= limit])
 
+    def times(self) -> tuple[float, float] | None:
+        """The earliest and the latest end of a word, seconds; infinite if no word states one. None without words."""
+        ends = self._ends
+        if not ends:
+            return None
+        return (ends[0], ends[-1]) if self._ascending else (min(ends), max(ends))
+
     def precede_segment(self) -> bool:
         """Whether the last of the words ends before the segment starts."""
         ends = self._ends
