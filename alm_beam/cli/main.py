@@ -23,6 +23,7 @@ _COMMANDS = {
     "windows": "make training windows from manifests: the main job",
     "measure": "measure the audio of manifests: rate, duration, channels, bandwidths",
     "validate": "say whether manifests are fit for training windows, and which flags follow",
+    "schema": "print the JSON Schema of a manifest, or of what the commands write",
     "index": "make or check the index of existing cuts, for training",
     "check-loader": "check that the loader reads every window once and resumes exactly",
     "sample": "write made-up manifests, for trials and scale tests",
