@@ -195,6 +195,12 @@ def test_a_segment_that_ends_within_a_pause_of_later_ones_shortens_it():
     assert [(window.start, window.end) for window in build_windows(recording_of(entry), config)] == [(0, 8)]
 
 
+def test_a_pause_ends_with_the_window_where_words_end_before_their_segment():
+    entry = entry_of(segment(0, 5), segment(7, 20, "b", words=[{"word": "w", "end": 6}]))
+    config = WindowConfig(target_window_duration=6, tolerance=0.5, min_bandwidth=0, min_speech=0.8)
+    assert [(window.start, window.end) for window in build_windows(recording_of(entry), config)] == [(0, 6)]
+
+
 def test_without_pauses_all_is_speech():
     tenths = entry_of(*(segment(n / 10, (n + 1) / 10, "ab"[n % 2]) for n in range(100)))
     assert len(build_windows(recording_of(tenths), replace(ANY_BANDWIDTH, min_speech=1))) == 21
