@@ -150,9 +150,10 @@ def covered_seconds_within(starts: Sequence[float], ends: Sequence[float], begin
     """
     covered, latest = 0.0, begin
     for start, stop in sorted(zip(starts, ends)):
-        if min(stop, end) > latest:
-            covered += min(stop, end) - max(start, latest)
-            latest = min(stop, end)
+        since, until = max(start, latest), min(stop, end)
+        if until > since:
+            covered += until - since
+            latest = until
     return covered
 
 
