@@ -104,15 +104,15 @@ class EntryConversion:
         if not stated and type(entry.get("resampled_audio_filepath")) is str:  # Curator's, which is measured as well
             stats.audio_stated += 1
             return entry
-        path: str | None
-        others: tuple[str, ...]
-        if type(stated) is str and stated:
+        path: str | None = None
+        others: tuple[str, ...] = ()
+        if isinstance(stated, str) and stated:
             if self.audio is None or "://" in stated or os.path.isabs(stated):
                 stats.audio_stated += 1
                 return entry
-            path, others = self.audio.path_of(stated), ()
-        else:
-            path, others = self.audio.match(name) if self.audio else (None, ())
+            path = self.audio.path_of(stated)
+        if path is None and self.audio is not None and (not stated or entry.get("audio_item_id")):
+            path, others = self.audio.match(name)
         if path is None:
             (stats.audio_ambiguous if others else stats.audio_not_found).add(name)
             return entry
