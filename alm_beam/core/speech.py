@@ -1,7 +1,8 @@
 """How much of a stretch of audio is speech, how much of that overlaps, and how often the speaker changes."""
 
 from collections.abc import Sequence
-from operator import ne
+from functools import reduce
+from operator import add, ne, sub
 from types import NoneType
 
 from alm_beam.core.speaker_labels import SpeakerLabel
@@ -22,6 +23,9 @@ def speech_seconds(
     >>> speech_seconds([0, 1, 8], [4, 6, 9], 0, 10, are_ordered=True)
     (3.0, 3.0, 2.0)
     """
+    gaps = list(map(sub, (*starts, end), (begin, *ends)))
+    if are_ordered and min(gaps) >= 0:  # nobody speaks while another does, which is usual, and takes no loop
+        return reduce(add, gaps), 0.0, max(gaps)
     silence = overlap = longest_gap = 0.0
     latest = second = begin  # of the ends so far, the latest and the one before it
     for start, stop in zip(starts, ends) if are_ordered else sorted(zip(starts, ends)):
