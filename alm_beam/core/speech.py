@@ -20,7 +20,7 @@ def speech_seconds(
         end: seconds.
         are_ordered: whether the starts ascend.
 
-    >>> speech_seconds([0, 1, 8], [4, 6, 9], 0, 10, are_ordered=True)
+    >>> speech_seconds([0.0, 1.0, 8.0], [4.0, 6.0, 9.0], 0.0, 10.0, are_ordered=True)
     (3.0, 3.0, 2.0)
     """
     gaps = list(map(sub, (*starts, end), (begin, *ends)))

@@ -22,6 +22,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 REPOSITORY = Path(__file__).parents[2]
 PAGES = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").glob("*.md"))]
@@ -142,10 +143,12 @@ def _python(block: Block, names: dict[str, Any], folder: Path) -> str:
 
 @contextlib.contextmanager
 def _inside(folder: Path) -> Iterator[None]:
+    """Makes the folder the working directory, and finds commands as `_shell` does."""
     before = Path.cwd()
     os.chdir(folder)
     try:
-        yield
+        with mock.patch.dict(os.environ, environment()):
+            yield
     finally:
         os.chdir(before)
 

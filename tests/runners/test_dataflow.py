@@ -5,7 +5,7 @@ from apache_beam.options.pipeline_options import PipelineOptions, StandardOption
 
 from alm_beam.cli.windows import main
 from alm_beam.core.config import JobConfig
-from alm_beam.jobs import launch, windows
+from alm_beam.jobs import launch, run, windows
 from alm_beam.runners import dataflow
 from alm_beam.storage.discovery import Manifest
 from alm_beam.storage.run_folder import RunFolder, StagedRun
@@ -72,7 +72,7 @@ def test_an_image_that_was_built_without_its_name_is_no_image(monkeypatch):
 def test_a_graph_that_dataflow_would_not_take_is_refused_before_the_output_is_touched(capfd, monkeypatch, gcs):
     manifests = [Manifest(f"gs://lake/in/{hash((n, n)):x}.jsonl", n + 1, ("generation", str(n))) for n in range(5000)]
     monkeypatch.setenv("STORAGE_EMULATOR_HOST", f"http://127.0.0.1:{gcs.port}")  # Beam looks at the temporary folder
-    monkeypatch.setattr(windows, "found_manifests", lambda *_: manifests)
+    monkeypatch.setattr(run, "found_manifests", lambda *_: manifests)
     monkeypatch.setattr(RunFolder, "finished_at", lambda _: None)
     monkeypatch.setattr(RunFolder, "prepare", lambda _: pytest.fail("the output was touched"))
     monkeypatch.setattr(dataflow, "MAX_GRAPH_BYTES", 80_000)
