@@ -39,8 +39,8 @@ def measure(config: MeasureConfig, options: PipelineOptions | None = None) -> Me
         The statistics of the run; None where the job goes on without this process, as with `run`.
 
     Raises:
-        ConfigError, InputError, OptionsError, RejectLimitError, ReplacedError, ManifestReadError, StatisticsError,
-            RunError: as `run` does.
+        ConfigError, InputError, OptionsError: as `run` does. Nothing was read or written.
+        RunError, ManifestReadError: as `run` does.
 
     >>> import json, pathlib, tempfile, wave
     >>> folder = pathlib.Path(tempfile.mkdtemp())
