@@ -153,7 +153,6 @@ def test_rejects_of_every_reason_are_what_the_schema_says(tmp_path):
 
 
 def test_what_a_measurement_writes_is_what_the_schemas_say(tmp_path):
-    pytest.importorskip("alm_beam.jobs.measure", reason="alm-beam measure is not there")
     with wave.open(str(tmp_path / "a.wav"), "wb") as audio:
         audio.setparams((1, 2, 16000, 0, "NONE", ""))
         audio.writeframes(random.Random(1).randbytes(2 * 16000 * 6))
@@ -168,7 +167,6 @@ def test_what_a_measurement_writes_is_what_the_schemas_say(tmp_path):
 
 
 def test_what_a_conversion_writes_is_what_the_schemas_say(tmp_path):
-    pytest.importorskip("alm_beam.jobs.convert", reason="alm-beam convert is not there")
     lines = ["SPEAKER a 1 0.0 1.5 <NA> <NA> b <NA> <NA>", "SPEAKER a 1 0.0", "SPEAKER c 1 2 3 <NA> <NA> b <NA> <NA>"]
     write(tmp_path / "in.rttm", "\n".join(lines).encode())
     flags = [f"--input={tmp_path}/in.rttm", f"--output={tmp_path}/out", "--max_reject_fraction=1"]
