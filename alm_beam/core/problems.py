@@ -1,5 +1,6 @@
 """What looks wrong in a recording, although it can be read."""
 
+import math
 from collections.abc import Iterator
 
 from alm_beam.core.config import WindowConfig
@@ -16,6 +17,9 @@ ROUNDING_SECONDS = 0.1
 """A segment may end so much later than the audio that the entry states, by rounding."""
 
 LONG_PAUSE_SECONDS = 600.0
+
+CROSSTALK_SECONDS = 1.0
+"""A segment that overlaps those in front of it may start so much before the latest of them."""
 
 SEPARATORS = (",", ";", "|", "+", "&")
 """What tools put between the names in a label that names several speakers."""
@@ -64,11 +68,12 @@ def _problems_of_times(recording: Recording) -> Iterator[Found]:
         half = sorted(durations)[len(durations) // 2]
         yield Found(Problem.MILLISECONDS, 1, f"half of the segments last {half:g} s or longer")
     if is_unordered(recording):
-        index = next(index for index in range(1, len(starts)) if starts[index] < starts[index - 1])
+        far = _first_far_back(recording)
+        index = far or next(index for index in range(1, len(starts)) if starts[index] < starts[index - 1])
         detail = (
             f"{recording.place_of(index)} starts at {starts[index]}, before the one in front of it, which starts at "
         )
-        yield Found(Problem.UNORDERED, 1, f"{detail}{starts[index - 1]}")
+        yield Found(Problem.UNORDERED if far else Problem.CROSSTALK, 1, f"{detail}{starts[index - 1]}")
     if min(starts) < 0:
         index = next(index for index, start in enumerate(starts) if start < 0)
         count = sum(start < 0 for start in starts)
@@ -84,6 +89,20 @@ def _problems_of_times(recording: Recording) -> Iterator[Found]:
     long = [(start, end) for start, end in pauses(recording) if end - start > LONG_PAUSE_SECONDS]
     if long:
         yield Found(Problem.LONG_PAUSE, len(long), f"nobody speaks from {long[0][0]} to {long[0][1]}")
+
+
+def _first_far_back(recording: Recording) -> int | None:
+    """The index of the first segment that steps back further in time than crosstalk does; None if there is none.
+
+    Diarizers now and then write the later of two segments that overlap first, which moves a window by a second at most.
+    Windows of segments that are sorted by speaker, or not at all, are wrong.
+    """
+    latest = before = -math.inf  # the latest start so far, and the start of the segment in front
+    for index, (start, end) in enumerate(zip(recording.starts, recording.ends)):
+        if start < before and (latest - start > CROSSTALK_SECONDS or end <= latest):
+            return index
+        latest, before = max(latest, start), start
+    return None
 
 
 def _problems_of_names(recording: Recording, seen: SeenRecordings) -> Iterator[Found]:

@@ -31,9 +31,10 @@ class Problem(str, Enum):
     OUT_OF_REACH = "bandwidth_out_of_reach"
     NO_LENGTH = "segments_without_length"
     LONG_PAUSE = "long_pauses"
+    CROSSTALK = "crosstalk_out_of_order"
 
 
-HARMLESS = frozenset({Problem.NO_LENGTH, Problem.LONG_PAUSE})
+HARMLESS = frozenset({Problem.NO_LENGTH, Problem.LONG_PAUSE, Problem.CROSSTALK})
 """Those that a manifest may well have, and that leave it fit."""
 
 

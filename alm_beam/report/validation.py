@@ -40,6 +40,7 @@ _PROBLEMS = {
     Problem.OUT_OF_REACH: "entry|audio that cannot reach --min_bandwidth at its sample rate; lower the flag",
     Problem.NO_LENGTH: "segment|the end is the start",
     Problem.LONG_PAUSE: "pause|nobody speaks for more than 10 minutes",
+    Problem.CROSSTALK: "entry|segments that overlap are out of order, by a second at most; sort them by start",
 }
 """What is counted, and what is wrong or to be done."""
 

@@ -76,6 +76,10 @@ PROBLEMS = [
         entry([{"start": 0, "end": 400, **GOOD}], duration=400),
     ),
     (Problem.UNORDERED, 1, "segments[4] starts at 1.0, before", entry(changed(4, start=1.0))),
+    (Problem.UNORDERED, 1, "segments[4] starts at 13.9, before", entry(changed(4, start=13.9))),
+    (Problem.UNORDERED, 1, "segments[4] starts at 14.5, before", entry(changed(4, start=14.5, end=15.0, words=[]))),
+    (Problem.UNORDERED, 1, "segments[30] starts at 5.0, before", entry(turns()[::2] + turns()[1::2])),
+    (Problem.CROSSTALK, 1, "segments[4] starts at 14.0, before", entry(changed(4, start=14.0))),
     (
         Problem.NEGATIVE_TIMES,
         2,
