@@ -8,6 +8,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 
 from alm_beam.core.measure_config import MeasureConfig
 from alm_beam.core.measure_stats import MeasureStats
+from alm_beam.core.parameters import ConfigError
 from alm_beam.jobs.launch import pipeline_of
 from alm_beam.jobs.run import Job, facts_of, run_job
 from alm_beam.storage.discovery import Manifest
@@ -54,6 +55,9 @@ def measure(config: MeasureConfig, options: PipelineOptions | None = None) -> Me
     >>> print((folder / "out" / "manifest-00000-of-00001.jsonl").read_text(), end="")
     {"audio_filepath":"a.wav","segments":[],"audio_sample_rate":16000,"audio_num_channels":1,"duration":1.0}
     """
+    root = config.audio.audio_root
+    if root is not None and "://" not in root and not os.path.isdir(root):
+        raise ConfigError("audio_root", root, "there is no such folder")
     return run_job(_JOB, config, options)
 
 

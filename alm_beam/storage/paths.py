@@ -105,8 +105,9 @@ def info_of(fs: fsspec.AbstractFileSystem, path: str) -> dict[str, Any] | None:
         info: dict[str, Any] = fs.info(path)
     except (FileNotFoundError, NotADirectoryError) as error:
         cause = error.__cause__
-        if cause is not None and getattr(cause, "status", 404) not in (404, 410):
-            raise cause from None  # fsspec says so of all that an HTTP server refuses
+        is_failure = isinstance(cause, OSError) and not isinstance(cause, (FileNotFoundError, NotADirectoryError))
+        if cause is not None and (is_failure or getattr(cause, "status", 404) not in (404, 410)):
+            raise cause from None  # fsspec says so of all that an HTTP server refuses, and of one that is not reached
         return None
     return info
 

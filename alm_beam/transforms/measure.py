@@ -35,6 +35,7 @@ class _MeasureAudio(beam.DoFn):
 
     def setup(self) -> None:
         self._measurements = Measurements(self._run.folder.kept_url, self._run.options)
+        self._latest: tuple[str, tuple[MeasuredAudio, bool]] | None = None  # lines of one file stand together in NeMo's
 
     def process(self, line: ManifestLine) -> Iterator[bytes | _Rejects | _Stats]:
         try:
@@ -63,13 +64,19 @@ class _MeasureAudio(beam.DoFn):
         """What there is to know of the audio, and whether an earlier run has found it out."""
         url, options = audio_url(entry.path, self._root), self._run.options
         key = audio_key(url, {"bandwidth": bandwidth_of, "levels": levels_of}, options)
+        if key is not None and self._latest is not None and self._latest[0] == key:
+            return self._latest[1]
         content = self._measurements.kept(key) if key else None
-        if content is not None:
-            return _from_dict(content), True
-        audio = measure_audio(url, options, bandwidth_of=bandwidth_of, levels_of=levels_of)
-        if key:
-            self._measurements.keep(key, _to_dict(audio))
-        return audio, False
+        found = (
+            (measure_audio(url, options, bandwidth_of=bandwidth_of, levels_of=levels_of), False)
+            if content is None
+            else (_from_dict(content), True)
+        )
+        if key is not None:
+            if content is None:
+                self._measurements.keep(key, _to_dict(found[0]))
+            self._latest = key, found
+        return found
 
 
 class MeasureAudio(beam.PTransform):

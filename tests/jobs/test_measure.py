@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from alm_beam.audio.measure import MeasuredAudio, measure_audio
 from alm_beam.cli.measure import main
 from tests.jobs.audio import (
     RATE,
@@ -45,6 +46,21 @@ class TestWhatIsMeasured:
         assert entry["duration"] == 1.25
         assert entry["segments"] == segments(2)
         assert stats(tmp_path / "out")["bandwidths"] == 0
+
+    def test_the_header_of_a_file_is_read_once_for_lines_that_stand_together(self, tmp_path, monkeypatch):
+        opened = tmp_path / "opened.txt"
+
+        def noted(url: str, *args: Any, **asked: Any) -> MeasuredAudio:
+            with opened.open("a") as file:  # in the process of a worker
+                file.write(f"{Path(url).name} ")
+            return measure_audio(url, *args, **asked)
+
+        monkeypatch.setattr("alm_beam.transforms.measure.measure_audio", noted)
+        audio = [noise(tmp_path / name, seconds) for name, seconds in (("a.wav", 2), ("b.wav", 3))]
+        parts = [{"audio_filepath": str(each), "offset": part, "duration": 1} for each in audio for part in (0, 1)]
+        assert job(tmp_path / "out", manifest(tmp_path / "m.jsonl", *parts), flags=["--no_bandwidth"]) == 0
+        assert opened.read_text() == "a.wav b.wav "
+        assert [each["audio_sample_rate"] for each in entries_in(tmp_path / "out")] == [RATE] * 4
 
     def test_levels(self, tmp_path):
         samples = np.concatenate([np.zeros(RATE), np.full(RATE, 0.5), np.tile([1.0, -1.0], RATE // 2)])
@@ -344,3 +360,11 @@ class TestRuns:
         assert written == lines_in(local)
         assert len(written) == 3
         assert not [name for name in s3.names(out) if "measured" in name or "beam-temp" in name]
+
+
+def test_a_folder_of_audio_that_is_missing_is_told_at_once(tmp_path, capsys):
+    source = manifest(tmp_path / "m.jsonl", {"audio_filepath": "a.wav"})
+    with pytest.raises(SystemExit, match="2"):
+        job(tmp_path / "out", source, flags=[f"--audio_root={tmp_path}/adio"])
+    assert f"--audio_root={tmp_path}/adio: there is no such folder" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
