@@ -110,7 +110,7 @@ def _verdict(config: JobConfig, given: Mapping[str, str], root: str | None, *, c
     from alm_beam.core.validation import Validation
     from alm_beam.report.advice import advice, commands
     from alm_beam.report.validation import Verdict
-    from alm_beam.storage.audio_check import audio_files
+    from alm_beam.storage.audio_check import audio_lookup
     from alm_beam.storage.lines import read_manifests
     from alm_beam.storage.options import options_by_protocol
 
@@ -119,7 +119,7 @@ def _verdict(config: JobConfig, given: Mapping[str, str], root: str | None, *, c
     )
     options = options_by_protocol(config.storage_options, [*config.input, *([root] if root else [])])
     total, seen = Validation(), SeenRecordings()
-    with audio_files(root, options) if checks_audio else nullcontext() as files:
+    with audio_lookup(root, options) if checks_audio else nullcontext() as files:
         for line in lines:
             inspection = inspected(line, config, seen)
             total += inspection.validation

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from alm_beam.core.text import visible
+from alm_beam.storage.audio_files import audio_url
 from alm_beam.storage.connections import NO_OPTIONS, StorageOptions
 from alm_beam.storage.paths import info_of, located, reason
 from alm_beam.storage.secrets import shown
@@ -37,7 +38,7 @@ class AudioCheck:
     named: list[tuple[str, str]] = field(default_factory=list)
 
 
-class AudioFiles:
+class AudioLookup:
     """Looks up audio files, several at a time. Nothing of them is read.
 
     Attributes:
@@ -46,7 +47,7 @@ class AudioFiles:
     >>> from pathlib import Path
     >>> Path("audio").mkdir()
     >>> Path("audio/monday.wav").touch()
-    >>> with audio_files("audio") as files:
+    >>> with audio_lookup("audio") as files:
     ...     files.look_up("monday.wav")
     ...     files.look_up("sunday.wav")
     >>> files.check.present, files.check.named
@@ -66,7 +67,7 @@ class AudioFiles:
 
     def finish(self) -> None:
         """Looks up what is left."""
-        places = [audio_place(path, self._root) for path in self._paths]
+        places = [audio_url(path, self._root) for path in self._paths]
         self._paths.clear()
         check = self.check
         for place, (is_absent, why) in zip(places, self._pool.map(self._why_not, places)):
@@ -90,7 +91,7 @@ class AudioFiles:
 
 
 @contextmanager
-def audio_files(root: str | None, options: StorageOptions = NO_OPTIONS) -> Iterator[AudioFiles]:
+def audio_lookup(root: str | None, options: StorageOptions = NO_OPTIONS) -> Iterator[AudioLookup]:
     """A place to look up audio files; when it is left, all of them are looked up.
 
     Args:
@@ -98,17 +99,6 @@ def audio_files(root: str | None, options: StorageOptions = NO_OPTIONS) -> Itera
         options: fsspec's, by protocol.
     """
     with ThreadPoolExecutor(_AT_A_TIME) as pool:
-        files = AudioFiles(root, options, pool)
+        files = AudioLookup(root, options, pool)
         yield files
         files.finish()
-
-
-def audio_place(path: str, root: str | None) -> str:
-    """Where an audio file is: its path or URL, below the root if it is relative.
-
-    >>> audio_place("a.wav", "s3://lake/audio/"), audio_place("/data/a.wav", "s3://lake/audio")
-    ('s3://lake/audio/a.wav', '/data/a.wav')
-    """
-    if root is None or "://" in path or path.startswith("/"):
-        return path
-    return f"{root.rstrip('/')}/{path}"

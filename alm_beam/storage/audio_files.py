@@ -98,6 +98,17 @@ class AudioFiles:
         return f"{self.root}/{found[0]}" if found else None
 
 
+def audio_url(path: str, root: str | None) -> str:
+    """Where an audio file is that an entry names: its path or URL, below the root if it is relative.
+
+    >>> audio_url("a.wav", "s3://lake/audio/"), audio_url("/data/a.wav", "s3://lake"), audio_url("a.wav", None)
+    ('s3://lake/audio/a.wav', '/data/a.wav', 'a.wav')
+    """
+    if root is None or "://" in path or path.startswith("/"):
+        return path
+    return f"{root.rstrip('/')}/{path}"
+
+
 def _without_ending(path: str) -> str:
     return AUDIO_ENDING.sub("", _composed(path))
 

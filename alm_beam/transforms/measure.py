@@ -16,6 +16,7 @@ from alm_beam.core.manifest import ManifestLine, Reject, serialise_reject
 from alm_beam.core.measure_config import AudioConfig
 from alm_beam.core.measure_stats import MeasureStats
 from alm_beam.core.text import visible
+from alm_beam.storage.audio_files import audio_url
 from alm_beam.storage.limits import out_of_memory
 from alm_beam.storage.measurements import Measurements, audio_key
 from alm_beam.storage.run_folder import StagedRun
@@ -98,16 +99,6 @@ class MeasureAudio(beam.PTransform):
 
     def expand(self, lines: PCollection[ManifestLine]) -> Any:
         return lines | beam.ParDo(self._do_fn).with_outputs(_REJECTS, _STATS, main=_MANIFESTS)
-
-
-def audio_url(path: str, root: str) -> str:
-    """Where an audio file is: a relative path is below the root.
-
-    >>> audio_url("calls/1.wav", "s3://lake/audio/"), audio_url("/data/1.wav", "s3://lake")
-    ('s3://lake/audio/calls/1.wav', '/data/1.wav')
-    """
-    is_absolute = "://" in path or path.startswith("/")
-    return path if is_absolute else f"{root.rstrip('/')}/{path}"
 
 
 def _to_dict(audio: MeasuredAudio) -> dict[str, Any]:
