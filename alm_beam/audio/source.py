@@ -6,6 +6,7 @@ import os
 import shutil
 import stat
 import tempfile
+from abc import abstractmethod
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -54,6 +55,7 @@ class Source(io.RawIOBase):
         """Lets `readinto` give these bytes there."""
         self._amended[offset] = data
 
+    @abstractmethod
     def at(self, offset: int, count: int) -> bytes:
         """The bytes from there on; fewer at the end of the file.
 
@@ -61,7 +63,6 @@ class Source(io.RawIOBase):
             BadEntry: the store refuses, or does not have the file any more.
             OSError: the store does not give them.
         """
-        raise NotImplementedError
 
     def readinto(self, buffer: Any) -> int:
         """Fills the buffer from the position on; 0 bytes where that fails."""

@@ -2,15 +2,13 @@
 
 from argparse import SUPPRESS
 from collections.abc import Sequence
-from contextlib import suppress
 
 from alm_beam.cli.flags import FlagParser, add_flags, job_config
+from alm_beam.cli.job import state_of
 from alm_beam.cli.output import failed, outlets
 from alm_beam.core.convert_config import ConvertConfig
 from alm_beam.core.parameters import ConfigError, parameters_of
-from alm_beam.core.text import visible
 from alm_beam.formats.registry import FORMATS, TARGETS
-from alm_beam.storage.secrets import shown
 
 _DESCRIPTION = """\
 Makes manifests of what other tools wrote: diarizers, recognisers, Lhotse, NeMo, Curator. With --to, makes of cuts what
@@ -50,7 +48,7 @@ def _exit_code(argv: Sequence[str], prog: str) -> int:
     except ConfigError as error:
         parser.refuse(error)
     except (OSError, ValueError, RuntimeError, ImportError, MemoryError) as error:
-        return failed(prog, error, f"{_state_of(config)}: ")
+        return failed(prog, error, f"{state_of(config)}: ")
     print(render_conversion(stats, config))
     return 0
 
@@ -65,16 +63,3 @@ def _parser(prog: str) -> FlagParser:
         parser.add_argument(flag, dest=name, choices=[*known], metavar=known_names, help=text, default=SUPPRESS)
     add_flags(parser, (each for name, each in parameters.items() if name not in (*_BY_HAND, *_NOT_TAKEN)))
     return parser
-
-
-def _state_of(config: ConvertConfig) -> str:
-    """What a failed run left."""
-    from alm_beam.storage.options import options_by_protocol
-    from alm_beam.storage.run_folder import CONVERSION, RunFolder
-
-    output = visible(shown(config.output))
-    with suppress(OSError, ValueError, ImportError):
-        options = options_by_protocol(config.storage_options, [*config.input, config.output])
-        if RunFolder(config.output, CONVERSION, options).finished_at() is not None:
-            return f"the run failed; the earlier run in {output} stays"
-    return f"the run failed; {output} is not complete"

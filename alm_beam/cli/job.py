@@ -84,7 +84,7 @@ def _exit_code(command: JobCommand[Any, Any], argv: Sequence[str] | None, prog: 
         print(redacted(str(error)))
         return 0
     except (OSError, ValueError, RuntimeError, ImportError, MemoryError) as error:
-        return failed(prog, error, f"{_state_of(config)}: ")
+        return failed(prog, error, f"{state_of(config)}: ")
     print(launch.goes_on_where(options, config.output) if stats is None else command.summary(stats, config))
     return 0
 
@@ -103,8 +103,8 @@ def _is_unexpected(record: logging.LogRecord) -> bool:
     return kind is None or not issubclass(kind, (OSError, RunError))
 
 
-def _state_of(config: RunConfig) -> str:
-    """What a failed run left."""
+def state_of(config: RunConfig) -> str:
+    """What a failed run left, for its message."""
     from alm_beam.storage.options import options_by_protocol
     from alm_beam.storage.run_folder import RunFolder
 

@@ -40,7 +40,7 @@ def base(**fields: Any) -> dict[str, Any]:
     return {
         "audio_filepath": "audios/item.opus",
         "audio_item_id": "item",
-        "resampled_audio_filepath": "/work/item.wav",
+        "resampled_audio_filepath": "/data/item.wav",
         "duration": 80.0,
         "segments": turns(),
         "overlap_segments": [],
