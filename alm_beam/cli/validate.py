@@ -83,11 +83,7 @@ def _parser(prog: str) -> FlagParser:
     )
     audio = parameters_of(AudioConfig)["audio_root"]
     add_flags(parser, [audio, *(PARAMETERS[name] for name in ("storage_options", "max_line_bytes"))])
-    for title, part in {
-        "entries": ManifestConfig,
-        "windows": WindowConfig,
-        "overlapping windows": OverlapConfig,
-    }.items():
+    for title, part in _PARTS.items():
         add_flags(parser.add_argument_group(title), parameters_of(part).values())
     return parser
 

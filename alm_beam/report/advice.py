@@ -9,6 +9,7 @@ from alm_beam.core.config import JobConfig
 from alm_beam.core.distribution import Distribution
 from alm_beam.core.text import visible
 from alm_beam.core.validation import Measured, Missing, Problem, Validation
+from alm_beam.report.notes import REACHED
 from alm_beam.storage.secrets import shown
 
 _MEASURED = "measured"
@@ -19,9 +20,6 @@ _SECONDS = (5, 10, 15, 20, 30, 45, 60, 90, 120, 180, 240, 300)
 
 _MANY = 0.1
 """So large a share of segments without bandwidth is worth a measurement."""
-
-_REACHED = 7 / 16
-"""The share of the sample rate that audio of full bandwidth reaches, less what filters take: 7000 of 16000 Hz."""
 
 _STEP_HZ = 500
 
@@ -134,7 +132,7 @@ def _of_bandwidth(validation: Validation, config: JobConfig) -> Iterator[Advice]
     if validation.problems[Problem.OUT_OF_REACH.value]:
         rate = _median_up_to(rates, 2 * wanted)
         why = f"audio of {rate:g} Hz cannot reach --min_bandwidth={wanted:g}"
-        yield Advice("min_bandwidth", f"{rate * _REACHED // 100 * 100:g}", why)
+        yield Advice("min_bandwidth", f"{rate * REACHED // 100 * 100:g}", why)
     elif measured.count and measured.percentile(50) < wanted:
         least = measured.percentile(25) // _STEP_HZ * _STEP_HZ
         yield Advice("min_bandwidth", f"{least:g}", f"half of the segments have less than --min_bandwidth={wanted:g}")

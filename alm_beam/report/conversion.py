@@ -1,16 +1,17 @@
 """The summary of a conversion, as text for a terminal."""
 
 from collections.abc import Iterator
+from itertools import starmap
 
 from alm_beam.core.convert_config import ConvertConfig
 from alm_beam.core.convert_stats import ConvertStats, Named
 from alm_beam.core.text import visible
-from alm_beam.report.table import hours, row, share
+from alm_beam.report.table import counted, hours, row, share
 from alm_beam.storage.secrets import shown
 
 _NOTED = {
-    "repeated_segments": "{:,} segments came more than once, and are written once; do several files hold the same?",
-    "words_without_segment": "{:,} words are in no segment, nor within 0.25 s of one, and are left out",
+    "repeated_segments": "{} came more than once; equal ones count as one; do several files hold the same?|segment",
+    "words_without_segment": "left out {} outside of all segments, by more than 0.25 s|word",
 }
 
 
@@ -30,7 +31,7 @@ def render_conversion(stats: ConvertStats, config: ConvertConfig) -> str:
     output = visible(shown(config.output))
     following = [] if config.to_format else [f"next: alm-beam measure --input {output} --output measured/"]
     notes = [f"note: {note}" for note in _notes(stats, config)]
-    return "\n".join([*map(row, rows), *notes, f"output: {output}", *following])
+    return "\n".join([*starmap(row, rows), *notes, f"output: {output}", *following])
 
 
 def _rows_of_cuts(stats: ConvertStats) -> list[tuple[str, ...]]:
@@ -67,10 +68,10 @@ def _notes(stats: ConvertStats, config: ConvertConfig) -> Iterator[str]:
         yield "nothing was written: the input holds no recording"
     for name, text in _NOTED.items():
         if stats.noted[name]:
-            yield text.format(stats.noted[name])
+            yield counted(text, stats.noted[name])
     missing, several = stats.audio_not_found, stats.audio_ambiguous
     if missing.count and config.audio_root is None:
-        yield f"{_recordings(missing)} have no audio_filepath; --audio_root DIR looks for their audio by their names"
+        yield f"{_recordings(missing)} got no audio_filepath; --audio_root DIR looks for their audio by their names"
     elif missing.count:
         yield f"no audio below --audio_root has the name of {_recordings(missing)}"
     if several.count:
@@ -80,4 +81,4 @@ def _notes(stats: ConvertStats, config: ConvertConfig) -> Iterator[str]:
 def _recordings(named: Named) -> str:
     first = ", ".join(map(visible, named.first[:3]))
     more = ", ..." if named.count > len(named.first[:3]) else ""
-    return f"{named.count:,} recording{'s' if named.count > 1 else ''} ({first}{more})"
+    return f"{counted('{}|recording', named.count)} ({first}{more})"

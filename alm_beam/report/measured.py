@@ -1,5 +1,7 @@
 """The summary of a run that measures audio, as text for a terminal."""
 
+from itertools import starmap
+
 from alm_beam.core.measure_config import MeasureConfig
 from alm_beam.core.measure_stats import Difference, MeasureStats
 from alm_beam.core.text import visible
@@ -41,7 +43,7 @@ def render_measured(stats: MeasureStats, config: MeasureConfig) -> str:
     ]
     met = [counted(text, stats.findings[each.value]) for each, text in _MET.items() if stats.findings[each.value]]
     notes = [f"note: {note}" for note in (*unread(stats), *met)]
-    return "\n".join([*map(row, rows), *notes, f"output: {visible(shown(config.output))}"])
+    return "\n".join([*starmap(row, rows), *notes, f"output: {visible(shown(config.output))}"])
 
 
 def _channels(number: int) -> str:

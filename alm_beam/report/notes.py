@@ -23,9 +23,8 @@ _MET = {
 }
 """The note for each finding, and what it counts."""
 
-
-_REACHED = 7 / 16
-"""The bandwidth, as a share of the sample rate, that good audio of this rate still has: 7000 Hz of 16000."""
+REACHED = 7 / 16
+"""The share of the sample rate that audio of full bandwidth reaches, less what filters take: 7000 of 16000 Hz."""
 
 
 def notes(stats: LossStats, windows: WindowConfig) -> list[str]:
@@ -138,8 +137,8 @@ def _out_of_reach(rules: WindowConfig) -> str:
     most, least = 2 * rules.min_bandwidth, rules.min_sample_rate
     asked = f"cannot reach --min_bandwidth={rules.min_bandwidth:g}, since what is measured stays below half its rate"
     if least == most:
-        return f"audio of {most:g} Hz {asked}; try --min_bandwidth={_REACHED * least:g}"
-    return f"audio of {most:g} Hz or less {asked}; try less than that, as {_REACHED * 16000:g} for 16000 Hz"
+        return f"audio of {most:g} Hz {asked}; try --min_bandwidth={REACHED * least:g}"
+    return f"audio of {most:g} Hz or less {asked}; try less than that, as {REACHED * 16000:g} for 16000 Hz"
 
 
 def _why_rule_broken(name: str, rules: WindowConfig) -> str:

@@ -1,5 +1,7 @@
 """The summary of a run, as text for a terminal."""
 
+from itertools import starmap
+
 from alm_beam.core.config import GREEDY, JobConfig, OverlapConfig
 from alm_beam.core.losses import GAP, SHARE, SPEECH, Losses, LossReason, LossStats, Lost
 from alm_beam.core.text import visible
@@ -64,7 +66,7 @@ def render_summary(stats: LossStats, config: JobConfig) -> str:
     ]
     return "\n".join(
         [
-            *map(row, rows),
+            *starmap(row, rows),
             *(f"note: {note}" for note in notes(stats, config.windows)),
             f"output: {visible(shown(config.output))}",
         ]

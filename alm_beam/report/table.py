@@ -1,14 +1,13 @@
 """What the summaries of all jobs are made of: rows of a table, and notes that count things."""
 
 
-def row(cells: tuple[str, ...]) -> str:
+def row(name: str, count: str, *cells: str) -> str:
     """A line of a table: a name, a count and what else there is.
 
-    >>> row(("recordings", "5", "0.50 h"))
+    >>> row("recordings", "5", "0.50 h")
     'recordings                                         5            0.50 h'
     """
-    name, count, *rest = cells
-    return f"{name:<38}{count:>14}" + "".join(f"  {cell:>16}" for cell in rest)
+    return f"{name:<38}{count:>14}" + "".join(f"  {cell:>16}" for cell in cells)
 
 
 def hours(seconds: float) -> str:

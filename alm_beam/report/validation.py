@@ -11,6 +11,7 @@ from alm_beam.core.text import visible
 from alm_beam.core.validation import Example, Measured, Missing, Problem, Validation
 from alm_beam.report.advice import Advice
 from alm_beam.report.notes import notes
+from alm_beam.report.table import counted, hours, row, share
 from alm_beam.storage.audio_check import AudioCheck
 from alm_beam.storage.secrets import shown
 
@@ -25,24 +26,25 @@ _MISSING = {
 }
 
 _PROBLEMS = {
-    Problem.MILLISECONDS: "entry|times look like milliseconds; they have to be seconds",
-    Problem.UNORDERED: "entry|segments are not in the order of time; sort those of each entry by start",
-    Problem.NEGATIVE_TIMES: "segment|start before 0; times count from the start of the audio",
-    Problem.SHORT_DURATION: "entry|the stated duration ends before the last segment does; cuts end with it",
-    Problem.REPEATED_AUDIO: "entry|an earlier entry has the same audio; its windows would be made twice",
-    Problem.SHARED_ID: "entry|an earlier entry has the same id and other audio; ids of supervisions may collide",
-    Problem.NO_SPEAKER: "segment|labelled no-speaker, which ends windows; --skip_no_speaker leaves them out",
-    Problem.JOINT_LABELS: "segment|labels that name several speakers; --speaker_separator tells them apart",
-    Problem.RELATIVE_WORDS: "segment|words that all end before it starts; add the segment's start to their times",
-    Problem.WORDS_OUTSIDE: "segment|words that end before it starts, or after it ends",
-    Problem.MALFORMED_WORDS: "segment|words that cannot be read; the entry is rejected if it has to be truncated there",
-    Problem.LOW_SAMPLE_RATE: "entry|a sample rate below --min_sample_rate, which gives no windows",
-    Problem.OUT_OF_REACH: "entry|audio that cannot reach --min_bandwidth at its sample rate; lower the flag",
-    Problem.NO_LENGTH: "segment|the end is the start",
-    Problem.LONG_PAUSE: "pause|nobody speaks for more than 10 minutes",
-    Problem.CROSSTALK: "entry|segments that overlap are out of order, by a second at most; sort them by start",
+    Problem.MILLISECONDS: "{}: times look like milliseconds; they have to be seconds|entry",
+    Problem.UNORDERED: "{}: segments are not in the order of time; sort those of each entry by start|entry",
+    Problem.NEGATIVE_TIMES: "{}: start before 0; times count from the start of the audio|segment",
+    Problem.SHORT_DURATION: "{}: the stated duration ends before the last segment does; cuts end with it|entry",
+    Problem.REPEATED_AUDIO: "{}: an earlier entry has the same audio; its windows would be made twice|entry",
+    Problem.SHARED_ID: "{}: an earlier entry has the same id and other audio; ids of supervisions may collide|entry",
+    Problem.NO_SPEAKER: "{}: labelled no-speaker, which ends windows; --skip_no_speaker leaves them out|segment",
+    Problem.JOINT_LABELS: "{}: labels that name several speakers; --speaker_separator tells them apart|segment",
+    Problem.RELATIVE_WORDS: "{}: words that all end before it starts; add the segment's start to their times|segment",
+    Problem.WORDS_OUTSIDE: "{}: words that end before it starts, or after it ends|segment",
+    Problem.MALFORMED_WORDS: "{}: words that cannot be read; the entry is rejected if it has to be truncated "
+    "there|segment",
+    Problem.LOW_SAMPLE_RATE: "{}: a sample rate below --min_sample_rate, which gives no windows|entry",
+    Problem.OUT_OF_REACH: "{}: audio that cannot reach --min_bandwidth at its sample rate; lower the flag|entry",
+    Problem.NO_LENGTH: "{}: the end is the start|segment",
+    Problem.LONG_PAUSE: "{}: nobody speaks for more than 10 minutes|pause",
+    Problem.CROSSTALK: "{}: segments that overlap are out of order, by a second at most; sort them by start|entry",
 }
-"""What is counted, and what is wrong or to be done."""
+"""What is wrong or to be done, and the word for one of what is counted."""
 
 _MEASURED = {
     Measured.SEGMENT_SECONDS: "segment, s",
@@ -131,12 +133,12 @@ def render_verdict(verdict: Verdict) -> str:
 
 
 def _entries(validation: Validation) -> Iterator[str]:
-    yield _row("entries", f"{validation.entries:,}")
-    yield _row("segments", f"{validation.segments:,}", _hours(validation.segment_seconds))
+    yield row("entries", f"{validation.entries:,}")
+    yield row("segments", f"{validation.segments:,}", hours(validation.segment_seconds))
     rejected = validation.rejects.total()
-    yield _row("rejected entries", f"{rejected:,}", _share(rejected, validation.entries))
+    yield row("rejected entries", f"{rejected:,}", share(rejected, validation.entries))
     for reason, count in validation.rejects.most_common():
-        yield _row(f"  {reason}", f"{count:,}", _share(count, validation.entries))
+        yield row(f"  {reason}", f"{count:,}", share(count, validation.entries))
         yield from map(_example, validation.reject_examples[reason])
 
 
@@ -144,25 +146,24 @@ def _missing(validation: Validation) -> Iterator[str]:
     yield "missing"
     for missing, text in _MISSING.items():
         count, whole = validation.missing[missing.value], validation.whole_of(missing)
-        yield _row(f"  {text}", f"{count:,}", _share(count, whole), f"of {whole:,}")
+        yield row(f"  {text}", f"{count:,}", share(count, whole), f"of {whole:,}")
 
 
 def _problems(validation: Validation) -> Iterator[str]:
     met = [problem for problem in Problem if validation.problems[problem.value]]
     yield "what looks wrong" if met else "nothing looks wrong"
     for problem in met:
-        noun, _, text = _PROBLEMS[problem].partition("|")
-        yield f"  {_counted(validation.problems[problem.value], noun)}: {text}"
+        yield f"  {counted(_PROBLEMS[problem], validation.problems[problem.value])}"
         yield from map(_example, validation.problem_examples[problem.value])
 
 
 def _audio(audio: AudioCheck | None) -> Iterator[str]:
     if audio is None:
         return
-    yield _row("audio files that are there", f"{audio.present:,}")
-    yield _row("audio files that are not there", f"{audio.absent:,}")
+    yield row("audio files that are there", f"{audio.present:,}")
+    yield row("audio files that are not there", f"{audio.absent:,}")
     if audio.unknown:
-        yield _row("audio files that cannot be looked up", f"{audio.unknown:,}")
+        yield row("audio files that cannot be looked up", f"{audio.unknown:,}")
     yield from (f"      {path}: {why}" for path, why in audio.named)
 
 
@@ -178,13 +179,13 @@ def _distributions(validation: Validation) -> Iterator[str]:
 
 def _windows(verdict: Verdict) -> Iterator[str]:
     stats = verdict.validation.stats
-    yield _row("candidate windows with these flags", f"{stats.candidate_windows:,}")
+    yield row("candidate windows with these flags", f"{stats.candidate_windows:,}")
     kept = f"{stats.kept_seconds:,.1f} s kept"
-    yield _row(
+    yield row(
         "windows after overlap",
         f"{stats.kept_windows:,}",
         kept,
-        f"{_share(stats.kept_covered_seconds, stats.audio_seconds)} of audio",
+        f"{share(stats.kept_covered_seconds, stats.audio_seconds)} of audio",
     )
     yield from (f"note: {note}" for note in verdict.notes)
 
@@ -209,22 +210,5 @@ def _example(example: Example) -> str:
     return f"      {visible(file)}, byte {offset:,}: {visible(detail)}"
 
 
-def _row(name: str, count: str, *cells: str) -> str:
-    return f"{name:<38}{count:>14}" + "".join(f"  {cell:>16}" for cell in cells)
-
-
-def _counted(count: int, noun: str) -> str:
-    plural = f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s"
-    return f"{count:,} {noun if count == 1 else plural}"
-
-
 def _figure(value: float) -> str:
     return f"{value:.4g}" if abs(value) < 1000 else f"{value:,.0f}"
-
-
-def _hours(seconds: float) -> str:
-    return f"{seconds / 3600:,.2f} h"
-
-
-def _share(part: float, whole: float) -> str:
-    return f"{part / whole:.1%}" if whole else "-"

@@ -55,7 +55,7 @@ def test_the_summary_tells_what_was_written_and_not_found(rttm, tmp_path, capsys
 
 def test_recordings_without_audio_are_no_failure(rttm, tmp_path, capsys):
     assert status("--input", rttm, "--output", tmp_path / "out") == 0
-    assert "4 recordings (a, b, c, ...) have no audio_filepath; --audio_root DIR" in capsys.readouterr().out
+    assert "4 recordings (a, b, c, ...) got no audio_filepath; --audio_root DIR" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
