@@ -32,6 +32,7 @@ setup(
         "audio": [
             "soundfile>=0.13",  # reads WAV, FLAC, Ogg and MP3, by ranges
             "av>=14",  # reads the rest: AAC, M4A, video
+            "soxr>=0.5",  # resamples what goes into shards
         ],
         "aws": ["s3fs>=2026.9"],  # s3://; an older one may take half of a listing for the whole when the store fails
         "gcp": [
@@ -44,6 +45,8 @@ setup(
             "hypothesis>=6.100",
             "soundfile>=0.13",  # what `audio` brings
             "av>=14",
+            "soxr>=0.5",
+            "webdataset>=0.2.111",  # reads shards back, as trainers do
             "jsonschema>=4.20",  # validates what the jobs write by the schemas in the package
             "s3fs>=2026.9",  # what `aws` brings
             "gcsfs>=2026.10",  # what `gcp` brings, less what only Dataflow needs

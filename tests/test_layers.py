@@ -11,14 +11,15 @@ PACKAGE = Path(__file__).parents[1] / "alm_beam"
 FLOORS = {
     "core": {"core"},
     "formats": {"formats", "core"},
+    "shards": {"shards", "core"},
     "storage": {"storage", "core"},
     "audio": {"audio", "core", "storage"},
     "runners": {"runners", "storage"},
-    "loader": {"loader", "storage", "core"},
-    "transforms": {"transforms", "core", "audio", "storage", "runners"},
+    "loader": {"loader", "audio", "storage", "core"},
+    "transforms": {"transforms", "core", "audio", "shards", "storage", "runners"},
     "report": {"report", "core", "storage"},
     "sample": {"storage"},
-    "jobs": {"jobs", "core", "formats", "audio", "storage", "runners", "transforms", "report", "cli"},
+    "jobs": {"jobs", "core", "formats", "audio", "shards", "storage", "runners", "transforms", "report", "cli"},
     "__main__": {"cli"},
     "cli": {"cli", "sample", "jobs", "core", "formats", "audio", "storage", "report", "loader"},
 }

@@ -11,6 +11,7 @@ _WHAT_TO_DO = {
     RejectReason.AUDIO_TRUNCATED: "fetch it again; if it has always been so, write it anew: ffmpeg -i OLD NEW.wav",
     RejectReason.AUDIO_UNREADABLE: "fetch it again, or convert it: ffmpeg -i OLD NEW.wav",
     RejectReason.AUDIO_CODEC_MISSING: "pip install 'alm-beam[audio]'",
+    RejectReason.AUDIO_TOO_SHORT: "check that it is the right file; --pad allows some silence at the end",
 }
 
 

@@ -61,6 +61,8 @@ class RejectReason(str, Enum):
     AUDIO_TRUNCATED = "audio_truncated"
     AUDIO_UNREADABLE = "audio_unreadable"
     AUDIO_CODEC_MISSING = "audio_codec_missing"
+    AUDIO_TOO_SHORT = "audio_too_short"
+    NOT_A_CUT = "not_a_cut"
 
 
 class BadEntry(ValueError):

@@ -1,6 +1,7 @@
 """Runs of the job, each in a process of its own, as a user starts them."""
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -18,7 +19,7 @@ def started(*flags: object, pipeline: str = "build_windows.py", **environment: s
     return subprocess.Popen(
         [sys.executable, f"pipelines/{pipeline}", *map(str, flags)],
         cwd=ROOT,
-        env=os.environ | environment,
+        env=os.environ | {"PYTHONFAULTHANDLER": "1"} | environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -26,11 +27,11 @@ def started(*flags: object, pipeline: str = "build_windows.py", **environment: s
 
 
 def ended(run: subprocess.Popen[str]) -> tuple[int, str]:
-    """Its exit code and what it printed."""
+    """Its exit code and what it printed; where it does not end, where each of its threads is."""
     try:
         printed, errors = run.communicate(timeout=_RUN_SECONDS)
     except subprocess.TimeoutExpired:
-        run.kill()
+        run.send_signal(signal.SIGABRT)
         printed, errors = run.communicate()
         return -1, f"not done after {_RUN_SECONDS} s\n{errors}"
     return run.returncode, printed + errors

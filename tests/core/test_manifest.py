@@ -138,6 +138,8 @@ OF_AUDIO = {
     "audio_truncated",
     "audio_unreadable",
     "audio_codec_missing",
+    "audio_too_short",
+    "not_a_cut",
 }
 """Their tests are in tests/audio and tests/jobs."""
 

@@ -1,0 +1,1 @@
+"""What trainers read: the formats of shards, one file a format; bytes in, bytes out."""
