@@ -33,11 +33,16 @@ if TYPE_CHECKING:
     from alm_beam.core.measure_stats import MeasureStats as MeasureStats
     from alm_beam.core.overlap import KeptWindows as KeptWindows
     from alm_beam.core.overlap import filter_overlaps as filter_overlaps
+    from alm_beam.core.shards_config import LayoutConfig as LayoutConfig
+    from alm_beam.core.shards_config import ShardsConfig as ShardsConfig
+    from alm_beam.core.shards_config import SliceConfig as SliceConfig
+    from alm_beam.core.shards_stats import ShardsStats as ShardsStats
     from alm_beam.core.window import Window as Window
     from alm_beam.core.windows import CandidateWindows as CandidateWindows
     from alm_beam.core.windows import build_windows as build_windows
     from alm_beam.jobs.launch import OptionsError as OptionsError
     from alm_beam.jobs.measure import measure as measure
+    from alm_beam.jobs.shards import build_shards as build_shards
     from alm_beam.jobs.windows import run as run
     from alm_beam.loader.dataset import WindowDataset as WindowDataset
     from alm_beam.loader.loader import WindowLoader as WindowLoader
@@ -77,10 +82,13 @@ _NAMES = {
     "core.measure_config": ("AudioConfig", "MeasureConfig"),
     "core.measure_stats": ("MeasureStats",),
     "core.overlap": ("KeptWindows", "filter_overlaps"),
+    "core.shards_config": ("LayoutConfig", "ShardsConfig", "SliceConfig"),
+    "core.shards_stats": ("ShardsStats",),
     "core.window": ("Window",),
     "core.windows": ("CandidateWindows", "build_windows"),
     "jobs.launch": ("OptionsError",),
     "jobs.measure": ("measure",),
+    "jobs.shards": ("build_shards",),
     "jobs.windows": ("run",),
     "loader.dataset": ("WindowDataset",),
     "loader.loader": ("WindowLoader",),

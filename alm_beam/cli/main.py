@@ -22,6 +22,7 @@ _COMMANDS = {
     "convert": "make manifests of RTTM, CTM, WhisperX, Lhotse, NeMo or Curator files; or RTTM or NeMo of cuts",
     "windows": "make training windows from manifests: the main job",
     "measure": "measure the audio of manifests: rate, duration, channels, bandwidths",
+    "shards": "write the windows of cuts with their audio, as trainers read them",
     "validate": "say whether manifests are fit for training windows, and which flags follow",
     "schema": "print the JSON Schema of a manifest, or of what the commands write",
     "index": "make or check the index of existing cuts, for training",

@@ -116,11 +116,11 @@ def pipeline_of(options: PipelineOptions) -> beam.Pipeline:
         raise OptionsError(f"Beam refuses its flags: {redacted(str(error))}") from None
 
 
-def use_cores(options: PipelineOptions, input_bytes: int, worker_bytes: float, urls: Sequence[str]) -> None:
-    """Sets the options to as many workers as pay, where that is left to us."""
+def use_cores(options: PipelineOptions, worth: float, at_least: int, urls: Sequence[str]) -> None:
+    """Sets the options to as many workers as pay, where that is left to us; see `use_all_cores`."""
     is_told = any(name.startswith("direct_") for name in given_flags(options))
     if is_local(options) and not is_told and not uses_memory(urls):
-        use_all_cores(options, input_bytes, worker_bytes)
+        use_all_cores(options, worth, at_least=at_least)
 
 
 def check_workers_reach(options: PipelineOptions, places: Sequence[tuple[str, str]]) -> None:
@@ -141,7 +141,7 @@ def check_workers_reach(options: PipelineOptions, places: Sequence[tuple[str, st
             raise ConfigError(name, shown(url), why)
 
 
-def check_graph(pipeline: beam.Pipeline, options: PipelineOptions, inputs: Sequence[str], manifests: int) -> None:
+def check_graph(pipeline: beam.Pipeline, options: PipelineOptions, inputs: Sequence[str]) -> None:
     """
     Raises:
         InputError: Dataflow would refuse the graph for its size.
@@ -151,8 +151,8 @@ def check_graph(pipeline: beam.Pipeline, options: PipelineOptions, inputs: Seque
     size = dataflow.graph_bytes(pipeline)
     if size > dataflow.MAX_GRAPH_BYTES:
         why = (
-            f"names {manifests} manifests, whose list makes a graph of {size / 1e6:.1f} MB; Dataflow takes "
-            f"{dataflow.MAX_GRAPH_BYTES / 1e6:.0f} MB at most. Join small manifests, or run the job on parts of them"
+            f"names many files, whose list makes a graph of {size / 1e6:.1f} MB; Dataflow takes "
+            f"{dataflow.MAX_GRAPH_BYTES / 1e6:.0f} MB at most. Join small files, or run the job on parts of them"
         )
         raise InputError(",".join(map(shown, inputs)), why)
 
@@ -178,7 +178,8 @@ def check_job_server(options: PipelineOptions) -> None:
 def launch(pipeline: beam.Pipeline, options: PipelineOptions, staged: StagedRun) -> PipelineResult | None:
     """Runs the graph to its end; None where the job goes on without this process.
 
-    What a failed run on this machine has staged is removed. Elsewhere a job may go on that is lost from sight.
+    What a failed run on this machine has staged is removed, unless the next one goes on with it. Elsewhere a job may go
+    on that is lost from sight.
 
     Raises:
         RunError: the job did not end well; or what a worker raised, if it is an error of ours.
@@ -194,7 +195,7 @@ def launch(pipeline: beam.Pipeline, options: PipelineOptions, staged: StagedRun)
             drop_streams(result)
     except Exception as error:
         logging.getLogger(__name__).debug("the run failed", exc_info=True)
-        if is_local(options):
+        if is_local(options) and not staged.outlives_failure:
             with suppress(OSError):
                 staged.discard()
         raise _told(error) from None  # whose text may hold a secret

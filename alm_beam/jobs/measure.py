@@ -10,7 +10,7 @@ from alm_beam.core.measure_config import MeasureConfig
 from alm_beam.core.measure_stats import MeasureStats
 from alm_beam.core.parameters import ConfigError
 from alm_beam.jobs.launch import pipeline_of
-from alm_beam.jobs.run import Job, facts_of, run_job
+from alm_beam.jobs.run import Job, bytes_of, facts_of, manifests_of, run_job
 from alm_beam.storage.discovery import Manifest
 from alm_beam.storage.run_folder import MEASURE, MEASURED, REJECTS, StagedRun
 from alm_beam.transforms.finish import FinishRun
@@ -93,10 +93,9 @@ def _decodes(config: MeasureConfig) -> bool:
     return config.audio.bandwidth or config.audio.levels
 
 
-_JOB = Job(
-    MEASURE,
-    build,
-    MeasureStats.from_dict,
+def _worth(config: MeasureConfig, manifests: Sequence[Manifest]) -> float:
     # Decoding one recording is worth a worker, or so many headers.
-    lambda config: _ENTRY_BYTES if _decodes(config) else 1000 * _ENTRY_BYTES,
-)
+    return bytes_of(manifests) / (_ENTRY_BYTES if _decodes(config) else 1000 * _ENTRY_BYTES)
+
+
+_JOB = Job(MEASURE, manifests_of, build, MeasureStats.from_dict, _worth)

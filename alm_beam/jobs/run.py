@@ -32,27 +32,36 @@ from alm_beam.storage.secrets import shown
 from alm_beam.storage.spool import Spool
 
 _Config = TypeVar("_Config", bound=RunConfig)
+_Found = TypeVar("_Found")
 _Stats = TypeVar("_Stats", bound=RunStats)
 
 
 @dataclass(frozen=True)
-class Job(Generic[_Config, _Stats]):
+class Job(Generic[_Config, _Found, _Stats]):
     """What tells one job from another.
 
     Attributes:
         outputs: what it leaves in its folder.
-        build: its graph, for the manifests that were found.
+        find: what it is to work on, found before anything is written; pipes go to the spool, where there is one.
+        build: its graph, for what was found.
         statistics: what its file of statistics holds, read back.
-        worker_bytes: how many bytes of manifests are worth one more worker on this machine.
+        worth: how many workers on this machine what was found is worth.
+        fewest_workers: with fewer, all is done in the process that runs the job.
+        id_of: names the temporary folder of a run; a run of the same name goes on with what it finds there.
+        begin: writes there what the workers need.
     """
 
     outputs: Outputs
-    build: Callable[[_Config, Sequence[Manifest], StagedRun, PipelineOptions], beam.Pipeline]
+    find: Callable[[_Config, RunFolder, Spool | None], _Found]
+    build: Callable[[_Config, _Found, StagedRun, PipelineOptions], beam.Pipeline]
     statistics: Callable[[dict[str, Any]], _Stats]
-    worker_bytes: Callable[[_Config], float]
+    worth: Callable[[_Config, _Found], float]
+    fewest_workers: int = 2
+    id_of: Callable[[_Found], str] | None = None
+    begin: Callable[[_Found, StagedRun], None] | None = None
 
 
-def run_job(job: Job[_Config, _Stats], config: _Config, options: PipelineOptions | None) -> _Stats | None:
+def run_job(job: Job[_Config, _Found, _Stats], config: _Config, options: PipelineOptions | None) -> _Stats | None:
     """Runs a job, and gives its statistics; None where it goes on without this process.
 
     Raises:
@@ -65,22 +74,34 @@ def run_job(job: Job[_Config, _Stats], config: _Config, options: PipelineOptions
     folder = RunFolder(config.output, job.outputs, storage_options(config.storage_options, urls))
     folder = checked_folder(folder, overwrite=config.overwrite)
     spool = Spool()
-    manifests = found_manifests(config.input, folder, spool if is_local(options) else None)
-    use_cores(options, sum(manifest.size for manifest in manifests), job.worker_bytes(config), urls)
+    found = job.find(config, folder, spool if is_local(options) else None)
+    use_cores(options, job.worth(config, found), job.fewest_workers, urls)
     with _failures_told():
-        staged = folder.stage(uuid.uuid4().hex)
-    pipeline = job.build(config, manifests, staged, options)
-    check_graph(pipeline, options, config.input, len(manifests))
+        staged = folder.stage(job.id_of(found) if job.id_of else uuid.uuid4().hex, outlives_failure=bool(job.id_of))
+    pipeline = job.build(config, found, staged, options)
+    check_graph(pipeline, options, config.input)
     check_job_server(options)
     try:
         with _failures_told():
-            folder.prepare()
+            folder.prepare(staged.url if staged.outlives_failure and not config.overwrite else "")
             if config.overwrite:
                 folder.remove_kept()
+            if job.begin:
+                job.begin(found, staged)
         return None if launch(pipeline, options, staged) is None else _read_stats(folder, job.statistics)
     finally:
         close_connections()
         spool.remove()
+
+
+def manifests_of(config: RunConfig, folder: RunFolder, spool: Spool | None) -> list[Manifest]:
+    """The manifests that the input names; see `found_manifests`."""
+    return found_manifests(config.input, folder, spool)
+
+
+def bytes_of(manifests: Sequence[Manifest]) -> int:
+    """How large they are together, as stored."""
+    return sum(manifest.size for manifest in manifests)
 
 
 def facts_of(config: RunConfig) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from alm_beam.core.config import JobConfig
 from alm_beam.core.losses import LossStats
 from alm_beam.jobs.launch import pipeline_of
-from alm_beam.jobs.run import Job, facts_of, run_job
+from alm_beam.jobs.run import Job, bytes_of, facts_of, manifests_of, run_job
 from alm_beam.runners.local import BYTES_PER_WORKER
 from alm_beam.storage.discovery import Manifest
 from alm_beam.storage.run_folder import CUTS, ENTRIES, REJECTS, WINDOWS, StagedRun
@@ -86,4 +86,8 @@ def build(
     return pipeline
 
 
-_JOB = Job(WINDOWS, build, LossStats.from_dict, lambda config: BYTES_PER_WORKER / config.repeat_factor)
+def _worth(config: JobConfig, manifests: Sequence[Manifest]) -> float:
+    return bytes_of(manifests) * config.repeat_factor / BYTES_PER_WORKER
+
+
+_JOB = Job(WINDOWS, manifests_of, build, LossStats.from_dict, _worth)

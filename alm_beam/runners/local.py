@@ -20,20 +20,20 @@ _ADDRESSES_FOR_WORKERS = 4 << 30
 """Of a process, in bytes: the threads that serve workers reserve more than 1 GiB, of which they use little."""
 
 
-def use_all_cores(options: PipelineOptions, input_bytes: int, worker_bytes: float = BYTES_PER_WORKER) -> None:
-    """Sets the options to as many worker processes as there are cores, if the input is large enough for several.
+def use_all_cores(options: PipelineOptions, worth: float, *, at_least: int = 2) -> None:
+    """Sets the options to as many worker processes as there are cores, if the work is large enough for several.
 
-    Where a limit (ulimit -v) leaves too few addresses for that, it stays one.
+    Where a limit (ulimit -v) leaves too few addresses for that, all is done in this process.
 
     Args:
         options: Beam's.
-        input_bytes: the size of the manifests.
-        worker_bytes: how many bytes of them are worth a worker.
+        worth: how many workers the work is worth.
+        at_least: with fewer, all is done in this process.
     """
     close_connections()
     can_serve_workers = forked.can_fork() and _addresses() >= _ADDRESSES_FOR_WORKERS
-    workers = min(_cores(), int(input_bytes // worker_bytes)) if can_serve_workers else 1
-    if workers > 1:
+    workers = min(_cores(), int(worth)) if can_serve_workers else 0
+    if workers >= at_least:
         direct = options.view_as(DirectOptions)
         direct.direct_running_mode, direct.direct_num_workers = "multi_processing", workers
 

@@ -40,6 +40,9 @@ SUCCESS = "_SUCCESS"
 FAILED_RUN = "failed_run"
 """Where the rejects of a run stand that failed beside an earlier run, which stays."""
 
+FILES = "files"
+"""The folder, in a run's temporary folder, of files that are staged by the paths that they are to have."""
+
 _TEMPORARY = f"{BEAM_TEMPORARY}alm_beam-"
 _PLAN = "plan.json"
 
@@ -67,6 +70,20 @@ class Sharded(NamedTuple):
         return f"{self.name}-{number:05d}-of-{count:05d}{self.suffix}"
 
 
+class Tree(NamedTuple):
+    """A folder whose files, also in folders of it, are numbered by the run.
+
+    Attributes:
+        folder: its name.
+        pattern: what the paths of its files match, from the folder.
+        sample: one of them.
+    """
+
+    folder: str
+    pattern: str
+    sample: str
+
+
 @dataclass(frozen=True)
 class Outputs:
     """What a job leaves in its folder beside `_SUCCESS`.
@@ -75,12 +92,14 @@ class Outputs:
         sharded: its outputs in shards.
         files: its files; the first is that of its statistics.
         folders: the files of each of its folders.
+        trees: its folders with numbered files.
         kept: a hidden folder for what a run that is cut short leaves to the next one; empty for none.
     """
 
     sharded: tuple[Sharded, ...]
     files: tuple[str, ...]
     folders: Mapping[str, tuple[str, ...]]
+    trees: tuple[Tree, ...] = ()
     kept: str = ""
 
     @property
@@ -91,7 +110,8 @@ class Outputs:
     @property
     def names(self) -> list[str]:
         """What runs that must not publish at the same time have in common."""
-        return [*(each.name for each in self.sharded), *self.files, *self.folders]
+        trees = (tree.folder for tree in self.trees)
+        return [*(each.name for each in self.sharded), *self.files, *self.folders, *trees]
 
     @cached_property
     def pattern(self) -> re.Pattern[str]:
@@ -102,7 +122,8 @@ class Outputs:
     def samples(self) -> list[str]:
         """A path of each kind that a run writes, from its folder."""
         shards = [each.file_name(0, 1) for each in self.sharded]
-        return [*shards, *self.files, *(f"{folder}/{name}" for folder, names in self.folders.items() for name in names)]
+        inside = [f"{folder}/{name}" for folder, names in self.folders.items() for name in names]
+        return [*shards, *self.files, *inside, *(f"{tree.folder}/{tree.sample}" for tree in self.trees)]
 
 
 def why_unfit(path: str) -> str | None:
@@ -128,6 +149,29 @@ CONVERSION = Outputs((CONVERTED, RTTM, REJECTS), (CONVERT_STATS,), {})
 
 MEASURE = Outputs((MEASURED, REJECTS), ("measure_stats.json",), {}, kept=".measured")
 """What the job leaves that measures audio."""
+
+SHARDS_STATS, INPUT_CFG, CARD = "shards_stats.json", "input_cfg.yaml", "README.md"
+SHARDS = Outputs(
+    (CUTS, REJECTS),
+    (SHARDS_STATS, INPUT_CFG, CARD),
+    {FOLDER: (ROWS, META)},
+    (
+        Tree("shar", r"(cuts\.\d{6,}\.jsonl|recording\.\d{6,}\.tar)", "cuts.000000.jsonl"),
+        Tree("shar_index", r"(cuts\.\d{6,}\.jsonl|recording\.\d{6,}\.tar)\.idx", "cuts.000000.jsonl.idx"),
+        Tree(
+            "nemo",
+            r"audio_\d+\.tar|sharded_manifests/manifest_\d+\.json|tarred_audio_manifest\.json|metadata\.yaml",
+            "sharded_manifests/manifest_0.json",
+        ),
+        Tree("webdataset", r"\d{6,}\.tar", "000000.tar"),
+        Tree(
+            "parquet",
+            r"corpus=[^/]*/split=[^/]*/language=[^/]*/part-\d{5,}\.parquet",
+            "corpus=a/split=b/language=c/part-00000.parquet",
+        ),
+    ),
+)
+"""What the job leaves that writes audio shards."""
 
 
 @dataclass(frozen=True)
@@ -163,10 +207,13 @@ class RunFolder:
         parted = (path.rpartition("/") for path in found)
         return any(parent == folder and self.outputs.pattern.fullmatch(name) for parent, _, name in parted)
 
-    def prepare(self) -> None:
+    def prepare(self, taken_up: str = "") -> None:
         """Makes the folder ready for a run: it exists, it can be written, and nothing of a broken run is in it.
 
         A finished run stays until its replacement is published. Other files stay in any case.
+
+        Args:
+            taken_up: the URL of the temporary folder that stays, as the run goes on with what an earlier one has left.
 
         Raises:
             OSError: the folder cannot be made or written.
@@ -177,7 +224,11 @@ class RunFolder:
             is_finished = self.finished_at() is not None
             if not is_finished:
                 self._remove_outputs(place)
-            self._remove(place, [name for name in _listed(place) if name.startswith(_TEMPORARY) or name == FAILED_RUN])
+            stays = taken_up.rpartition("/")[2]
+            broken = [name for name in _listed(place) if name.startswith(_TEMPORARY) or name == FAILED_RUN]
+            self._remove(place, [name for name in broken if name != stays])
+            if stays:
+                self._remove(place._replace(path=f"{folder}/{stays}"), [_PLAN])
             probe = f"{folder}/{_TEMPORARY}probe-{uuid.uuid4().hex}"  # its own: two runs may begin at the same time
             fs.pipe_file(probe, b"")
             with suppress(FileNotFoundError):  # the other run has removed it
@@ -190,9 +241,9 @@ class RunFolder:
         with errors_that_name(self.url):
             return _listed(self._place).keys() >= {*names}
 
-    def stage(self, run_id: str) -> "StagedRun":
+    def stage(self, run_id: str, *, outlives_failure: bool = False) -> "StagedRun":
         """The temporary folder of a run in it."""
-        return StagedRun(self, self.temporary_url(run_id), self.finished_at())
+        return StagedRun(self, self.temporary_url(run_id), self.finished_at(), outlives_failure)
 
     def temporary_url(self, run_id: str) -> str:
         """The folder for what a run has written and not yet published."""
@@ -222,7 +273,24 @@ class RunFolder:
         self._remove(place, [SUCCESS])
         for folder, names in self.outputs.folders.items():
             self._remove_from_folder(place, folder, names)
+        for tree in self.outputs.trees:
+            self._remove_from_tree(place, tree)
         self._remove(place, [name for name in _listed(place) if self.outputs.pattern.fullmatch(name)])
+
+    def _remove_from_tree(self, place: Located, tree: Tree) -> None:
+        fs, folder, _ = place
+        root = f"{folder}/{tree.folder}"
+        found = [path for path, _ in files_below(fs, root, None)] if tree.folder in _listed(place) else []
+        ours = [path for path in found if re.fullmatch(tree.pattern, path.removeprefix(f"{root}/"))]
+        if ours:
+            fs.rm(ours)
+        fs.invalidate_cache()
+        if not is_object_store(fs):
+            parents = {path.rpartition("/")[0] for path in ours}
+            above = {"/".join(each.split("/")[:depth]) for each in parents for depth in range(1, each.count("/") + 2)}
+            for each in sorted((each for each in above if f"{each}/".startswith(f"{root}/")), key=len, reverse=True):
+                if not fs.ls(each):
+                    fs.rmdir(each)
 
     def _remove_from_folder(self, place: Located, folder: str, names: Sequence[str]) -> None:
         inside = place._replace(path=f"{place.path}/{folder}")
@@ -255,11 +323,13 @@ class StagedRun:
         folder: the run's folder.
         url: of the temporary folder in it.
         replaces: when the run in the folder ended that this one replaces; None without one.
+        outlives_failure: whether what is staged stays when the run fails, for the next one to go on with.
     """
 
     folder: RunFolder
     url: str
     replaces: float | None = None
+    outlives_failure: bool = False
 
     @property
     def options(self) -> StorageOptions:

@@ -14,31 +14,41 @@ from alm_beam.core.losses import Finding
 from alm_beam.core.run_stats import RunStats
 from alm_beam.storage.index.format import FOLDER, META, ROWS
 from alm_beam.storage.paths import errors_that_name, located, make_folder
-from alm_beam.storage.run_folder import FAILED_RUN, REJECTS, Sharded, StagedRun
+from alm_beam.storage.run_folder import FAILED_RUN, FILES, REJECTS, Sharded, StagedRun
 from alm_beam.transforms.write import numbered_shards, staged_moves
 
 _Stats = TypeVar("_Stats", bound=RunStats)
 
 
 class _FinishRun(beam.DoFn):
-    def __init__(self, run: StagedRun, outputs: dict[Sharded, int], facts: dict[str, Any], max_reject_fraction: float):
+    def __init__(
+        self,
+        run: StagedRun,
+        outputs: dict[Sharded, int],
+        facts: dict[str, Any],
+        max_reject_fraction: float,
+    ):
         self._run = run
         self._outputs = outputs
         self._facts = facts
         self._max_reject_fraction = max_reject_fraction
 
-    def process(self, stats: _Stats, repeated: Iterable[int], *names: Iterable[str]) -> Iterator[_Stats]:
+    def process(
+        self, stats: _Stats, repeated: Iterable[int], files: Iterable[str], *names: Iterable[str]
+    ) -> Iterator[_Stats]:
         indexes = [*repeated]  # one, or none
         stats = stats + type(stats)()  # a sum of its own: what was given stays as it is
         if any(indexes):
             stats.findings[Finding.REPEATED_WINDOW.value] += sum(indexes)
         if not self._run.was_completed():
-            self._publish(stats, bool(indexes), dict(zip(self._outputs, names)))
+            self._publish(stats, bool(indexes), files, dict(zip(self._outputs, names)))
             self._run.mark_complete()
         self._run.folder.remove_kept()
         yield stats
 
-    def _publish(self, stats: RunStats, has_index: bool, names: dict[Sharded, Iterable[str]]) -> None:
+    def _publish(
+        self, stats: RunStats, has_index: bool, files: Iterable[str], names: dict[Sharded, Iterable[str]]
+    ) -> None:
         run = self._run
         file = run.folder.outputs.statistics
         statistics = {file: file}
@@ -52,7 +62,11 @@ class _FinishRun(beam.DoFn):
             failed = {path: f"{FAILED_RUN}/{name}" for path, name in {**shards[REJECTS], **statistics}.items()}
             run.publish(failed, beside=True)
             raise self._limit_error(stats, f"{run.folder.url}/{FAILED_RUN}")
+        if is_refused and run.outlives_failure:  # what else is staged waits for the next run
+            run.publish({**shards[REJECTS], **statistics})
+            raise self._limit_error(stats, run.folder.url)
         every_shard = {path: name for moves in shards.values() for path, name in moves.items()}
+        every_shard |= {f"{FILES}/{path}": path for path in files}
         # One after the other, as index.json has to be newer than all that it lists.
         index = [{f"{FOLDER}/{name}": f"{FOLDER}/{name}"} for name in (ROWS, META) if has_index]
         run.publish(every_shard, *index, statistics)
@@ -92,12 +106,14 @@ class FinishRun(beam.PTransform):
         index: PCollection[int] | None,
         facts: dict[str, Any],
         max_reject_fraction: float,
+        files: PCollection[str] | None = None,
     ):
         """
         Args:
             run: the run.
             shards: for each output the names that `StageShards` gave, and the least number of shards.
             index: how many windows are repeated, as `IndexCuts` gave it; None where no index is made.
+            files: paths, in the run's folder, of files that are staged by these paths below FILES.
             facts: what the file of statistics states beside them.
             max_reject_fraction: the run fails above it.
         """
@@ -105,7 +121,8 @@ class FinishRun(beam.PTransform):
         counts = {output: count for output, (_, count) in shards.items()}
         self._do_fn = _FinishRun(run, counts, facts, max_reject_fraction)
         self._index = () if index is None else AsIter(index)
+        self._files = () if files is None else AsIter(files)
         self._names = [AsIter(names) for names, _ in shards.values()]
 
     def expand(self, stats: PCollection[_Stats]) -> PCollection[_Stats]:
-        return stats | beam.ParDo(self._do_fn, self._index, *self._names)
+        return stats | beam.ParDo(self._do_fn, self._index, self._files, *self._names)

@@ -84,8 +84,8 @@ def test_a_graph_that_dataflow_would_not_take_is_refused_before_the_output_is_to
         f"--temp_location={gcs.bucket()}/tmp",
     ]
     message = refused(capfd, *flags, IMAGE)
-    assert "--input=gs://lake/in: names 5000 manifests, whose list makes a graph of 0." in message
-    assert "Join small manifests" in message
+    assert "--input=gs://lake/in: names many files, whose list makes a graph of 0." in message
+    assert "Join small files" in message
 
 
 def test_the_graph_grows_by_less_than_120_bytes_with_each_manifest():

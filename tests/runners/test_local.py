@@ -174,7 +174,7 @@ def test_where_addresses_are_limited_there_is_one_process(monkeypatch, gigabytes
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
     monkeypatch.setattr(resource, "getrlimit", lambda _: (int(gigabytes * (1 << 30)), resource.RLIM_INFINITY))
     options = PipelineOptions([])
-    local.use_all_cores(options, 1 << 40)
+    local.use_all_cores(options, 1000)
     assert options.view_as(DirectOptions).direct_num_workers == workers
 
 
@@ -198,7 +198,7 @@ def test_as_many_workers_as_the_input_is_worth(monkeypatch, megabytes, cores, wo
     monkeypatch.setattr(forked, "can_fork", lambda: True)
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(cores)))
     options = PipelineOptions([])
-    local.use_all_cores(options, megabytes << 20)
+    local.use_all_cores(options, (megabytes << 20) / local.BYTES_PER_WORKER)
     direct = options.view_as(DirectOptions)
     expected = ("in_memory", 1) if workers is None else ("multi_processing", workers)
     assert (direct.direct_running_mode, direct.direct_num_workers) == expected
@@ -226,7 +226,7 @@ def test_beside_another_thread_there_are_no_forks():
     other.start()
     try:
         options = PipelineOptions([])
-        local.use_all_cores(options, 1 << 40)
+        local.use_all_cores(options, 1000)
         assert options.view_as(DirectOptions).direct_num_workers == 1
     finally:
         done.set()

@@ -1,0 +1,30 @@
+"""What a cut says of the kind of its speech."""
+
+from collections.abc import Mapping
+from typing import Any
+
+
+def source_of(cut: Mapping[str, Any]) -> str:
+    """Its `custom.source`, by which the index labels windows; empty where it has none.
+
+    >>> source_of({"custom": {"source": "meetings"}}), source_of({})
+    ('meetings', '')
+    """
+    return _text(cut.get("custom"), "source")
+
+
+def language_of(cut: Mapping[str, Any]) -> str:
+    """The language of the first supervision that states one, or else that of the cut; empty where nothing states it.
+
+    >>> language_of({"supervisions": [{"language": None}, {"language": "de"}], "custom": {"lang": "en"}})
+    'de'
+    """
+    supervisions = cut.get("supervisions")
+    stated = (_text(each, "language") for each in (supervisions if isinstance(supervisions, list) else []))
+    custom = cut.get("custom")
+    return next(filter(None, stated), "") or _text(custom, "language") or _text(custom, "lang")
+
+
+def _text(fields: Any, name: str) -> str:
+    value = fields.get(name) if isinstance(fields, dict) else None
+    return value if isinstance(value, str) else ""

@@ -1,0 +1,179 @@
+"""The job that writes audio shards: cuts in, and what trainers read out."""
+
+import os
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+import apache_beam as beam
+import orjson
+from apache_beam.options.pipeline_options import PipelineOptions
+
+from alm_beam.core.parameters import ConfigError
+from alm_beam.core.shards_config import ShardsConfig
+from alm_beam.core.shards_stats import ShardsStats
+from alm_beam.jobs.launch import pipeline_of
+from alm_beam.jobs.measure import absolute_root
+from alm_beam.jobs.places import found_manifests
+from alm_beam.jobs.run import Job, facts_of, run_job
+from alm_beam.storage.connections import StorageOptions
+from alm_beam.storage.discovery import InputError, Manifest, folder_search
+from alm_beam.storage.index.format import FOLDER, META, IndexFault
+from alm_beam.storage.index.open import Index, open_index
+from alm_beam.storage.paths import info_of, located
+from alm_beam.storage.run_folder import CUTS, LOSS_STATS, REJECTS, SHARDS, RunFolder, StagedRun
+from alm_beam.storage.search import is_glob
+from alm_beam.storage.shard_plan import ShardPlan, planned, write_plan
+from alm_beam.storage.spool import Spool
+from alm_beam.transforms.finish import FinishRun
+from alm_beam.transforms.index import IndexCuts
+from alm_beam.transforms.made_shard import plan_url
+from alm_beam.transforms.shards import DescribeShards, MakeShards, NameCuts
+from alm_beam.transforms.statistics import CombineStatistics
+from alm_beam.transforms.write import StageShards
+
+_CUTS = folder_search([".jsonl"], "cuts")
+"""What a folder of cuts without an index is searched for."""
+
+
+def build_shards(config: ShardsConfig, options: PipelineOptions | None = None) -> ShardsStats | None:
+    """Writes audio shards: the windows of cuts, each with its own audio, as trainers read them. It prints nothing.
+
+    A run that was cut short, or failed, goes on when it is started again with the same cuts and parameters: shards that
+    are whole are taken over.
+
+    Args:
+        config: the job's parameters.
+        options: Beam's, for another runner than the local one; they are not changed.
+
+    Returns:
+        The statistics of the run; None where the job goes on without this process, as with `run`.
+
+    Raises:
+        ConfigError, InputError, OptionsError: as `run` does. Nothing was written.
+        RunError, ManifestReadError: as `run` does.
+
+    >>> import json, pathlib, tempfile, wave
+    >>> folder = pathlib.Path(tempfile.mkdtemp())
+    >>> with wave.open(f"{folder}/a.wav", "wb") as file:
+    ...     file.setparams((1, 2, 16000, 0, "NONE", ""))
+    ...     file.writeframes(bytes(2 * 16000))
+    >>> recording = {"id": "a", "sampling_rate": 16000, "num_samples": 16000, "duration": 1.0}
+    >>> recording["sources"] = [{"type": "file", "channels": [0], "source": "a.wav"}]
+    >>> cut = {"id": "a-1", "type": "MonoCut", "start": 0.25, "duration": 0.5, "channel": 0, "recording": recording}
+    >>> _ = (folder / "cuts.jsonl").write_text(json.dumps(cut))
+    >>> stats = build_shards(ShardsConfig.of({"input": f"{folder}/cuts.jsonl", "output": f"{folder}/shards"}))
+    >>> stats.recordings, stats.audio_seconds
+    (1, 0.5)
+    >>> sorted(path.name for path in (folder / "shards" / "shar").iterdir())
+    ['cuts.000000.jsonl', 'recording.000000.tar']
+    """
+    root = config.audio.audio_root
+    if root is not None and "://" not in root and not os.path.isdir(root):
+        raise ConfigError("audio_root", root, "there is no such folder")
+    return run_job(_JOB, config, options)
+
+
+def build(config: ShardsConfig, work: "Work", staged: StagedRun, options: PipelineOptions) -> beam.Pipeline:
+    """The graph, for the runner that the options name, or else for the local one. Nothing is read or written yet.
+
+    Raises:
+        OptionsError: Beam does not know the runner, or the runner refuses its options.
+    """
+    pipeline = pipeline_of(options)
+    facts = facts_of(config)
+    made = pipeline | "MakeShards" >> MakeShards(staged, config, work.roots, work.count)
+    stats = made.stats | CombineStatistics(ShardsStats)
+    rejects = made.rejects | "WriteRejects" >> StageShards(staged, REJECTS)
+    cuts = made.made | "NameCuts" >> NameCuts()
+    index = cuts | IndexCuts(staged, 1)
+    files = made.made | "DescribeShards" >> DescribeShards(staged, config, facts, stats)
+    outputs = {CUTS: (cuts, 1), REJECTS: (rejects, 0)}
+    stats | FinishRun(staged, outputs, index, facts, config.max_reject_fraction, files)
+    return pipeline
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a run is to do.
+
+    Attributes:
+        plan: the windows of each shard.
+        roots: folders that relative paths of audio files may be below.
+    """
+
+    plan: ShardPlan
+    roots: tuple[str, ...]
+
+    @property
+    def count(self) -> int:
+        """How many shards there are."""
+        return len(self.plan.ends)
+
+
+def _work(config: ShardsConfig, folder: RunFolder, spool: Spool | None) -> Work:
+    """
+    Raises:
+        InputError: the input names no cuts, or some that cannot be read, or an index that does not fit them.
+        ConfigError: the run would write where it reads.
+    """
+    found_manifests(config.input, folder, spool, _CUTS)
+    sources: list[Index | Manifest] = []
+    for each in config.input:
+        index = _index_of(each, folder.options)
+        sources += [index] if index else found_manifests([each], folder, spool, _CUTS)
+    return Work(planned(sources, config, folder.options), _roots(config, sources, folder.options))
+
+
+def _index_of(url: str, options: StorageOptions) -> Index | None:
+    """The index of a folder of cuts; None where there is none."""
+    meta = f"{url.rstrip('/')}/{FOLDER}/{META}"
+    with suppress(OSError, ValueError, ImportError):  # who reads the cuts says what is wrong
+        place = located(meta, options)
+        if info_of(place.fs, place.path) is not None:
+            try:
+                return open_index(url, storage_options=options)
+            except IndexFault as fault:
+                raise InputError(url, str(fault)) from None
+    return None
+
+
+def _roots(config: ShardsConfig, sources: Sequence[Index | Manifest], options: StorageOptions) -> tuple[str, ...]:
+    """The folders that relative paths of audio files may be below: --audio_root; or else those of the cuts, those of
+    the manifests that the cuts were made from, and the working directory."""
+    root = config.audio.audio_root
+    if root is not None:
+        return (absolute_root(root),)
+    folders = [each.url if isinstance(each, Index) else _parent(each.path) for each in sources]
+    manifests = [parent for folder in folders for parent in _manifest_folders(folder, options)]
+    return tuple(dict.fromkeys(map(absolute_root, [*folders, *manifests, os.getcwd()])))
+
+
+def _manifest_folders(folder: str, options: StorageOptions) -> list[str]:
+    """The folders of the manifests that a run of the main job has read, as its statistics name them."""
+    try:
+        place = located(f"{folder.rstrip('/')}/{LOSS_STATS}", options)
+        inputs = orjson.loads(place.fs.cat_file(place.path))["parameters"]["input"]
+        return [parent for each in inputs for parent in (each, _parent(each)) if not is_glob(parent)]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return []
+
+
+def _parent(path: str) -> str:
+    return path.rpartition("/")[0] or "/"
+
+
+def _begin(work: Work, staged: StagedRun) -> None:
+    write_plan(work.plan, plan_url(staged), staged.options)
+
+
+_JOB = Job(
+    SHARDS,
+    _work,
+    build,
+    ShardsStats.from_dict,
+    lambda config, work: work.count,
+    fewest_workers=1,  # a decoder may end its process: the one that tells of it has to be another
+    id_of=lambda work: work.plan.key,
+    begin=_begin,
+)

@@ -1,0 +1,344 @@
+"""How one shard is made: cuts from the plan, audio sliced from its sources, files of the format. No Beam.
+
+The same plan gives the same bytes, whoever makes the shard and how often. What is made is written down last, with a
+digest of each file, so a run that goes on knows what is whole.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from itertools import groupby
+from typing import IO, Any, NamedTuple
+
+import msgspec
+import numpy as np
+import orjson
+
+from alm_beam.audio.encode import encoded, output_rate
+from alm_beam.audio.slices import Slice, Span, slices
+from alm_beam.core.audio_member import FIELD
+from alm_beam.core.cut_audio import CutAudio, parse_cut
+from alm_beam.core.cut_labels import language_of, source_of
+from alm_beam.core.faults import BadEntry, RejectReason
+from alm_beam.core.manifest import ManifestLine, Reject, serialise_reject
+from alm_beam.core.shards_config import ShardsConfig
+from alm_beam.core.shards_stats import Notice, ShardsStats
+from alm_beam.core.text import visible
+from alm_beam.shards.format import Partition, SlicedWindow
+from alm_beam.shards.names import member_name
+from alm_beam.shards.own_audio import own_audio_cut
+from alm_beam.shards.registry import FORMATS
+from alm_beam.storage.audio_places import AudioPlaces
+from alm_beam.storage.index.format import Digest
+from alm_beam.storage.paths import errors_that_name, info_of, located, version_of, written_whole
+from alm_beam.storage.run_folder import CUTS, FILES, StagedRun
+from alm_beam.storage.shard_plan import PlannedShard, lines_of, planned_shard
+
+_READ_BYTES = 1 << 20
+
+
+class File(msgspec.Struct, frozen=True):
+    """A file of a shard.
+
+    Attributes:
+        path: from the run's temporary folder.
+        size: bytes.
+        digest: of its bytes.
+    """
+
+    path: str
+    size: int
+    digest: str
+
+
+class Made(msgspec.Struct, frozen=True):
+    """A shard that was made, as it is written down beside it.
+
+    Attributes:
+        files: all of its files; the first has its cuts.
+        sources: what told the version of each audio file that was read, by its URL.
+        stats: its statistics, as the run's file has them.
+    """
+
+    files: tuple[File, ...]
+    sources: dict[str, tuple[str, ...]]
+    stats: dict[str, Any]
+
+    @property
+    def published(self) -> list[str]:
+        """The paths of the format's files, from the run's folder."""
+        return [file.path.removeprefix(f"{FILES}/") for file in self.files if file.path.startswith(f"{FILES}/")]
+
+
+class ShardResult(NamedTuple):
+    """What came of a shard.
+
+    Attributes:
+        made: what was made.
+        rejects: lines of `rejects-*.jsonl`.
+        stats: its statistics.
+    """
+
+    made: Made
+    rejects: list[bytes]
+    stats: ShardsStats
+
+
+class _Window(NamedTuple):
+    line: ManifestLine
+    copy: int
+    audio: CutAudio
+
+
+class ShardMaker:
+    """Makes any shard of a run."""
+
+    def __init__(self, run: StagedRun, config: ShardsConfig, roots: Sequence[str], count: int):
+        """
+        Args:
+            run: the run, in whose temporary folder its plan is.
+            config: what the run was told.
+            roots: folders that relative paths of audio files may be below.
+            count: of the shards.
+        """
+        self._run = run
+        self._config = config
+        self._count = count
+        self._places = AudioPlaces(roots, run.options)
+        self._format = FORMATS[config.layout.format]
+
+    def result(self, number: int) -> ShardResult:
+        """The shard of that number: the one that an earlier run has made, if it is whole; or else it is made.
+
+        Raises:
+            OSError: something cannot be read or written. This says nothing of the cuts.
+        """
+        taken_over = self._taken_over(number)
+        if taken_over is not None:
+            return taken_over
+        shard = planned_shard(plan_url(self._run), number, self._run.options)
+        with self._begun(number):
+            result = self._made(number, shard)
+            if not result.rejects:  # what was rejected is looked at again
+                self._write(f"{_RECORDS}/{number:06d}.json", msgspec.json.encode(result.made))
+        return result
+
+    def _taken_over(self, number: int) -> ShardResult | None:
+        place = located(f"{self._run.url}/{_RECORDS}/{number:06d}.json", self._run.options)
+        with errors_that_name(place.url(place.path)):
+            try:
+                made = msgspec.json.decode(place.fs.cat_file(place.path), type=Made)
+            except (FileNotFoundError, msgspec.MsgspecError):
+                return None
+            is_whole = all(map(self._is_whole, made.files))
+        if not is_whole or any(self._version(url) != version for url, version in made.sources.items()):
+            return None
+        stats = ShardsStats.from_dict(made.stats)
+        stats.taken_over = 1
+        return ShardResult(made, [], stats)
+
+    def _is_whole(self, file: File) -> bool:
+        place = located(f"{self._run.url}/{file.path}", self._run.options)
+        info = info_of(place.fs, place.path)
+        if info is None or info["size"] != file.size:
+            return False
+        digest = Digest()
+        with place.fs.open(place.path, "rb", block_size=_READ_BYTES) as content:
+            while data := content.read(_READ_BYTES):
+                digest.add(data)
+        return digest.hex() == file.digest
+
+    def _version(self, url: str) -> tuple[str, ...]:
+        """What changes when an audio file does; empty where its store tells nothing."""
+        try:
+            place = located(url, self._run.options)
+            info = info_of(place.fs, place.path)
+        except Exception:  # filesystems raise all kinds; who opens the file learns of it, and says it better
+            return ()
+        return () if info is None else (str(info.get("size")), *version_of(info))
+
+    @contextmanager
+    def _begun(self, number: int) -> Iterator[None]:
+        """Says, for as long as the block lasts, that this shard is being made: its worker may die of it."""
+        path = f"{_BEGUN}/{number:06d}"
+        self._write(path, b"")
+        yield
+        place = located(f"{self._run.url}/{path}", self._run.options)
+        with errors_that_name(place.url(place.path)):
+            if info_of(place.fs, place.path) is not None:
+                place.fs.rm_file(place.path)
+
+    def _write(self, path: str, content: bytes) -> None:
+        with self._opened(path, []) as file:
+            file.write(content)
+
+    @contextmanager
+    def _opened(self, path: str, files: list[File]) -> Iterator["_Digested"]:
+        """A file below the temporary folder, which is added to the files when it is whole."""
+        place = located(self._run.url, self._run.options)
+        with (
+            errors_that_name(f"{self._run.url}/{path}"),
+            written_whole(place.fs, f"{place.path}/{path}", f"{place.path}/unfinished") as file,
+        ):
+            output = _Digested(file)
+            yield output
+        files.append(File(path, output.size, output.digest.hex()))
+
+    def _made(self, number: int, shard: PlannedShard) -> ShardResult:
+        stats, rejects, files = ShardsStats(shards=1), list[bytes](), list[File]()
+        sources: dict[str, tuple[str, ...]] = {}
+
+        def reject(line: ManifestLine, fault: BadEntry) -> None:
+            rejects.append(serialise_reject(Reject(line, fault)))
+            stats.rejected[fault.reason.value] += 1
+
+        with ExitStack() as stack:
+            cuts = stack.enter_context(self._opened(f"shards-{CUTS.name}/{number:06d}{CUTS.suffix}", files))
+            writer = self._format.writer(
+                number, self._count, Partition(*shard.partition), lambda path: self._opened(f"{FILES}/{path}", files)
+            )
+            stack.callback(writer.abandon)
+            for window, parts in self._sliced(shard, sources, reject):
+                try:
+                    sliced, gain = self._encoded(window, parts)
+                except BadEntry as fault:
+                    reject(window.line, fault)
+                    continue
+                member = writer.add(sliced)
+                cut = own_audio_cut(sliced)
+                cut["custom"] = {**(cut.get("custom") or {}), FIELD: member.to_dict()}
+                cuts.write(orjson.dumps(cut, option=orjson.OPT_APPEND_NEWLINE))
+                _count(stats, window.audio, sliced, parts, gain)
+            writer.finish()
+        files.sort(key=lambda file: (not file.path.startswith(f"shards-{CUTS.name}/"), file.path))
+        return ShardResult(Made(tuple(files), sources, stats.to_dict()), rejects, stats)
+
+    def _sliced(self, shard: PlannedShard, sources: dict[str, tuple[str, ...]], reject: Any) -> Iterator[Any]:
+        """The windows of a shard, each with its audio, a slice for each file that holds channels of it."""
+
+        def windows() -> Iterator[_Window]:
+            for line, copy in zip(lines_of(shard, self._run.options), shard.copies):
+                try:
+                    yield _Window(line, copy, parse_cut(line))
+                except BadEntry as fault:
+                    reject(line, fault)
+
+        for _, group in groupby(windows(), lambda window: _recording_of(window.audio)):
+            together = [*group]
+            streams = self._streams(together, sources)
+            for window in together:
+                parts = [next(streams[file.path]) for file in window.audio.files]
+                faults = [part for part in parts if isinstance(part, BadEntry)]
+                if faults:
+                    named = f"cut {visible(window.audio.id)}: {faults[0].detail}"
+                    reject(window.line, BadEntry(faults[0].reason, named))
+                else:
+                    yield window, parts
+
+    def _streams(self, windows: Sequence[_Window], sources: dict[str, tuple[str, ...]]) -> dict[str, Any]:
+        """The slices of windows of one recording, in their order, from each of its files."""
+        config, streams = self._config.audio, {}
+        files = {file.path: file for window in windows for file in window.audio.files}
+        for path, file in files.items():
+            spans = [
+                Span(
+                    window.audio.start,
+                    window.audio.duration,
+                    tuple(at for at, channel in enumerate(file.channels) if channel in window.audio.channels),
+                )
+                for window in windows
+                if file in window.audio.files
+            ]
+            is_mixed_here = config.channels == "mono" and all(len(window.audio.files) == 1 for window in windows)
+            try:
+                url = self._places.url(path)
+            except BadEntry as fault:
+                streams[path] = iter([fault] * len(spans))
+                continue
+            sources[url] = self._version(url)
+            rate = lambda file_rate: output_rate(file_rate, config.sample_rate, config.audio_format)  # noqa: E731
+            streams[path] = slices(url, spans, self._run.options, sample_rate=rate, mono=is_mixed_here, pad=config.pad)
+        return streams
+
+    def _encoded(self, window: _Window, parts: Sequence[Slice]) -> tuple[SlicedWindow, float | None]:
+        """The window with its audio as it goes into the shard, and the factor by which that was scaled, if it was."""
+        config, audio = self._config, window.audio
+        rates = {part.sample_rate for part in parts}
+        if len(rates) > 1:
+            paths = " and ".join(visible(file.path) for file in audio.files)
+            what = f"cut {visible(audio.id)}: {paths} have other sample rates: {sorted(rates)} Hz; give --sample_rate"
+            raise BadEntry(RejectReason.AUDIO_UNREADABLE, what)
+        samples = parts[0].samples if len(parts) == 1 else np.concatenate([part.samples for part in parts])
+        if config.audio.channels == "mono" and len(samples) > 1:
+            samples = samples.mean(axis=0, dtype=np.float32, keepdims=True)
+        rate = parts[0].sample_rate
+        data, gain = encoded(samples, rate, config.audio.audio_format, max(part.bits for part in parts))
+        cut = audio.cut
+        if gain is not None:
+            cut = {**cut, "custom": {**(cut.get("custom") or {}), "gain": gain}}
+        sliced = SlicedWindow(
+            cut,
+            member_name(audio.id, window.copy),
+            data,
+            config.audio.audio_format,
+            rate,
+            *samples.shape,
+            config.layout.language or language_of(cut),
+        )
+        return sliced, gain
+
+
+class _Digested:
+    """A file that is written, its size and the digest of its bytes."""
+
+    def __init__(self, file: IO[bytes]):
+        self._file = file
+        self.size = 0
+        self.digest = Digest()
+
+    def write(self, data: bytes) -> None:
+        self._file.write(data)
+        self.digest.add(data)
+        self.size += len(data)
+
+
+_RECORDS, _BEGUN = "made", "begun"
+
+
+def plan_url(run: StagedRun) -> str:
+    """The folder of a run's plan."""
+    return f"{run.url}/plan"
+
+
+def begun_shards(run: StagedRun) -> list[int]:
+    """The shards that workers have begun, and not ended."""
+    place = located(f"{run.url}/{_BEGUN}", run.options)
+    try:
+        return sorted(int(path.rpartition("/")[2]) for path in place.fs.ls(place.path, detail=False))
+    except FileNotFoundError:
+        return []
+
+
+def _recording_of(audio: CutAudio) -> tuple[str, bytes]:
+    recording = audio.cut["recording"]
+    return str(recording.get("id")), orjson.dumps(recording["sources"])
+
+
+def _count(
+    stats: ShardsStats, audio: CutAudio, sliced: SlicedWindow, parts: Sequence[Slice], gain: float | None
+) -> None:
+    custom = audio.cut.get("custom") or {}
+    padded = max(part.padded for part in parts)
+    stats.recordings += 1
+    stats.audio_seconds += sliced.samples / sliced.sample_rate
+    stats.audio_bytes += len(sliced.audio)
+    stats.padded_seconds += padded / sliced.sample_rate
+    stats.sources[source_of(audio.cut)] += 1
+    stats.speakers[custom.get("num_speakers", 0)] += 1
+    stats.sample_rates[sliced.sample_rate] += 1
+    stats.channels[sliced.channels] += 1
+    stats.findings[Notice.PADDED.value] += padded > 0
+    stats.findings[Notice.SCALED.value] += gain is not None
+    differs = [part.file_rate != audio.sample_rate for part in parts]
+    stats.findings[Notice.SAMPLE_RATE.value] += any(differs)
+    has_others = [part.file_channels != len(file.channels) for part, file in zip(parts, audio.files)]
+    stats.findings[Notice.CHANNELS.value] += any(has_others)

@@ -1,0 +1,143 @@
+"""From a plan to shards of audio: each is made whole by one worker, and again by another if that one is lost."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Literal, TypeAlias
+
+import apache_beam as beam
+import msgspec
+from apache_beam import PCollection, pvalue
+from apache_beam.pvalue import AsIter, AsSingleton, PBegin
+
+from alm_beam.core.shards_config import ShardsConfig
+from alm_beam.core.shards_stats import ShardsStats
+from alm_beam.shards.card import data_card
+from alm_beam.shards.input_cfg import input_cfg
+from alm_beam.shards.registry import FORMATS
+from alm_beam.storage.limits import out_of_memory
+from alm_beam.storage.paths import errors_that_name, located, written_whole
+from alm_beam.storage.run_folder import CARD, FILES, INPUT_CFG, StagedRun
+from alm_beam.transforms.made_shard import Made, ShardMaker
+
+_MADE, _REJECTS, _STATS = "made", "rejects", "stats"
+_Rejects: TypeAlias = pvalue.TaggedOutput[Literal["rejects"], bytes]
+_Stats: TypeAlias = pvalue.TaggedOutput[Literal["stats"], ShardsStats]
+
+_READ_BYTES = 1 << 20
+
+
+class _MakeShards(beam.DoFn):
+    """What one shard leaves: the record of its files, its rejects, and its statistics."""
+
+    def __init__(self, run: StagedRun, config: ShardsConfig, roots: Sequence[str], count: int):
+        self._run = run
+        self._config = config
+        self._roots = roots
+        self._count = count
+
+    def setup(self) -> None:
+        self._maker = ShardMaker(self._run, self._config, self._roots, self._count)
+
+    def process(self, number: int) -> Iterator[bytes | _Rejects | _Stats]:
+        try:
+            result = self._maker.result(number)
+        except MemoryError as error:
+            raise OSError(f"shard {number} could not be made: {out_of_memory(str(error))}") from None
+        yield msgspec.json.encode(result.made)
+        for reject in result.rejects:
+            yield pvalue.TaggedOutput(_REJECTS, reject)
+        yield pvalue.TaggedOutput(_STATS, result.stats)
+
+
+class MakeShards(beam.PTransform):
+    """The shards of a plan. Outputs: `made`, records of the shards that are staged; `rejects`; and `stats` of each.
+
+    A shard that is staged, whole and of this plan is not made again.
+    """
+
+    def __init__(self, run: StagedRun, config: ShardsConfig, roots: Sequence[str], count: int):
+        """
+        Args:
+            run: the run, in whose temporary folder the plan is when it begins.
+            config: what the run was told.
+            roots: absolute paths or URLs of the folders that relative paths of audio files may be below.
+            count: of the shards.
+        """
+        super().__init__()
+        self._count = count
+        self._do_fn = _MakeShards(run, config, roots, count)
+
+    def expand(self, begin: PBegin) -> Any:
+        numbers = begin | beam.Create(range(self._count), reshuffle=False) | "SpreadShards" >> beam.Reshuffle()
+        return numbers | beam.ParDo(self._do_fn).with_outputs(_REJECTS, _STATS, main=_MADE)
+
+
+class _NameCuts(beam.DoFn):
+    def process(self, made: bytes) -> Iterator[str]:
+        yield msgspec.json.decode(made, type=Made).files[0].path.rpartition("/")[2]
+
+
+class NameCuts(beam.PTransform):
+    """Records of shards to the names of their staged shards of cuts."""
+
+    def expand(self, made: PCollection[bytes]) -> PCollection[str]:
+        return made | beam.ParDo(_NameCuts()).with_output_types(str)
+
+
+class _DescribeShards(beam.DoFn):
+    def __init__(self, run: StagedRun, config: ShardsConfig, facts: dict[str, Any]):
+        self._run = run
+        self._config = config
+        self._facts = facts
+
+    def process(self, _: bytes, made: Iterable[bytes], stats: ShardsStats) -> Iterator[str]:
+        shards = [each.published for each in sorted(_decoded(made), key=lambda each: each.files[0].path)]
+        yield from (path for shard in shards for path in shard)
+        if self._run.was_completed():
+            return
+        yield from FORMATS[self._config.layout.format].whole(shards, self._read, self._opened)
+        texts = {
+            INPUT_CFG: input_cfg(stats, self._config, self._run.folder.url, len(shards)),
+            CARD: data_card(stats, self._config.layout.format, self._facts, len(shards)),
+        }
+        for name, text in texts.items():
+            if text is not None:
+                with self._opened(name) as file:
+                    file.write(text.encode())
+                yield name
+
+    def _read(self, path: str) -> Iterator[bytes]:
+        place = located(f"{self._run.url}/{FILES}/{path}", self._run.options)
+        with errors_that_name(place.url(place.path)), place.fs.open(place.path, "rb", block_size=_READ_BYTES) as file:
+            while data := file.read(_READ_BYTES):
+                yield data
+
+    def _opened(self, path: str) -> Any:
+        place = located(self._run.url, self._run.options)
+        return written_whole(place.fs, f"{place.path}/{FILES}/{path}", f"{place.path}/unfinished")
+
+
+class DescribeShards(beam.PTransform):
+    """Records of all shards to the paths of the format's files, and of those that describe the whole, which it stages.
+
+    What describes the whole is what the format has once for all shards, `input_cfg.yaml` and `README.md`.
+    """
+
+    def __init__(self, run: StagedRun, config: ShardsConfig, facts: dict[str, Any], stats: PCollection[ShardsStats]):
+        """
+        Args:
+            run: the run.
+            config: what the run was told.
+            facts: what the file of statistics states beside them.
+            stats: the statistics of the run.
+        """
+        super().__init__()
+        self._do_fn = _DescribeShards(run, config, facts)
+        self._stats = stats
+
+    def expand(self, made: PCollection[bytes]) -> PCollection[str]:
+        describe = beam.ParDo(self._do_fn, AsIter(made), AsSingleton(self._stats)).with_output_types(str)
+        return made.pipeline | beam.Impulse() | "Describe" >> describe
+
+
+def _decoded(made: Iterable[bytes]) -> Iterator[Made]:
+    return (msgspec.json.decode(each, type=Made) for each in made)
