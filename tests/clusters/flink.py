@@ -133,6 +133,17 @@ class Cluster:
     def log(self, name: str) -> str:
         return (self.folder / "log" / name).read_text(errors="replace")
 
+    def state(self) -> str:
+        """Its jobs, the ends of its logs, and where the threads of its Java processes are: why a job does not end."""
+        ends = {name: len(self.log(name)) for name in self.parts}
+        for name, process in self.parts.items():
+            if not name.startswith("pool"):
+                process.send_signal(signal.SIGQUIT)  # Java then writes its threads to its log
+        time.sleep(5)
+        jobs = [(job["name"], job["state"], job["tasks"]) for job in self.get("jobs/overview")["jobs"]]
+        logs = (f"{name}: {self.log(name)[max(end - 1500, 0) :]}" for name, end in ends.items())
+        return "\n".join([*map(str, jobs), *logs])
+
     def wait(self, what: str, is_ready: Callable[[], bool], seconds: float = _START_SECONDS) -> None:
         """Returns when it is; fails when a part ends, or it takes too long."""
         deadline = time.monotonic() + seconds
