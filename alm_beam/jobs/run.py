@@ -49,6 +49,7 @@ class Job(Generic[_Config, _Found, _Stats]):
         fewest_workers: with fewer, all is done in the process that runs the job.
         id_of: names the temporary folder of a run; a run of the same name goes on with what it finds there.
         begin: writes there what the workers need.
+        explain: what a failed run has left there of why it failed; empty where it has left nothing.
     """
 
     outputs: Outputs
@@ -59,6 +60,7 @@ class Job(Generic[_Config, _Found, _Stats]):
     fewest_workers: int = 2
     id_of: Callable[[_Found], str] | None = None
     begin: Callable[[_Found, StagedRun], None] | None = None
+    explain: Callable[[StagedRun], str] | None = None
 
 
 def run_job(job: Job[_Config, _Found, _Stats], config: _Config, options: PipelineOptions | None) -> _Stats | None:
@@ -89,6 +91,10 @@ def run_job(job: Job[_Config, _Found, _Stats], config: _Config, options: Pipelin
             if job.begin:
                 job.begin(found, staged)
         return None if launch(pipeline, options, staged) is None else _read_stats(folder, job.statistics)
+    except RunError as error:
+        if job.explain and type(error) is RunError:
+            raise RunError(f"{error}{job.explain(staged)}") from None
+        raise
     finally:
         close_connections()
         spool.remove()

@@ -12,6 +12,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from alm_beam.core.parameters import ConfigError
 from alm_beam.core.shards_config import ShardsConfig
 from alm_beam.core.shards_stats import ShardsStats
+from alm_beam.core.text import visible
 from alm_beam.jobs.launch import pipeline_of
 from alm_beam.jobs.measure import absolute_root
 from alm_beam.jobs.places import found_manifests
@@ -27,7 +28,7 @@ from alm_beam.storage.shard_plan import ShardPlan, planned, write_plan
 from alm_beam.storage.spool import Spool
 from alm_beam.transforms.finish import FinishRun
 from alm_beam.transforms.index import IndexCuts
-from alm_beam.transforms.made_shard import plan_url
+from alm_beam.transforms.made_shard import begun_shards, keep_shards_alone, plan_url
 from alm_beam.transforms.shards import DescribeShards, MakeShards, NameCuts
 from alm_beam.transforms.statistics import CombineStatistics
 from alm_beam.transforms.write import StageShards
@@ -164,7 +165,14 @@ def _parent(path: str) -> str:
 
 
 def _begin(work: Work, staged: StagedRun) -> None:
+    keep_shards_alone(staged)
     write_plan(work.plan, plan_url(staged), staged.options)
+
+
+def _explained(staged: StagedRun) -> str:
+    """Which shards the workers were making when the run failed: a decoder may have ended its process."""
+    begun = [f"{number} (from {visible(url)})" if url else str(number) for number, url in begun_shards(staged).items()]
+    return f"; shards that were being made then: {', '.join(begun)}" if begun else ""
 
 
 _JOB = Job(
@@ -176,4 +184,5 @@ _JOB = Job(
     fewest_workers=1,  # a decoder may end its process: the one that tells of it has to be another
     id_of=lambda work: work.plan.key,
     begin=_begin,
+    explain=_explained,
 )

@@ -5,7 +5,7 @@ digest of each file, so a run that goes on knows what is whole.
 """
 
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from itertools import groupby
 from typing import IO, Any, NamedTuple
 
@@ -29,8 +29,9 @@ from alm_beam.shards.own_audio import own_audio_cut
 from alm_beam.shards.registry import FORMATS
 from alm_beam.storage.audio_places import AudioPlaces
 from alm_beam.storage.index.format import Digest
-from alm_beam.storage.paths import errors_that_name, info_of, located, version_of, written_whole
+from alm_beam.storage.paths import errors_that_name, info_of, is_local, located, version_of, written_whole
 from alm_beam.storage.run_folder import CUTS, FILES, StagedRun
+from alm_beam.storage.secrets import shown
 from alm_beam.storage.shard_plan import PlannedShard, lines_of, planned_shard
 
 _READ_BYTES = 1 << 20
@@ -105,6 +106,7 @@ class ShardMaker:
         self._count = count
         self._places = AudioPlaces(roots, run.options)
         self._format = FORMATS[config.layout.format]
+        self._is_local = is_local(located(run.url, run.options).fs)
 
     def result(self, number: int) -> ShardResult:
         """The shard of that number: the one that an earlier run has made, if it is whole; or else it is made.
@@ -159,10 +161,10 @@ class ShardMaker:
     @contextmanager
     def _begun(self, number: int) -> Iterator[None]:
         """Says, for as long as the block lasts, that this shard is being made: its worker may die of it."""
-        path = f"{_BEGUN}/{number:06d}"
-        self._write(path, b"")
+        self._note = f"{_BEGUN}/{number:06d}"
+        self._write(self._note, b"")
         yield
-        place = located(f"{self._run.url}/{path}", self._run.options)
+        place = located(f"{self._run.url}/{self._note}", self._run.options)
         with errors_that_name(place.url(place.path)):
             if info_of(place.fs, place.path) is not None:
                 place.fs.rm_file(place.path)
@@ -255,6 +257,8 @@ class ShardMaker:
                 streams[path] = iter([fault] * len(spans))
                 continue
             sources[url] = self._version(url)
+            if self._is_local:  # where a note costs nothing
+                self._write(self._note, shown(url).encode("utf-8", "surrogateescape"))
             rate = lambda file_rate: output_rate(file_rate, config.sample_rate, config.audio_format)  # noqa: E731
             streams[path] = slices(url, spans, self._run.options, sample_rate=rate, mono=is_mixed_here, pad=config.pad)
         return streams
@@ -309,13 +313,32 @@ def plan_url(run: StagedRun) -> str:
     return f"{run.url}/plan"
 
 
-def begun_shards(run: StagedRun) -> list[int]:
-    """The shards that workers have begun, and not ended."""
+def keep_shards_alone(run: StagedRun) -> None:
+    """Removes what else an earlier run has left in the temporary folder.
+
+    Raises:
+        OSError: it cannot be removed.
+    """
+    place = located(run.url, run.options)
+    with errors_that_name(run.url):
+        place.fs.invalidate_cache()
+        try:
+            found = place.fs.ls(place.path, detail=False)
+        except FileNotFoundError:
+            return
+        kept = {_RECORDS, FILES, f"shards-{CUTS.name}"}
+        for path in found:
+            if path.rstrip("/").rpartition("/")[2] not in kept:
+                place.fs.rm(path, recursive=True)
+
+
+def begun_shards(run: StagedRun) -> dict[int, str]:
+    """The shards that workers have begun and not ended, and the audio file that each read last, as far as is known."""
     place = located(f"{run.url}/{_BEGUN}", run.options)
-    try:
-        return sorted(int(path.rpartition("/")[2]) for path in place.fs.ls(place.path, detail=False))
-    except FileNotFoundError:
-        return []
+    with suppress(OSError):
+        found = {path.rpartition("/")[2]: place.fs.cat_file(path) for path in place.fs.ls(place.path, detail=False)}
+        return {int(name): content.decode("utf-8", "replace") for name, content in sorted(found.items())}
+    return {}
 
 
 def _recording_of(audio: CutAudio) -> tuple[str, bytes]:
