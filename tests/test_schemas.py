@@ -20,6 +20,7 @@ from alm_beam.core.manifest import parse_recording
 from alm_beam.core.validation import Measured, Missing, Problem
 from alm_beam.sample import SHIPPED, write_sample
 from alm_beam.storage.index.meta import Meta
+from tests.jobs.cuts import cuts_in, many
 from tests.conformance import SHARED, all_cases, flags_of, read_lines
 from tests.core.test_manifest import BAD, entry, line, segment
 from tests.manifests import rejects, write
@@ -164,6 +165,16 @@ def test_what_a_measurement_writes_is_what_the_schemas_say(tmp_path):
     assert check("reject", rejects(out)) == 1
     assert check("manifest", [json.loads(each) for path in out.glob("manifest-*") for each in path.open()]) == 1
     check("measure_stats", [json.loads((out / "measure_stats.json").read_bytes())])
+
+
+def test_what_a_run_of_shards_writes_is_what_the_schemas_say(tmp_path):
+    source, out = many(tmp_path, 2), tmp_path / "out"
+    write(tmp_path / "cuts" / "cuts_bad.jsonl", b"[]\n")
+    assert main(["shards", f"--input={source.parent}", f"--output={out}", "--max_reject_fraction=1"]) == 0
+    assert check("reject", rejects(out)) == 1
+    assert check("cut", cuts_in(out)) == 8
+    check("shards_stats", [json.loads((out / "shards_stats.json").read_bytes())])
+    check("index", [json.loads((out / "index" / "index.json").read_bytes())])
 
 
 def test_what_a_conversion_writes_is_what_the_schemas_say(tmp_path):

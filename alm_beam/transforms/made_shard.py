@@ -202,12 +202,12 @@ class ShardMaker:
             for window, parts in self._sliced(shard, sources, reject):
                 try:
                     sliced, gain = self._encoded(window, parts)
+                    cut = own_audio_cut(sliced)
+                    member = writer.add(sliced)
                 except BadEntry as fault:
                     reject(window.line, fault)
                     continue
-                member = writer.add(sliced)
-                cut = own_audio_cut(sliced)
-                cut["custom"] = {**(cut.get("custom") or {}), FIELD: member.to_dict()}
+                cut["custom"][FIELD] = member.to_dict()
                 cuts.write(orjson.dumps(cut, option=orjson.OPT_APPEND_NEWLINE))
                 _count(stats, window.audio, sliced, parts, gain)
             writer.finish()
