@@ -1,7 +1,6 @@
 """Reads windows by their rows in an index. Each line is compared with the hash that the index holds of it."""
 
 import os
-from collections.abc import Sequence
 from struct import Struct
 from typing import Any, TypeAlias
 
@@ -11,6 +10,7 @@ from orjson import loads
 from alm_beam.core.text import visible
 from alm_beam.loader.permutation import Positions
 from alm_beam.loader.shards import Shards
+from alm_beam.storage.byte_ranges import joined_ranges
 from alm_beam.storage.index.format import key_of
 from alm_beam.storage.index.open import ROW, Index
 from alm_beam.storage.paths import errors_that_name, is_local, located
@@ -20,10 +20,6 @@ Window: TypeAlias = dict[str, Any]
 """The fields of a Lhotse cut, as its line holds them."""
 
 _RECORD = Struct("<16sQdIII4x")
-
-_REQUEST_BYTES = 8 << 20
-_GAP_BYTES = 32 << 10
-"""Remote lines with gaps up to this size are fetched in one request, up to a total of _REQUEST_BYTES."""
 
 
 class WindowError(ValueError):
@@ -131,7 +127,7 @@ class Reader:
         if self._pid != os.getpid():  # a filesystem of another process has its sockets, but not its threads
             self._place, self._pid = located(self.index.url, self.index.options), os.getpid()
         order = np.lexsort((starts, shards))
-        joined = _joined(shards[order].tolist(), starts[order].tolist(), ends[order].tolist())
+        joined = joined_ranges(shards[order].tolist(), starts[order].tolist(), ends[order].tolist())
         paths = [f"{self._place.path}/{self.index.shards[shard].name}" for shard, _, _ in joined]
         with errors_that_name(self._place.url(self._place.path)):
             pieces: list[Any] = self._place.fs.cat_ranges(
@@ -167,16 +163,3 @@ def window_of(line: bytes, key: bytes) -> Window:
         raise ValueError("is not the one that was indexed: the file was changed since; make the index again")
     window: Window = loads(line)
     return window
-
-
-def _joined(shards: Sequence[int], starts: Sequence[int], ends: Sequence[int]) -> list[tuple[int, int, int]]:
-    """Fewer byte ranges, (shard, start, end), that cover the given ones. These must be sorted."""
-    joined: list[tuple[int, int, int]] = []
-    for shard, start, end in zip(shards, starts, ends):
-        if joined:
-            last, first, last_end = joined[-1]
-            if last == shard and start - last_end <= _GAP_BYTES and max(end, last_end) - first <= _REQUEST_BYTES:
-                joined[-1] = (shard, first, max(end, last_end))
-                continue
-        joined.append((shard, start, end))
-    return joined

@@ -62,7 +62,7 @@ def spans_in(
         ManifestReadError: see `lines_in`.
     """
     for each in read.manifests:
-        manifest = each if _gives_parts(each, options) else _copied(each, copies, options)
+        manifest = each if gives_parts(each, options) else copied_plain(each, copies, options)
         yield from _joined(
             lines_in(read._replace(manifests=(manifest,)), options, max_line_bytes), manifest, span_bytes
         )
@@ -125,14 +125,19 @@ def _bytes_of(span: LineSpan, options: StorageOptions) -> bytes:
     return data
 
 
-def _gives_parts(manifest: Manifest, options: StorageOptions) -> bool:
+def gives_parts(manifest: Manifest, options: StorageOptions) -> bool:
     """Whether any part of a manifest can be read at the cost of that part."""
     fs = located(manifest.path, options).fs
     return (is_local(fs) or is_object_store(fs)) and not is_compressed(manifest.path)
 
 
-def _copied(manifest: Manifest, folder: str, options: StorageOptions) -> Manifest:
-    """A copy of a manifest, uncompressed, which is called as it is."""
+def copied_plain(manifest: Manifest, folder: str, options: StorageOptions) -> Manifest:
+    """A copy of a manifest in a folder, uncompressed, which is called as it is.
+
+    Raises:
+        ManifestReadError: the manifest cannot be read, has changed, or is compressed and not whole.
+        OSError: the copy cannot be written.
+    """
     url = f"{folder}/{uuid.uuid4().hex}.jsonl"
     place, name = located(url, options), shown(manifest.name or manifest.path)
     with errors_that_name(url), written_whole(place.fs, place.path, located(folder, options).path) as copy:

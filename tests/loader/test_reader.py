@@ -13,9 +13,9 @@ import pytest
 import xxhash
 
 from alm_beam.loader import Partition, Reader, Source, SourceError, WindowError, WindowLoader
-from alm_beam.loader import reader as reader_module
 from alm_beam.loader.reader import window_of
 from alm_beam.loader.state_format import with_checksum
+from alm_beam.storage.byte_ranges import GAP_BYTES, REQUEST_BYTES, joined_ranges
 from alm_beam.storage.index.open import open_index
 from tests.loader.cuts import cut, write_cuts, write_lines
 from tests.servers.faults import proxy
@@ -183,8 +183,8 @@ def test_a_part_of_a_store_is_fetched_and_near_lines_together(s3, tmp_path):
 
 
 def test_byte_ranges_that_are_near_are_joined():
-    gap, most = reader_module._GAP_BYTES, reader_module._REQUEST_BYTES
-    joined = reader_module._joined
+    gap, most = GAP_BYTES, REQUEST_BYTES
+    joined = joined_ranges
     assert joined([0, 0, 0, 1], [0, 10, 20 + gap, 0], [10, 20, 30 + gap, 10]) == [(0, 0, 30 + gap), (1, 0, 10)]
     assert joined([0, 0], [0, 11 + gap], [10, 20 + gap]) == [(0, 0, 10), (0, 11 + gap, 20 + gap)]
     assert joined([0, 0], [0, 10], [10, most + 1]) == [(0, 0, 10), (0, 10, most + 1)]

@@ -114,7 +114,7 @@ def scan_shard(url: str, name: str, parts: str, options: StorageOptions = NO_OPT
     """
     place, parts_place = located(url, options), located(parts, options)
     scan = _Scan(place, name, parts_place)
-    for data in _whole_lines(place, f"{place.path}/{name}"):
+    for data in whole_lines(place, f"{place.path}/{name}"):
         scan.add(data)
     part = scan.finished()
     with (
@@ -154,8 +154,12 @@ def run_path(parts: Located, name: str, at: int) -> str:
     return f"{parts.path}/{name}.{at}"
 
 
-def _whole_lines(place: Located, path: str) -> Iterator[bytes]:
-    """The bytes of a file in pieces that end with lines; the last one may lack its newline."""
+def whole_lines(place: Located, path: str) -> Iterator[bytes]:
+    """The bytes of a file in pieces that end with lines; the last one may lack its newline.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
     with errors_that_name(place.url(path)):
         file = place.fs.open(path, "rb", block_size=BLOCK_BYTES, cache_type="readahead")
     with file:
