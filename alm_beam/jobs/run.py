@@ -1,5 +1,6 @@
 """How every job runs: what is checked, in which order, and what of it is told to the caller."""
 
+import re
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -36,6 +37,10 @@ _Found = TypeVar("_Found")
 _Stats = TypeVar("_Stats", bound=RunStats)
 
 
+_OF_WORKERS = re.compile("worker|harness", re.IGNORECASE)
+"""What runners say when a worker has gone, and not what it raised."""
+
+
 @dataclass(frozen=True)
 class Job(Generic[_Config, _Found, _Stats]):
     """What tells one job from another.
@@ -49,7 +54,7 @@ class Job(Generic[_Config, _Found, _Stats]):
         fewest_workers: with fewer, all is done in the process that runs the job.
         id_of: names the temporary folder of a run; a run of the same name goes on with what it finds there.
         begin: writes there what the workers need.
-        explain: what a failed run has left there of why it failed; empty where it has left nothing.
+        explain: what a run has left there that says why its worker has gone; empty where it has left nothing.
     """
 
     outputs: Outputs
@@ -92,7 +97,7 @@ def run_job(job: Job[_Config, _Found, _Stats], config: _Config, options: Pipelin
                 job.begin(found, staged)
         return None if launch(pipeline, options, staged) is None else _read_stats(folder, job.statistics)
     except RunError as error:
-        if job.explain and type(error) is RunError:
+        if job.explain and type(error) is RunError and _OF_WORKERS.search(str(error)):
             raise RunError(f"{error}{job.explain(staged)}") from None
         raise
     finally:

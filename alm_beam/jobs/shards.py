@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 
 import apache_beam as beam
@@ -22,9 +21,11 @@ from alm_beam.storage.discovery import InputError, Manifest, folder_search
 from alm_beam.storage.index.format import FOLDER, META, IndexFault
 from alm_beam.storage.index.open import Index, open_index
 from alm_beam.storage.paths import info_of, located
+from alm_beam.storage.plan_file import write_plan
 from alm_beam.storage.run_folder import CUTS, LOSS_STATS, REJECTS, SHARDS, RunFolder, StagedRun
 from alm_beam.storage.search import is_glob
-from alm_beam.storage.shard_plan import ShardPlan, planned, write_plan
+from alm_beam.storage.secrets import redacted, shown
+from alm_beam.storage.shard_plan import ShardPlan, planned
 from alm_beam.storage.spool import Spool
 from alm_beam.transforms.finish import FinishRun
 from alm_beam.transforms.index import IndexCuts
@@ -88,7 +89,7 @@ def build(config: ShardsConfig, work: "Work", staged: StagedRun, options: Pipeli
     rejects = made.rejects | "WriteRejects" >> StageShards(staged, REJECTS)
     cuts = made.made | "NameCuts" >> NameCuts()
     index = cuts | IndexCuts(staged, 1)
-    files = made.made | "DescribeShards" >> DescribeShards(staged, config, facts, stats)
+    files = stats | DescribeShards(staged, config, facts, made.made)
     outputs = {CUTS: (cuts, 1), REJECTS: (rejects, 0)}
     stats | FinishRun(staged, outputs, index, facts, config.max_reject_fraction, files)
     return pipeline
@@ -129,14 +130,11 @@ def _work(config: ShardsConfig, folder: RunFolder, spool: Spool | None) -> Work:
 def _index_of(url: str, options: StorageOptions) -> Index | None:
     """The index of a folder of cuts; None where there is none."""
     meta = f"{url.rstrip('/')}/{FOLDER}/{META}"
-    with suppress(OSError, ValueError, ImportError):  # who reads the cuts says what is wrong
+    try:
         place = located(meta, options)
-        if info_of(place.fs, place.path) is not None:
-            try:
-                return open_index(url, storage_options=options)
-            except IndexFault as fault:
-                raise InputError(url, str(fault)) from None
-    return None
+        return open_index(url, storage_options=options) if info_of(place.fs, place.path) is not None else None
+    except (IndexFault, OSError) as fault:
+        raise InputError(shown(url), redacted(str(fault))) from None
 
 
 def _roots(config: ShardsConfig, sources: Sequence[Index | Manifest], options: StorageOptions) -> tuple[str, ...]:

@@ -7,8 +7,7 @@ _HELP = {
     errno.ENFILE: "this machine has too many open files",
     errno.ENOSPC: "free some there, or choose another place by --output or, for temporary files, TMPDIR",
     errno.EDQUOT: "free some there, or choose another place by --output or, for temporary files, TMPDIR",
-    errno.EFBIG: "raise the limit (ulimit -f), choose another filesystem by --output, or make more shards by "
-    "--num_shards",
+    errno.EFBIG: "raise the limit (ulimit -f), choose another filesystem by --output, or make more, smaller shards",
     errno.ENOMEM: "give fewer workers (--direct_num_workers=1) or a lower --max_line_bytes, or raise the limit",
 }
 
@@ -17,7 +16,7 @@ def what_helps(error: BaseException) -> str | None:
     """What to do about an error of the system; None where nothing is known.
 
     >>> what_helps(OSError(errno.EFBIG, "File too large"))
-    'raise the limit (ulimit -f), choose another filesystem by --output, or make more shards by --num_shards'
+    'raise the limit (ulimit -f), choose another filesystem by --output, or make more, smaller shards'
     """
     if isinstance(error, MemoryError):
         return _HELP[errno.ENOMEM]

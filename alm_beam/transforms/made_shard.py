@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 import orjson
 
-from alm_beam.audio.encode import encoded, output_rate
+from alm_beam.audio.encode import encoded
 from alm_beam.audio.slices import Slice, Span, slices
 from alm_beam.core.audio_member import FIELD
 from alm_beam.core.cut_audio import CutAudio, parse_cut
@@ -30,9 +30,9 @@ from alm_beam.shards.registry import FORMATS
 from alm_beam.storage.audio_places import AudioPlaces
 from alm_beam.storage.index.format import Digest
 from alm_beam.storage.paths import errors_that_name, info_of, is_local, located, version_of, written_whole
+from alm_beam.storage.plan_file import PlannedShard, lines_of, planned_shard
 from alm_beam.storage.run_folder import CUTS, FILES, StagedRun
 from alm_beam.storage.secrets import shown
-from alm_beam.storage.shard_plan import PlannedShard, lines_of, planned_shard
 
 _READ_BYTES = 1 << 20
 
@@ -176,13 +176,14 @@ class ShardMaker:
     @contextmanager
     def _opened(self, path: str, files: list[File]) -> Iterator["_Digested"]:
         """A file below the temporary folder, which is added to the files when it is whole."""
-        place = located(self._run.url, self._run.options)
-        with (
-            errors_that_name(f"{self._run.url}/{path}"),
-            written_whole(place.fs, f"{place.path}/{path}", f"{place.path}/unfinished") as file,
-        ):
-            output = _Digested(file)
+        place, url = located(self._run.url, self._run.options), f"{self._run.url}/{path}"
+        with ExitStack() as stack:
+            with errors_that_name(url):
+                written = written_whole(place.fs, f"{place.path}/{path}", f"{place.path}/unfinished")
+                output = _Digested(stack.enter_context(written), url)
             yield output
+            with errors_that_name(url):
+                stack.close()
         files.append(File(path, output.size, output.digest.hex()))
 
     def _made(self, number: int, shard: PlannedShard) -> ShardResult:
@@ -218,7 +219,7 @@ class ShardMaker:
         """The windows of a shard, each with its audio, a slice for each file that holds channels of it."""
 
         def windows() -> Iterator[_Window]:
-            for line, copy in zip(lines_of(shard, self._run.options), shard.copies):
+            for line, copy in zip(lines_of(shard, self._run.options), shard.windows["copy"].tolist()):
                 try:
                     yield _Window(line, copy, parse_cut(line))
                 except BadEntry as fault:
@@ -259,8 +260,9 @@ class ShardMaker:
             sources[url] = self._version(url)
             if self._is_local:  # where a note costs nothing
                 self._write(self._note, shown(url).encode("utf-8", "surrogateescape"))
-            rate = lambda file_rate: output_rate(file_rate, config.sample_rate, config.audio_format)  # noqa: E731
-            streams[path] = slices(url, spans, self._run.options, sample_rate=rate, mono=is_mixed_here, pad=config.pad)
+            streams[path] = slices(
+                url, spans, self._run.options, sample_rate=config.sample_rate, mono=is_mixed_here, pad=config.pad
+            )
         return streams
 
     def _encoded(self, window: _Window, parts: Sequence[Slice]) -> tuple[SlicedWindow, float | None]:
@@ -279,28 +281,25 @@ class ShardMaker:
         cut = audio.cut
         if gain is not None:
             cut = {**cut, "custom": {**(cut.get("custom") or {}), "gain": gain}}
-        sliced = SlicedWindow(
-            cut,
-            member_name(audio.id, window.copy),
-            data,
-            config.audio.audio_format,
-            rate,
-            *samples.shape,
-            config.layout.language or language_of(cut),
-        )
+        channels, count = samples.shape
+        name, ending = member_name(audio.id, window.copy), config.audio.audio_format
+        language = config.layout.language or language_of(cut)
+        sliced = SlicedWindow(cut, name, data, ending, rate, channels, count, language)
         return sliced, gain
 
 
 class _Digested:
     """A file that is written, its size and the digest of its bytes."""
 
-    def __init__(self, file: IO[bytes]):
+    def __init__(self, file: IO[bytes], url: str):
         self._file = file
+        self._url = url
         self.size = 0
         self.digest = Digest()
 
     def write(self, data: bytes) -> None:
-        self._file.write(data)
+        with errors_that_name(self._url):
+            self._file.write(data)
         self.digest.add(data)
         self.size += len(data)
 

@@ -6,7 +6,7 @@ from typing import Any, Literal, TypeAlias
 import apache_beam as beam
 import msgspec
 from apache_beam import PCollection, pvalue
-from apache_beam.pvalue import AsIter, AsSingleton, PBegin
+from apache_beam.pvalue import AsIter, PBegin
 
 from alm_beam.core.shards_config import ShardsConfig
 from alm_beam.core.shards_stats import ShardsStats
@@ -80,7 +80,7 @@ class NameCuts(beam.PTransform):
     """Records of shards to the names of their staged shards of cuts."""
 
     def expand(self, made: PCollection[bytes]) -> PCollection[str]:
-        return made | beam.ParDo(_NameCuts()).with_output_types(str)
+        return made | beam.ParDo(_NameCuts())
 
 
 class _DescribeShards(beam.DoFn):
@@ -89,7 +89,7 @@ class _DescribeShards(beam.DoFn):
         self._config = config
         self._facts = facts
 
-    def process(self, _: bytes, made: Iterable[bytes], stats: ShardsStats) -> Iterator[str]:
+    def process(self, stats: ShardsStats, made: Iterable[bytes]) -> Iterator[str]:
         shards = [each.published for each in sorted(_decoded(made), key=lambda each: each.files[0].path)]
         yield from (path for shard in shards for path in shard)
         if self._run.was_completed():
@@ -117,26 +117,25 @@ class _DescribeShards(beam.DoFn):
 
 
 class DescribeShards(beam.PTransform):
-    """Records of all shards to the paths of the format's files, and of those that describe the whole, which it stages.
+    """The statistics of a run to the paths of its shards' files, and of those that describe the whole, which it stages.
 
     What describes the whole is what the format has once for all shards, `input_cfg.yaml` and `README.md`.
     """
 
-    def __init__(self, run: StagedRun, config: ShardsConfig, facts: dict[str, Any], stats: PCollection[ShardsStats]):
+    def __init__(self, run: StagedRun, config: ShardsConfig, facts: dict[str, Any], made: PCollection[bytes]):
         """
         Args:
             run: the run.
             config: what the run was told.
             facts: what the file of statistics states beside them.
-            stats: the statistics of the run.
+            made: the records of its shards.
         """
         super().__init__()
         self._do_fn = _DescribeShards(run, config, facts)
-        self._stats = stats
+        self._made = made
 
-    def expand(self, made: PCollection[bytes]) -> PCollection[str]:
-        describe = beam.ParDo(self._do_fn, AsIter(made), AsSingleton(self._stats)).with_output_types(str)
-        return made.pipeline | beam.Impulse() | "Describe" >> describe
+    def expand(self, stats: PCollection[ShardsStats]) -> PCollection[str]:
+        return stats | beam.ParDo(self._do_fn, AsIter(self._made))
 
 
 def _decoded(made: Iterable[bytes]) -> Iterator[Made]:

@@ -88,6 +88,6 @@ class CombineStatistics(beam.PTransform):
         super().__init__()
         self._kind = kind
 
-    def expand(self, stats: PCollection[RunStats]) -> PCollection[RunStats]:
+    def expand(self, stats: PCollection[_Stats]) -> PCollection[_Stats]:
         counted = stats | "Count" >> beam.ParDo(_Count(self._kind)).with_output_types(self._kind)
         return counted | f"CombineGlobally({self._kind.__name__}Fn)" >> beam.CombineGlobally(StatisticsFn(self._kind))
