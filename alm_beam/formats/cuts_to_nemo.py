@@ -10,8 +10,8 @@ from typing import Any
 
 import orjson
 
+from alm_beam.core.cut_fields import checked_cut, recording_of, supervisions_of, time_in
 from alm_beam.core.faults import BadEntry, RejectReason
-from alm_beam.formats.cut_fields import checked_cut, recording_of, supervisions_of, time_in
 from alm_beam.formats.format import Piece, Target
 
 _CUT = "cut"

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, NamedTuple
 
+from alm_beam.core.cut_fields import checked_cut, recording_of, supervisions_of, time_in
 from alm_beam.core.faults import BadEntry, RejectReason
-from alm_beam.formats.cut_fields import checked_cut, recording_of, supervisions_of, time_in
 from alm_beam.formats.format import Piece, Target
 from alm_beam.formats.rttm import rttm_line
 

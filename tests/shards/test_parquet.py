@@ -1,0 +1,205 @@
+"""Parquet, read back by pyarrow as Omnilingual's reader does it, and by our own reader of rows."""
+
+import subprocess
+import sys
+from io import BytesIO
+
+import numpy as np
+import pyarrow
+import pyarrow.dataset
+import pyarrow.parquet
+import pytest
+import soundfile
+
+from alm_beam.audio.parquet_rows import AudioRows
+from alm_beam.core.faults import BadEntry
+from alm_beam.shards import parquet
+from alm_beam.shards.format import Partition
+from alm_beam.shards.parquet import Parquet
+from tests.shards.made_windows import Folder, encoded, samples_of, started, window_of, written
+
+EN = Partition("ami", "train", "en")
+FILE = "parquet/corpus=ami/split=train/language=en/part-00000.parquet"
+
+
+def test_pyarrow_reads_what_omnilingual_expects(tmp_path):
+    written(Parquet(), tmp_path, [[window_of(0), window_of(1)], [window_of(2)]], EN)
+    table = pyarrow.parquet.ParquetDataset(tmp_path / "parquet").read()
+    word = pyarrow.dictionary(pyarrow.int32(), pyarrow.string())
+    expected = {
+        "text": pyarrow.string(),
+        "audio_bytes": pyarrow.list_(pyarrow.int8()),
+        "audio_size": pyarrow.int64(),
+        "corpus": word,
+        "split": word,
+        "language": word,
+    }
+    assert {field.name: field.type for field in table.schema} == expected
+    for number, row in enumerate(table.to_pylist()):
+        decoded, rate = soundfile.read(BytesIO(np.array(row["audio_bytes"], np.int8)), dtype="int16")
+        assert rate == 16_000
+        assert np.array_equal(decoded[:, None], samples_of(number, 0.5 + number / 4))
+        assert row["audio_size"] == len(decoded)
+        assert row["text"] == f"number {number} später"
+        assert (row["corpus"], row["split"], row["language"]) == EN
+
+
+def test_pyarrow_dataset_reads_it_with_text_as_partition(tmp_path):
+    written(Parquet(), tmp_path, [[window_of(0)]], EN)
+    found = pyarrow.dataset.dataset(tmp_path / "parquet", partitioning="hive")
+    assert found.to_table(filter=pyarrow.dataset.field("language") == "en").num_rows == 1
+    assert found.to_table(filter=pyarrow.dataset.field("language") == "de").num_rows == 0
+
+
+@pytest.mark.parametrize("value", ["a/b=c", "100 %", "deü 中", "", "..", "a\nb", "a\\b", "%2F", "_x", ".y"])
+def test_any_value_of_a_partition_comes_back(tmp_path, value):
+    written(Parquet(), tmp_path, [[window_of(0)]], Partition(value, "train", value))
+    assert all(not path.is_file() for path in (tmp_path / "parquet").iterdir())
+    [row] = pyarrow.parquet.ParquetDataset(tmp_path / "parquet").read(["corpus", "language"]).to_pylist()
+    assert row == {"corpus": value, "language": value}
+
+
+def test_row_groups_have_100_rows(tmp_path):
+    window = window_of(0)._replace(audio=b"fLaC")
+    written(Parquet(), tmp_path, [[window] * 250], EN)
+    metadata = pyarrow.parquet.ParquetFile(tmp_path / FILE).metadata
+    assert [metadata.row_group(group).num_rows for group in range(metadata.num_row_groups)] == [100, 100, 50]
+
+
+def test_row_groups_of_large_rows_are_bounded_in_bytes(tmp_path, monkeypatch):
+    monkeypatch.setattr(parquet, "BYTES_PER_GROUP", 1000)
+    sizes = [400, 600, 1, 2000, 500, 500]
+    written(Parquet(), tmp_path, [[window_of(0)._replace(audio=bytes(size)) for size in sizes]], EN)
+    metadata = pyarrow.parquet.ParquetFile(tmp_path / FILE).metadata
+    assert [metadata.row_group(group).num_rows for group in range(metadata.num_row_groups)] == [2, 1, 1, 2]
+
+
+def test_the_file_is_hardly_larger_than_the_audio(tmp_path):
+    audio = encoded(samples_of(3, 60))
+    written(Parquet(), tmp_path, [[window_of(0)._replace(audio=audio)]], EN)
+    assert (tmp_path / FILE).stat().st_size < 1.02 * len(audio) + 2000
+
+
+def test_a_member_is_a_row(tmp_path):
+    folder = Folder(tmp_path)
+    writer = started(Parquet(), folder, 0, EN)
+    windows = [window_of(number, ending) for number, ending in enumerate(["flac", "wav", "opus"] * 40)]
+    members = [writer.add(window) for window in windows]
+    assert writer.finish() == [FILE]
+    assert [member.offset for member in members] == [*range(120)]
+    assert {member.file for member in members} == {FILE}
+    with (tmp_path / FILE).open("rb") as file:
+        rows = AudioRows(file, FILE)
+        for number in [0, 119, 5, 5, 100, 99]:
+            assert rows.audio_of_row(members[number].offset) == windows[number].audio
+            assert members[number].bytes == len(windows[number].audio)
+
+
+def test_same_windows_same_bytes(tmp_path):
+    shards = [[window_of(number) for number in range(120)]]
+    assert (
+        written(Parquet(), tmp_path / "a", shards, EN).files() == written(Parquet(), tmp_path / "b", shards, EN).files()
+    )
+
+
+def test_nothing_is_in_place_before_the_end(tmp_path):
+    folder = Folder(tmp_path)
+    writer = started(Parquet(), folder, 0, EN)
+    writer.add(window_of(0))
+    assert FILE not in folder.files()
+    writer.abandon()
+    assert folder.files() == {}
+    writer = started(Parquet(), folder, 0, EN)
+    writer.finish()
+    writer.abandon()
+    assert [*folder.files()] == [FILE]
+
+
+def test_a_shard_of_nothing_is_an_empty_table(tmp_path):
+    written(Parquet(), tmp_path, [[]], EN)
+    assert pyarrow.parquet.ParquetFile(tmp_path / FILE).metadata.num_rows == 0
+
+
+def test_a_malformed_window_leaves_the_shard_whole(tmp_path):
+    writer = started(Parquet(), Folder(tmp_path), 0, EN)
+    with pytest.raises(BadEntry, match=r"supervisions\[0\] has no duration"):
+        writer.add(window_of(0, supervisions=[{"start": 1}]))
+    assert writer.add(window_of(1)).offset == 0
+    writer.finish()
+    assert pyarrow.parquet.ParquetFile(tmp_path / FILE).metadata.num_rows == 1
+
+
+def test_rows_say_what_is_wrong(tmp_path):
+    written(Parquet(), tmp_path, [[window_of(0)]], EN)
+    whole = (tmp_path / FILE).read_bytes()
+    rows = AudioRows(BytesIO(whole), "a.parquet")
+    for row in (-1, 1):
+        with pytest.raises(ValueError, match=f"a.parquet: there is no row {row}, it has 1"):
+            rows.audio_of_row(row)
+    with pytest.raises(ValueError, match=r"a\.parquet: not a whole parquet file"):
+        AudioRows(BytesIO(whole[:-9]), "a.parquet")
+    damaged = AudioRows(BytesIO(whole[:4] + bytes(len(whole) - 3000) + whole[len(whole) - 2996 :]), "a.parquet")
+    with pytest.raises(ValueError, match=r"a\.parquet: row group 0 cannot be read"):
+        damaged.audio_of_row(0)
+    for column, why in [(pyarrow.array([b"x"]), "list<int8>, found binary"), (None, "found None")]:
+        other = BytesIO()
+        pyarrow.parquet.write_table(pyarrow.table({"audio_bytes": column} if column else {"text": ["x"]}), other)
+        with pytest.raises(ValueError, match=why):
+            AudioRows(other, "a.parquet")
+    empty = BytesIO()
+    absent = pyarrow.array([None], pyarrow.list_(pyarrow.int8()))
+    pyarrow.parquet.write_table(pyarrow.table({"audio_bytes": absent}), empty)
+    with pytest.raises(ValueError, match="row group 0 has a row without audio_bytes"):
+        AudioRows(empty, "a.parquet").audio_of_row(0)
+
+
+WITHOUT = """
+import sys
+sys.modules["pyarrow"] = None
+from alm_beam.audio.parquet_rows import AudioRows
+from alm_beam.shards.format import Partition
+from alm_beam.shards.parquet import Parquet
+for make in (lambda: Parquet().writer(0, 1, Partition(), None), lambda: AudioRows(None, "a.parquet")):
+    try:
+        make()
+    except ImportError as error:
+        print(error)
+"""
+
+
+def test_without_pyarrow_it_is_named():
+    run = subprocess.run([sys.executable, "-c", WITHOUT], capture_output=True, text=True, check=True)
+    assert run.stdout.count("pip install pyarrow") == 2
+
+
+MEMORY = """
+import os, resource, sys
+from contextlib import contextmanager
+from alm_beam.shards.format import Partition, SlicedWindow
+from alm_beam.shards.parquet import Parquet
+from alm_beam.audio.parquet_rows import AudioRows
+import pyarrow.parquet
+@contextmanager
+def opened(path):
+    with open(sys.argv[1], "wb") as file:
+        yield file
+def peak():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
+base = peak()
+writer = Parquet().writer(0, 1, Partition(), opened)
+for number in range(120):
+    writer.add(SlicedWindow({}, "a", os.urandom(2_000_000), "flac", 16000, 1, 1, ""))
+writer.finish()
+written = peak()
+rows = AudioRows(open(sys.argv[1], "rb"), "a")
+for row in (0, 119, 50):
+    rows.audio_of_row(row)
+print(written - base, peak() - base)
+"""
+
+
+def test_memory_is_that_of_a_row_group(tmp_path):
+    run = subprocess.run([sys.executable, "-c", MEMORY, tmp_path / "a"], capture_output=True, text=True, check=True)
+    written, read = map(float, run.stdout.split())
+    assert written < 200
+    assert read < 260
