@@ -9,8 +9,10 @@ DATAFLOW_PYTHON ?= python3.11
 JOB ?= windows
 PIPELINE_windows := build_windows.py
 PIPELINE_measure := measure_audio.py
+PIPELINE_shards := build_shards.py
 METADATA_windows := metadata.json
 METADATA_measure := measure_metadata.json
+METADATA_shards := shards_metadata.json
 AIRFLOW_BIN := .venv-airflow/bin
 AIRFLOW_READY := .venv-airflow/.ready
 # The oldest and the newest Python that setup.py allows.
@@ -45,7 +47,7 @@ test-flink: $(READY)
 test-dataflow: $(READY)
 	$(BIN)/pytest -m dataflow
 
-# The DAG in a real Airflow, which is in an environment of its own; the job runs in the one that everything runs in.
+# The DAGs in a real Airflow, which is in an environment of its own; jobs run in the one that everything runs in.
 test-airflow: $(READY) $(AIRFLOW_READY)
 	ALM_BEAM_PYTHON=$(abspath $(BIN)/python) $(AIRFLOW_BIN)/pytest -n auto --confcutdir=tests/airflow tests/airflow
 
@@ -86,7 +88,7 @@ lint: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-# What follows from the parameters in alm_beam/core/config.py: docs, Dataflow's metadata, the Airflow DAG's params.
+# What follows from the parameters in alm_beam/core/*config.py: docs, Dataflow's metadata, the params of Airflow's DAGs.
 generated: $(READY)
 	$(BIN)/python templates/generate.py
 
@@ -108,11 +110,11 @@ bench: $(READY)
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[bench]'
 	$(BIN)/python -m benchmarks bench_output
 
-# make dataflow-template IMAGE=<in your Artifact Registry> TEMPLATE=gs://<bucket>/alm_beam.json [JOB=measure]
+# make dataflow-template IMAGE=<in your Artifact Registry> TEMPLATE=gs://<bucket>/alm_beam.json [JOB=measure|shards]
 # Needs gcloud, logged in, with a project; the image is built by Cloud Build.
 dataflow-template:
 	@test -n "$(IMAGE)" && test -n "$(TEMPLATE)" || { echo "usage: make $@ IMAGE=... TEMPLATE=gs://..."; exit 1; }
-	@test -n "$(PIPELINE_$(JOB))" || { echo "JOB is windows or measure"; exit 1; }
+	@test -n "$(PIPELINE_$(JOB))" || { echo "JOB is windows, measure or shards"; exit 1; }
 	gcloud builds submit --config=templates/dataflow/cloudbuild.yaml \
 		--substitutions=_IMAGE=$(IMAGE),_PIPELINE=$(PIPELINE_$(JOB)) .
 	gcloud dataflow flex-template build $(TEMPLATE) --image=$(IMAGE) --sdk-language=PYTHON \

@@ -3,7 +3,7 @@
     python templates/generate.py            writes the files
     python templates/generate.py --check    names those that are not up to date, and then ends with exit code 1
 
-The parameters stand in alm_beam/core/config.py, run_config.py and measure_config.py.
+The parameters stand in alm_beam/core/config.py, run_config.py, measure_config.py and shards_config.py.
 """
 
 import argparse
@@ -17,7 +17,7 @@ from typing import Any
 
 from alm_beam.cli.flags import default_words
 from alm_beam.core.config import GROUPS, JobConfig
-from alm_beam.core.measure_config import AudioConfig, MeasureConfig
+from alm_beam.core.measure_config import MeasureConfig
 from alm_beam.core.parameters import (
     MOST,
     Choice,
@@ -34,15 +34,17 @@ from alm_beam.core.parameters import (
     parameters_of,
 )
 from alm_beam.core.run_config import RunConfig
+from alm_beam.core.shards_config import ShardsConfig
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "parameters.md"
 METADATA = ROOT / "templates" / "dataflow" / "metadata.json"
 MEASURE_METADATA = METADATA.with_name("measure_metadata.json")
+SHARDS_METADATA = METADATA.with_name("shards_metadata.json")
 DAG = ROOT / "templates" / "airflow" / "alm_beam_windows.py"
 
 NOT_IN_DAG = {"input", "output", "overwrite", "repeat_factor"}
-"""The DAG states the first two itself, as templates of its own; the third is always given; the last is for trials."""
+"""A DAG states the first two itself, as templates of its own; each try decides the third; the last is for trials."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,13 @@ MEASURE = Job(
     "Measures the audio of manifests: sample rate, duration, channels, and the bandwidth of segments.",
 )
 
+SHARDS = Job(
+    ShardsConfig,
+    "shards_config.py",
+    "alm_beam: audio shards",
+    "Writes audio shards: the windows of cuts, each with its own audio, in a format that trainers read.",
+)
+
 _END = "    # End of what templates/generate.py makes.\n"
 _WIDTH = 120
 
@@ -90,13 +99,22 @@ _MEASURE = """\
 
 """
 
+_SHARDS = """\
+## Flags of `alm-beam shards`
+
+`alm-beam shards` takes the flags under [Files](#files), except `--num_shards` and `--repeat_factor`, and these. Its
+`--input` is another:
+
+"""
+
 _INTRODUCTION = """\
 # Parameters
 
-These are the flags of `alm-beam windows` and, at the end, of `alm-beam measure`. The fields of `WindowConfig`,
-`OverlapConfig`, `EntryConfig`, `JobConfig` and `MeasureConfig` in Python and the parameters of the Dataflow templates
-have the same names, defaults and ranges. So do the params of the Airflow DAGs, which always give `--overwrite` and have
-no `repeat_factor`. Times are in seconds, sample rates and bandwidths in Hz.
+These are the flags of `alm-beam windows` and, at the end, of `alm-beam measure` and `alm-beam shards`. The fields of
+`WindowConfig`, `OverlapConfig`, `EntryConfig`, `JobConfig`, `MeasureConfig` and `ShardsConfig` in Python and the
+parameters of the Dataflow templates have the same names, defaults and ranges. So do the params of the Airflow DAGs,
+which have no `repeat_factor` and [give `--overwrite` themselves](airflow.md#running-an-interval-again). Times are in
+seconds, sample rates and bandwidths in Hz.
 
 ## How flags are written
 
@@ -126,6 +144,7 @@ def stale_files() -> dict[Path, str]:
         PAGE: page(),
         METADATA: metadata(),
         MEASURE_METADATA: metadata(MEASURE),
+        SHARDS_METADATA: metadata(SHARDS),
         DAG: dag(DAG.read_text(encoding="utf-8")),
     }
     return {path: text for path, text in texts.items() if not path.exists() or path.read_text(encoding="utf-8") != text}
@@ -133,15 +152,19 @@ def stale_files() -> dict[Path, str]:
 
 def page() -> str:
     """The page of the docs: a table for each group of parameters."""
-    parts = [f"## {title.capitalize()}\n\n{_table(config)}" for title, config in GROUPS.items()]
-    return "\n".join([_INTRODUCTION, *parts, _MEASURE + _table(AudioConfig)])
+    parts = [f"## {title.capitalize()}\n\n{_table(parameters_of(config))}" for title, config in GROUPS.items()]
+    return "\n".join([_INTRODUCTION, *parts, _MEASURE + _table(_own(MEASURE)), _SHARDS + _table(_own(SHARDS))])
 
 
-def _table(config: type) -> str:
+def _own(job: Job) -> dict[str, Parameter]:
+    """The parameters of a job that not every job has, or not as it has them."""
+    shared = RunConfig.every_parameter()
+    return {name: each for name, each in job.config.every_parameter().items() if each != shared.get(name)}
+
+
+def _table(parameters: Mapping[str, Parameter]) -> str:
     rows = ["| flag | default | meaning |", "|---|---|---|"]
-    rows += [
-        f"| `--{each.name}` | {_default_in_page(each)} | {_meaning(each)} |" for each in parameters_of(config).values()
-    ]
+    rows += [f"| `--{each.name}` | {_default_in_page(each)} | {_meaning(each)} |" for each in parameters.values()]
     return "\n".join(rows) + "\n"
 
 
@@ -184,8 +207,9 @@ _NUMBER_PATTERNS = {
     "from 0 to 1": r"^(0|0?\.[0-9]+|1(\.0+)?)$",
     "from 0 to less than 1": r"^(0|0?\.[0-9]+)$",
     "whole from 0": "^[0-9]{1,9}$",
+    "whole from 0 to 768000": "^([0-9]{1,5}|[1-6][0-9]{5}|7[0-5][0-9]{4}|76[0-7][0-9]{3}|768000)$",
     "whole from 1": "^[1-9][0-9]{0,8}$",
-    "whole from 1000": "^[1-9][0-9]{3,11}$",
+    "whole from 1000 to 1000000000000": "^[1-9][0-9]{3,11}$",
 }
 """POSIX regular expressions of the texts of numbers, by range."""
 
@@ -231,13 +255,14 @@ def _dataflow_kind(parameter: Parameter) -> tuple[str, str]:
 
 
 def _range(parameter: Number) -> str:
+    to = "" if parameter.at_most == MOST else f" to {parameter.at_most}"
     if isinstance(parameter, Whole):
-        return f"whole from {parameter.at_least}"
+        return f"whole from {parameter.at_least}{to}"
     if parameter.above is not None:
-        to = "" if parameter.at_most == MOST else f" to {parameter.at_most}"
         return f"above {parameter.above}{to}"
-    to = parameter.at_most if parameter.below is None else f"less than {parameter.below}"
-    return f"from {parameter.at_least} to {to}"
+    if parameter.below is not None:
+        return f"from {parameter.at_least} to less than {parameter.below}"
+    return f"from {parameter.at_least} to {parameter.at_most}"
 
 
 def _for_form(parameter: Parameter, warning: str) -> str:
@@ -252,7 +277,7 @@ def _for_form(parameter: Parameter, warning: str) -> str:
 
 def dag(text: str) -> str:
     """The text of the DAGs' file with the params of the jobs' flags as they should be."""
-    for job in (WINDOWS, MEASURE):
+    for job in (WINDOWS, MEASURE, SHARDS):
         before, rest = text.split(job.begin)
         _, after = rest.split(_END, maxsplit=1)
         parameters = job.config.every_parameter().values()

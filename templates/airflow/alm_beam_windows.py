@@ -1,7 +1,7 @@
 """Runs the jobs of alm_beam for each data interval: a day's manifests in, its result out, in a folder of its own.
 
-Two DAGs are in this file: `alm_beam_windows` builds training windows, `alm_beam_measure` measures audio and writes
-manifests that hold what it found.
+Three DAGs are in this file: `alm_beam_windows` builds training windows, `alm_beam_measure` measures audio and writes
+manifests that hold what it found, and `alm_beam_shards` writes the audio of windows in shards that trainers read.
 
 Copy this file into the folder of DAGs. What is your own stands in the Airflow Variable that has the name of the DAG, as
 JSON, an object of any of these:
@@ -13,18 +13,18 @@ JSON, an object of any of these:
   Airflow, and Airflow needs no alm_beam;
 - any param of the DAG: its default.
 
-Params are the flags of `alm-beam windows` and `alm-beam measure`, by the same names, and what the runners need. `input`
-and `output` may hold strftime's directives, which stand for the start of the data interval; `output` must. A percent
-sign is `%%`.
+Params are the flags of `alm-beam windows`, `alm-beam measure` and `alm-beam shards`, by the same names, and what the
+runners need. `input` and `output` may hold strftime's directives, which stand for the start of the data interval;
+`output` must. A percent sign is `%%`.
 
-A retry, or another run of an interval, replaces what the earlier one left: `--overwrite` is always given. An earlier
-result stays until the new one is whole, and `_SUCCESS` is written last. So a reader that looks for it never takes half
-of a result.
+Another run of an interval replaces the result of the earlier one, which stays until the new one is whole; `_SUCCESS` is
+written last. So a reader that looks for it never takes half of a result. A second try of `alm_beam_measure` or
+`alm_beam_shards` goes on with what the first has left, unless the folder holds a whole result.
 """
 
-from collections.abc import Iterable
 from contextlib import suppress
 from copy import deepcopy
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from functools import partial
@@ -32,9 +32,11 @@ from typing import Any
 
 import psutil
 from airflow.providers.apache.beam.operators.beam import BeamRunPythonPipelineOperator
+from airflow.providers.google.cloud.hooks.gcs import GCSHook
 from airflow.providers.google.cloud.operators.dataflow import DataflowStartFlexTemplateOperator
 from airflow.sdk import DAG, CronDataIntervalTimetable, Param, Variable, task
 from airflow.sdk.exceptions import AirflowException
+from google.api_core.exceptions import ClientError
 from pendulum import DateTime
 
 MOST = 1_000_000_000
@@ -57,12 +59,12 @@ def _text(default: str | None, description: str, **schema: Any) -> Param:
 OPTIONAL_TEXT = {"type": ["null", "string"], "minLength": 1}
 
 
-def _places(input: str, output: str) -> dict[str, Param]:
-    """Where a job reads and writes."""
+def _places(what: str, input: str, output: str) -> dict[str, Param]:
+    """Where a job reads and writes. `what` says what it reads."""
     return {
         "input": _text(
             input,
-            "Manifests: file, folder or glob, a path or URL; several by commas. %Y-%m-%d is the interval's start.",
+            f"{what}: file, folder or glob, a path or URL; several by commas. %Y-%m-%d is the interval's start.",
             minLength=1,
         ),
         "output": _text(
@@ -74,7 +76,7 @@ def _places(input: str, output: str) -> dict[str, Param]:
 
 
 WINDOWS_FLAGS = {
-    **_places("/data/manifests/%Y-%m-%d", "/data/windows/%Y-%m-%d"),
+    **_places("Manifests", "/data/manifests/%Y-%m-%d", "/data/windows/%Y-%m-%d"),
     # Made by templates/generate.py from alm_beam/core/config.py; change them there.
     "num_shards": _whole(
         0,
@@ -256,7 +258,7 @@ WINDOWS_FLAGS = {
 """Flags of `alm-beam windows`, on every runner."""
 
 MEASURE_FLAGS = {
-    **_places("/data/manifests/%Y-%m-%d", "/data/measured/%Y-%m-%d"),
+    **_places("Manifests", "/data/manifests/%Y-%m-%d", "/data/measured/%Y-%m-%d"),
     # Made by templates/generate.py from alm_beam/core/measure_config.py; change them there.
     "num_shards": _whole(
         0,
@@ -304,6 +306,92 @@ MEASURE_FLAGS = {
 }
 """Flags of `alm-beam measure`, on every runner."""
 
+SHARDS_FLAGS = {
+    **_places("Cuts, such as alm-beam windows writes", "/data/windows/%Y-%m-%d", "/data/shards/%Y-%m-%d"),
+    # Made by templates/generate.py from alm_beam/core/shards_config.py; change them there.
+    "max_reject_fraction": _number(
+        0.01,
+        "Fail the run if more than this share of the entries cannot be used. A fraction from 0 to 1.",
+        minimum=0,
+        maximum=1,
+    ),
+    "storage_options": _text(
+        None,
+        'fsspec\'s options for the URLs: `{"<option>": value}`, or `{"<protocol>": {"<option>": value}}`; '
+        "never shown. Airflow shows it: keep secrets in the environment of its workers.",
+        **OPTIONAL_TEXT,
+    ),
+    "format": _text(
+        "shar",
+        "Format of the shards: Lhotse Shar, NeMo's tarred data sets, WebDataset, or the parquet of Omnilingual.",
+        enum=["shar", "nemo", "webdataset", "parquet"],
+    ),
+    "windows_per_shard": _whole(
+        0,
+        "Windows of a shard at most; shards of a run have about as many windows each. A whole number from "
+        "0 (100, or as many as --shard_bytes allows) to 1000000000.",
+        minimum=0,
+    ),
+    "shard_bytes": _whole(
+        0,
+        "Bytes of audio of a shard at most, as if it were written in 16-bit WAV; FLAC takes about half of "
+        "that. A whole number from 0 (only the number of windows counts) to 1000000000.",
+        minimum=0,
+    ),
+    "order": _text(
+        "recording",
+        "Order of the windows: each recording's together, for which its audio is decoded once, or "
+        "shuffled, for trainers that read shards from front to back.",
+        enum=["recording", "shuffled"],
+    ),
+    "seed": _whole(0, "Of the shuffled order. A whole number from 0 to 1000000000.", minimum=0),
+    "corpus": _text(
+        None,
+        "Name of the corpus, by which parquet is partitioned. Without a value: what each cut states as "
+        "corpus or source, or else unknown.",
+        **OPTIONAL_TEXT,
+    ),
+    "split": _text(
+        None,
+        "Name of the split, by which parquet is partitioned. Without a value: what each cut states as "
+        "split, or else train.",
+        **OPTIONAL_TEXT,
+    ),
+    "language": _text(
+        None,
+        "Language of the speech, by which parquet is partitioned, and which NeMo's manifests state. "
+        "Without a value: what each cut or its supervisions state as language or lang, or else unknown.",
+        **OPTIONAL_TEXT,
+    ),
+    "audio_root": _text(
+        None,
+        "Folder that relative paths of audio files are below, a path or any fsspec URL. Without a value: "
+        "the folder of the cuts, or else the working directory.",
+        **OPTIONAL_TEXT,
+    ),
+    "audio_format": _text("flac", "Format of the audio in the shards.", enum=["flac", "wav", "opus"]),
+    "sample_rate": _whole(
+        0,
+        "Sample rate of the audio in the shards, Hz; opus takes 8000, 12000, 16000, 24000 and 48000. A "
+        "whole number from 0 (that of each file; with opus the next that it takes) to 768000.",
+        minimum=0,
+        maximum=768000,
+    ),
+    "channels": _text(
+        "mono",
+        "Channels of the audio in the shards: mono, the mean of a cut's channels, or keep, each channel of a cut.",
+        enum=["mono", "keep"],
+    ),
+    "pad": _number(
+        0.1,
+        "A window whose audio ends too early by less than this is padded with silence, and rejected "
+        "otherwise. A number of seconds from 0 to 1000000000.",
+        minimum=0,
+    ),
+    # End of what templates/generate.py makes.
+}
+"""Flags of `alm-beam shards`, on every runner."""
+
 FLINK = {
     "flink_master": _text("localhost:8081", "Flink's REST address, host:port.", minLength=1),
     "environment_type": _text(
@@ -341,8 +429,27 @@ RUN = {
 """How a job runs."""
 
 
-def job_flags(names: Iterable[str], params: dict[str, Any], start: DateTime, end: DateTime) -> dict[str, str]:
-    """The flags of these names for the data interval from `start` to `end`, all as text; None is left out.
+@dataclass(frozen=True)
+class Job:
+    """A job of alm_beam.
+
+    Attributes:
+        command: that of `alm-beam`.
+        description: what its DAG says it does.
+        params: its flags.
+        goes_on: whether it goes on with what a run of it has left that was cut short, unless `--overwrite` is given.
+    """
+
+    command: str
+    description: str
+    params: dict[str, Param]
+    goes_on: bool = False
+
+
+def job_flags(job: Job, params: dict[str, Any], start: DateTime, end: DateTime, try_number: int) -> dict[str, str]:
+    """The job's flags for the data interval from `start` to `end`, all as text; None is left out.
+
+    The first try gives `--overwrite`. Of a job that goes on, later ones do not: the task may have to give it yet.
 
     Raises:
         ValueError: another data interval would write to the same folder.
@@ -351,15 +458,16 @@ def job_flags(names: Iterable[str], params: dict[str, Any], start: DateTime, end
     others = (end, start - (end - start), start.add(months=1), start.add(years=1))
     if output in {other.strftime(params["output"]) for other in others}:
         raise ValueError(f"output={params['output']}: several data intervals would share it; add what tells them apart")
-    flags = {name: _as_text(params[name]) for name in names if params[name] is not None}
-    return {**flags, "input": start.strftime(params["input"]), "output": output, "overwrite": "true"}
+    flags = {name: _as_text(params[name]) for name in job.params if params[name] is not None}
+    overwrite = _as_text(not (job.goes_on and try_number > 1))
+    return {**flags, "input": start.strftime(params["input"]), "output": output, "overwrite": overwrite}
 
 
-def beam_options(names: Iterable[str], params: dict[str, Any], start: DateTime, end: DateTime) -> dict[str, Any]:
-    """All flags for a job that this Airflow launches: the job's own, of these names, and Beam's."""
+def beam_options(job: Job, params: dict[str, Any], start: DateTime, end: DateTime, try_number: int) -> dict[str, Any]:
+    """All flags for a job that this Airflow launches: the job's own, and Beam's."""
     some = FLINK if params["runner"] == "flink" else ()
     flink = {name: _as_text(params[name]) for name in some if params[name] is not None}
-    return {**params["beam_options"], **flink, **job_flags(names, params, start, end)}
+    return {**params["beam_options"], **flink, **job_flags(job, params, start, end, try_number)}
 
 
 def _as_text(value: object) -> str:
@@ -370,6 +478,18 @@ def _as_text(value: object) -> str:
 
 class RunJob(BeamRunPythonPipelineOperator):
     """The operator of the Beam provider. When the task is stopped, the job stops too."""
+
+    def execute(self, context: Any) -> None:
+        """Runs the job. One that would go on, and is refused as the folder holds a whole result, replaces that."""
+        try:
+            super().execute(context)
+        except AirflowException as error:
+            was_refused = str(error).endswith("return code 2")  # nothing was written then
+            if not was_refused or self.pipeline_options["overwrite"] == "true":
+                raise
+            self.log.info("The job did not start: once more, with --overwrite, in case the folder holds a whole result")
+            self.pipeline_options["overwrite"] = "true"
+            super().execute(context)
 
     def on_kill(self) -> None:
         """Ends the job, which would otherwise go on beside the next attempt and write to the same folder."""
@@ -382,7 +502,11 @@ class RunTemplate(DataflowStartFlexTemplateOperator):
     """The operator of the Google provider. When the job fails, its errors stand in the task's log."""
 
     def execute(self, context: Any) -> dict[str, str]:
-        """Starts the job and waits for its end."""
+        """Starts the job and waits for its end. One that would go on replaces a whole result, if there is one."""
+        flags = self.body["launchParameter"]["parameters"]
+        if flags["overwrite"] == "false" and self._may_be_whole(flags["output"]):
+            self.log.info("%s holds a whole result, or cannot be looked into: --overwrite is given", flags["output"])
+            flags["overwrite"] = "true"
         try:
             job: dict[str, str] = super().execute(context)
         except AirflowException:
@@ -391,6 +515,19 @@ class RunTemplate(DataflowStartFlexTemplateOperator):
                     self.log.error("Dataflow: %s", message.get("messageText"))
             raise
         return job
+
+    def _may_be_whole(self, output: str) -> bool:
+        """Whether the folder holds a whole result, also where that cannot be seen."""
+        scheme, _, path = output.partition("://")
+        bucket, _, folder = path.strip("/").partition("/")
+        if scheme != "gs":
+            return True
+        hook = GCSHook(gcp_conn_id=self.gcp_conn_id, impersonation_chain=self.impersonation_chain)
+        try:
+            return bool(hook.exists(bucket, f"{folder}/_SUCCESS"))
+        except ClientError as error:
+            self.log.warning("Airflow cannot look into %s: %s", output, error)
+            return True
 
     def _messages(self) -> list[dict[str, Any]]:
         if self.job is None:
@@ -409,14 +546,14 @@ SETTINGS: dict[str, Any] = {
 }
 
 
-def job_dag(command: str, description: str, flags: dict[str, Param]) -> DAG:
-    """The DAG `alm_beam_<command>`.
+def job_dag(job: Job) -> DAG:
+    """The DAG `alm_beam_<command>` of the job.
 
     Raises:
         ValueError: the Airflow Variable of its name holds what is neither a setting nor a param.
     """
-    dag_id = f"alm_beam_{command}"
-    settings, params = dict(SETTINGS), deepcopy({"runner": RUN["runner"], **flags, **RUN})
+    dag_id = f"alm_beam_{job.command}"
+    settings, params = dict(SETTINGS), deepcopy({"runner": RUN["runner"], **job.params, **RUN})
     own = Variable.get(dag_id, default={}, deserialize_json=True)
     if unknown := own.keys() - settings.keys() - params.keys():
         raise ValueError(f"Airflow Variable {dag_id}: unknown {', '.join(sorted(unknown))}")
@@ -427,7 +564,7 @@ def job_dag(command: str, description: str, flags: dict[str, Param]) -> DAG:
             settings[name] = value
     with DAG(
         dag_id,
-        description=description,
+        description=job.description,
         doc_md=__doc__,
         schedule=CronDataIntervalTimetable(settings["schedule"], timezone="UTC"),
         start_date=datetime.fromisoformat(settings["start_date"]),
@@ -438,8 +575,8 @@ def job_dag(command: str, description: str, flags: dict[str, Param]) -> DAG:
         render_template_as_native_obj=True,
         user_defined_macros={
             "RUNNERS": RUNNERS,
-            "job_flags": partial(job_flags, [*flags]),
-            "beam_options": partial(beam_options, [*flags]),
+            "job_flags": partial(job_flags, job),
+            "beam_options": partial(beam_options, job),
         },
         tags=["alm_beam"],
     ) as dag:
@@ -458,9 +595,9 @@ def job_dag(command: str, description: str, flags: dict[str, Param]) -> DAG:
             task_id="run_beam",
             py_interpreter=settings["python"],
             py_options=["-m", "alm_beam"],
-            py_file=command,
+            py_file=job.command,
             runner="{{ RUNNERS[params.runner] }}",
-            pipeline_options="{{ beam_options(params, data_interval_start, data_interval_end) }}",
+            pipeline_options="{{ beam_options(params, data_interval_start, data_interval_end, ti.try_number) }}",
             deferrable=False,  # the job would run in the triggerer
         )
         # Dataflow refuses a second job of the name while the first is active: an attempt whose task was lost, say.
@@ -471,9 +608,9 @@ def job_dag(command: str, description: str, flags: dict[str, Param]) -> DAG:
             append_job_name=False,
             body={
                 "launchParameter": {
-                    "jobName": f"alm-beam-{command}-{{{{ data_interval_start.strftime('%Y%m%d-%H%M') }}}}",
+                    "jobName": f"alm-beam-{job.command}-{{{{ data_interval_start.strftime('%Y%m%d-%H%M') }}}}",
                     "containerSpecGcsPath": "{{ params.dataflow_template }}",
-                    "parameters": "{{ job_flags(params, data_interval_start, data_interval_end) }}",
+                    "parameters": "{{ job_flags(params, data_interval_start, data_interval_end, ti.try_number) }}",
                     "environment": "{{ params.dataflow_environment }}",
                 }
             },
@@ -483,5 +620,8 @@ def job_dag(command: str, description: str, flags: dict[str, Param]) -> DAG:
     return dag
 
 
-windows = job_dag("windows", "Training windows from the manifests of each data interval", WINDOWS_FLAGS)
-measure = job_dag("measure", "The manifests of each data interval, with what their audio says", MEASURE_FLAGS)
+WINDOWS = Job("windows", "Training windows from the manifests of each data interval", WINDOWS_FLAGS)
+MEASURE = Job("measure", "The manifests of each data interval, with what their audio says", MEASURE_FLAGS, goes_on=True)
+SHARDS = Job("shards", "The audio of the windows of each data interval, in shards", SHARDS_FLAGS, goes_on=True)
+
+windows, measure, shards = map(job_dag, (WINDOWS, MEASURE, SHARDS))

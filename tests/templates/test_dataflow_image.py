@@ -20,6 +20,7 @@ from tests.templates.image import DOCKERFILE, REPOSITORY, instructions
 JOBS = {
     "windows": ("build_windows.py", "metadata.json"),
     "measure": ("measure_audio.py", "measure_metadata.json"),
+    "shards": ("build_shards.py", "shards_metadata.json"),
 }
 """The pipeline and the metadata of each template."""
 

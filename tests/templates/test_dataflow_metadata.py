@@ -11,12 +11,13 @@ from typing import Any
 import pytest
 from google.cloud.dataflow_v1beta3 import ParameterType, TemplateMetadata
 
-from alm_beam.cli import measure, windows
+from alm_beam.cli import measure, shards, windows
 from alm_beam.cli.flags import job_config, job_parser
 from alm_beam.core.config import JobConfig
 from alm_beam.core.measure_config import MeasureConfig
 from alm_beam.core.parameters import Choice, Number, Parameter, Switch
 from alm_beam.core.run_config import RunConfig
+from alm_beam.core.shards_config import ShardsConfig
 from alm_beam.jobs import run
 from tests.templates.image import DOCKERFILE
 
@@ -46,12 +47,14 @@ class Template:
 TEMPLATES = [
     Template("windows", JobConfig, windows.main, "metadata.json"),
     Template("measure", MeasureConfig, measure.main, "measure_metadata.json"),
+    Template("shards", ShardsConfig, shards.main, "shards_metadata.json"),
 ]
 
 SECONDS = (["120", "0.5", "7.25", ".5", "0120"], ["0", "0.0", "-5", "2min", "nan", ""])
 HZ = (["0", "16000", "44100.5"], ["-1", "8k", "nan", "2000000000", ""])
 SWITCH = (["true", "false"], ["yes", "1", "maybe"])
 FRACTION = (["0", "0.25", ".25"], ["-0.1", "10%", "2", ""])
+FROM_ZERO = (["0", "100"], ["-1", "1.5", "many", "2000000000", ""])
 AT_LEAST_ONE = (["1", "5", "100"], ["0", "-1", "1.5", "2000000000", ""])
 VALUES: dict[str, tuple[list[str], list[str]]] = {
     "input": (
@@ -60,7 +63,7 @@ VALUES: dict[str, tuple[list[str], list[str]]] = {
     ),
     "output": (["gs://lake/out", "s3://lake/out/1"], ["", "out", "/data/out"]),
     "overwrite": SWITCH,
-    "num_shards": (["0", "100"], ["-1", "1.5", "many", "2000000000", ""]),
+    "num_shards": FROM_ZERO,
     "repeat_factor": AT_LEAST_ONE,
     "max_reject_fraction": (["1", "1.0", *FRACTION[0]], ["1.5", *FRACTION[1]]),
     "storage_options": (['{"gs": {"requester_pays": true}}', "{}"], ["secret", '"gs"', "[1]", "{"]),
@@ -91,12 +94,27 @@ VALUES: dict[str, tuple[list[str], list[str]]] = {
     "audio_root": (["gs://lake/audio", "s3://lake/audio/1"], ["audio", "/data/audio"]),
     "bandwidth": SWITCH,
     "levels": SWITCH,
+    "format": (["shar", "nemo", "webdataset", "parquet"], ["", "tar", "Shar", "shar,nemo"]),
+    "windows_per_shard": FROM_ZERO,
+    "shard_bytes": FROM_ZERO,
+    "order": (["recording", "shuffled"], ["", "random"]),
+    "seed": FROM_ZERO,
+    "audio_format": (["flac", "wav", "opus"], ["", "mp3"]),
+    "sample_rate": (
+        ["0", "8000", "44100", "99999", "100000", "699999", "759999", "767999", "768000"],
+        ["-1", "16000.5", "16k", "768001", "770000", "800000", "1000000", ""],
+    ),
+    "channels": (["mono", "keep"], ["", "stereo", "1"]),
+    "pad": (["0", "0.1", ".5", "2"], ["-0.1", "1s", "nan", "2000000000", ""]),
     "max_line_bytes": (["1000", "1073741824", "900000000000"], ["0", "999", "1.5", "1GiB", ""]),
 }
 TAKES_ANYTHING = {
     "speaker_separator": [",", "|"],
     "drop_fields": ["", "words", "words, text"],
     "drop_fields_top_level": ["", "words,segments"],
+    "corpus": ["yodas", "a corpus"],
+    "split": ["train", "dev=1"],
+    "language": ["de", "de-CH"],
 }
 
 

@@ -13,6 +13,7 @@ from alm_beam.core.config import PARAMETERS, WindowConfig
 from alm_beam.core.measure_config import AudioConfig, MeasureConfig
 from alm_beam.core.parameters import parameters_of
 from alm_beam.core.run_config import RunConfig
+from alm_beam.core.shards_config import LayoutConfig, ShardsConfig, SliceConfig
 
 SCRIPT = Path(__file__).parents[2] / "templates" / "generate.py"
 
@@ -50,10 +51,20 @@ def test_a_change_to_a_parameter_makes_every_file_stale(generate, change, attrib
     assert generate.stale_files().keys() == {generate.PAGE, generate.METADATA, generate.DAG}
 
 
-def test_a_change_to_a_parameter_of_the_other_job_makes_its_files_stale(generate, monkeypatch):
-    levels = AudioConfig.__dataclass_fields__["levels"].metadata["parameter"]
-    monkeypatch.setitem(vars(levels), "help", "another text")
-    assert generate.stale_files().keys() == {generate.PAGE, generate.MEASURE_METADATA, generate.DAG}
+@pytest.mark.parametrize(
+    ("config", "name", "metadata"),
+    [
+        (AudioConfig, "levels", "MEASURE_METADATA"),
+        (LayoutConfig, "order", "SHARDS_METADATA"),
+        (SliceConfig, "pad", "SHARDS_METADATA"),
+        (ShardsConfig, "input", "SHARDS_METADATA"),
+    ],
+)
+def test_a_change_to_a_parameter_of_another_job_makes_its_files_stale(generate, monkeypatch, config, name, metadata):
+    parameter = config.__dataclass_fields__[name].metadata["parameter"]
+    monkeypatch.setitem(vars(parameter), "help", "another text")
+    in_dag = {generate.DAG} if name != "input" else set()  # of which the DAG says what it reads itself
+    assert generate.stale_files().keys() == {generate.PAGE, getattr(generate, metadata), *in_dag}
 
 
 def test_a_range_that_dataflows_expressions_do_not_know_is_named(generate, change):
@@ -113,9 +124,12 @@ def test_the_dag_imports_nothing_of_this_package(generate):
 
 def test_the_page_has_a_row_for_each_parameter(generate):
     rows = [line for line in generate.page().splitlines() if line.startswith("| `--")]
-    of_measure = parameters_of(AudioConfig)
-    assert MeasureConfig.every_parameter().keys() == {*parameters_of(RunConfig), *of_measure}
-    assert [row.split("`")[1].removeprefix("--") for row in rows] == [*PARAMETERS, *of_measure]
+    of_measure, of_shards = parameters_of(AudioConfig), {**parameters_of(LayoutConfig), **parameters_of(SliceConfig)}
+    of_all = {*parameters_of(RunConfig)}
+    assert MeasureConfig.every_parameter().keys() == of_all | of_measure.keys()
+    assert ShardsConfig.every_parameter().keys() == of_all - {"num_shards"} | of_shards.keys()
+    names = [*PARAMETERS, *of_measure, "input", *of_shards]
+    assert [row.split("`")[1].removeprefix("--") for row in rows] == names
     assert {row.count("|") for row in rows} == {4}
     [tolerance] = [row for row in rows if "`--tolerance`" in row]
     assert "| `--tolerance` | `0.1` | A window may be shorter or longer than the target" in tolerance
