@@ -20,9 +20,9 @@ from alm_beam.core.manifest import parse_recording
 from alm_beam.core.validation import Measured, Missing, Problem
 from alm_beam.sample import SHIPPED, write_sample
 from alm_beam.storage.index.meta import Meta
-from tests.jobs.cuts import cuts_in, many
 from tests.conformance import SHARED, all_cases, flags_of, read_lines
 from tests.core.test_manifest import BAD, entry, line, segment
+from tests.jobs.cuts import cuts_in, many
 from tests.manifests import rejects, write
 from tests.schemas import SCHEMAS, check, check_run, validator
 from tests.strategies import entries

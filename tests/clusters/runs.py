@@ -69,3 +69,8 @@ def measure(source: Path, audio: Path, out: Path, *flags: str) -> tuple[int, str
     """The exit code of a run that measures audio, and what it printed."""
     where = [f"--input={source}", f"--audio_root={audio}", f"--output={out}"]
     return ended(started(*where, *flags, pipeline="measure_audio.py"))
+
+
+def shards(source: Path, out: Path, *flags: object) -> subprocess.Popen[str]:
+    """A job that writes audio shards, running."""
+    return started(f"--input={source}", f"--output={out}", *flags, pipeline="build_shards.py")

@@ -11,6 +11,7 @@ from tests import manifests
 from tests.clusters import flink, install, runs
 from tests.clusters.conftest import had
 from tests.conformance import joined_cases
+from tests.jobs import cuts
 from tests.jobs.audio import lines_in, many
 
 COPY = """
@@ -60,6 +61,18 @@ def test_audio_of_one_manifest_is_measured_by_both_task_managers(cluster, tmp_pa
     lines = cluster.records_read("MeasureAudio")
     assert sum(lines.values()) == 40
     assert len(lines) == 2
+
+
+def test_shards_are_made_by_both_task_managers_and_are_those_of_the_local_runner(cluster, tmp_path):
+    source = cuts.many(tmp_path, 24)
+    code, printed = runs.ended(runs.shards(source, tmp_path / "out", "--windows_per_shard=4", *cluster.flags()))
+    assert code == 0, printed
+    assert runs.ended(runs.shards(source, tmp_path / "local", "--windows_per_shard=4"))[0] == 0
+    found, expected = cuts.files_in(tmp_path / "out"), cuts.files_in(tmp_path / "local")
+    assert {**found, "input_cfg.yaml": b""} == {**expected, "input_cfg.yaml": b""}  # which names the folder
+    shards = cluster.records_read("MakeShards")
+    assert sum(shards.values()) == 24
+    assert len(shards) == 2
 
 
 def test_storage_options_reach_the_workers(cluster, s3):

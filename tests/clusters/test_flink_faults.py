@@ -9,6 +9,7 @@ import pytest
 
 from alm_beam.storage.index.open import open_index
 from tests.clusters import flink, runs
+from tests.jobs import cuts
 
 IN_THE_MIDDLE = 60_000_000
 """Bytes of output: of about 440 MB."""
@@ -52,6 +53,23 @@ def test_a_worker_dies(cluster, run_on, large, tmp_path):
     assert code == 0, printed
     assert "will be restarted to recover the failed task" in cluster.log("jobmanager")
     assert_complete_and_exact(tmp_path / "out", large)
+
+
+def test_a_worker_that_makes_shards_dies(cluster, tmp_path):
+    source, out, flags = cuts.many(tmp_path, 40, windows=40), tmp_path / "out", ("--windows_per_shard=20",)
+    run = runs.shards(source, out, *flags, *cluster.flags())
+    deadline = time.monotonic() + 600
+    while len(list(out.glob("beam-temp-*/made/*.json"))) < 8:
+        assert run.poll() is None, runs.ended(run)
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    os.kill(worker_of(cluster, "pool-1"), signal.SIGKILL)
+    code, printed = runs.ended(run)
+    assert code == 0, printed
+    assert cuts.stats(out)["taken_over"] >= 4, "of the eight, what the dead worker or its whole stage had made"
+    assert runs.ended(runs.shards(source, tmp_path / "local", *flags))[0] == 0
+    found, expected = cuts.files_in(out), cuts.files_in(tmp_path / "local")
+    assert {**found, "input_cfg.yaml": b""} == {**expected, "input_cfg.yaml": b""}
 
 
 @pytest.mark.usefixtures("flink_parts")
