@@ -5,6 +5,7 @@ from typing import NamedTuple
 from alm_beam.audio import chunks, flac, mp3, mp4, ogg
 from alm_beam.audio.kinds import SOUNDFILE, AudioKind
 from alm_beam.audio.source import Source
+from alm_beam.core.faults import BadEntry
 
 
 class Claim(NamedTuple):
@@ -14,11 +15,13 @@ class Claim(NamedTuple):
         frames: samples per channel, found out here; None: not found out.
         library_knows: whether the number is right that the kind's library has from the header.
         slack: samples per channel that may be missing, as encoders of the format miscount.
+        cut_off: the fault of a file that ends too early; None: it does not, as far as headers tell.
     """
 
     frames: int | None = None
     library_knows: bool = True
     slack: int = 0
+    cut_off: BadEntry | None = None
 
 
 def claimed(source: Source, kind: AudioKind, tag: int) -> Claim:

@@ -1,6 +1,8 @@
 """The pages of an Ogg file: whether all are there, and whole."""
 
+import math
 import zlib
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from alm_beam.audio.faults import audio_fault
@@ -11,15 +13,27 @@ _HEAD_BYTES = 27
 _MOST_PAGE_BYTES = 27 + 255 + 255 * 255
 _READ_BYTES = 1 << 20
 _LAST = 4
+_NO_TIME = -1
+"""Of a page in which no packet ends."""
+
+_BEGINNINGS = (1 << 16, 1 << 20, 1 << 24)
+"""Bytes at the beginning that are looked at: a picture may stand before the audio."""
+
+OPUS_RATE = 48000
+"""Hz, of times in Ogg Opus."""
+
 _MIRRORED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 
 
 class _Page(NamedTuple):
-    """A page: where it begins and ends, its flags, its stream, its number in that, the checksum that it states."""
+    """A page: where it begins and ends, its flags, the time at which it ends, its stream, its number in that, the
+    checksum that it states.
+    """
 
     begin: int
     end: int
     flags: int
+    time: int
     stream: int
     number: int
     checksum: int
@@ -47,14 +61,60 @@ def check_end(source: Source) -> None:
     raise _truncated(source, "there is no whole page at its end")
 
 
-def check_pages(source: Source) -> None:
-    """Reads all pages, and checks that none is damaged or missing: the decoder passes over such pages in silence.
+class BadPages(NamedTuple):
+    """Pages that are damaged or missing.
+
+    Attributes:
+        start: the time, in the format's units, at which the last whole page before them ends.
+        stop: that at which the first whole one after them ends; infinite if there is none.
+        fault: what is wrong with the first of them.
+    """
+
+    start: int
+    stop: float
+    fault: BadEntry
+
+
+class Pages(NamedTuple):
+    """What was found by reading all pages.
+
+    Attributes:
+        bad: those that are damaged or missing: the decoder passes over such pages in silence.
+        end: the time, in the format's units, at which the last one ends.
+        streams: how many streams there are.
+    """
+
+    bad: list[BadPages]
+    end: int
+    streams: int
+
+
+def checked_pages(source: Source) -> Pages:
+    """Reads all pages.
 
     Raises:
-        BadEntry: one is.
         OSError: its store fails.
     """
+    bad: list[BadPages] = []
     numbers: dict[int, int] = {}
+    time = 0
+    for begin, page, why in _pages(source):
+        if page is None:
+            bad.append(BadPages(time, math.inf, _damaged(source, why)))
+            continue
+        expected = numbers.get(page.stream, page.number)
+        if page.number != expected and (not bad or bad[-1].stop != math.inf):
+            why = f"at byte {begin:,} is page {page.number} where {expected} should be"
+            bad.append(BadPages(time, math.inf, _damaged(source, why)))
+        numbers[page.stream] = page.number + 1
+        if page.time != _NO_TIME:
+            bad = [each._replace(stop=page.time) if each.stop == math.inf else each for each in bad]
+            time = page.time
+    return Pages(bad, time, len(numbers))
+
+
+def _pages(source: Source) -> Iterator[tuple[int, _Page | None, str]]:
+    """Where each page begins, the page, and where it is none or is damaged None, with the reason."""
     data, offset, junk = b"", 0, None
     while more := source.at(offset + len(data), _READ_BYTES):
         data += more
@@ -62,12 +122,18 @@ def check_pages(source: Source) -> None:
         while True:
             page = _page(data, at)
             if page is not None and page.end <= len(data):
+                begin = offset + at
+                is_whole = _checksum(data[at : page.end]) == page.checksum
                 if junk is not None:
-                    raise _damaged(source, f"a page should begin at byte {junk:,}")
-                _check(source, data, offset, page, numbers)
-                at = page.end
-                continue
-            if len(data) - at < 4 or data.startswith(b"OggS", at):
+                    yield junk, None, f"a page should begin at byte {junk:,}"
+                    junk = None
+                if is_whole:
+                    yield begin, page, ""
+                    at = page.end
+                    continue
+                yield begin, None, f"the page at byte {begin:,} has another checksum than it states"
+                at += 1
+            elif len(data) - at < 4 or data.startswith(b"OggS", at):
                 break
             junk = offset + at if junk is None else junk  # no matter if it is all that follows, as a tag may
             at = data.find(b"OggS", at)
@@ -76,14 +142,54 @@ def check_pages(source: Source) -> None:
         data, offset = data[at:], offset + at
 
 
-def _check(source: Source, data: bytes, offset: int, page: _Page, numbers: dict[int, int]) -> None:
-    begin = offset + page.begin
-    if _checksum(data[page.begin : page.end]) != page.checksum:
-        raise _damaged(source, f"the page at byte {begin:,} has another checksum than it states")
-    expected = numbers.get(page.stream, page.number)
-    if page.number != expected:
-        raise _damaged(source, f"at byte {begin:,} is page {page.number} where {expected} should be")
-    numbers[page.stream] = page.number + 1
+def opus_lead(source: Source) -> int:
+    """Samples of the decoder's delay that libsndfile gives if it has not been told to seek, and leaves out after that.
+
+    There are some where the time of the first page is later than its samples explain, as in a part of a longer stream.
+
+    Returns:
+        At 48 kHz.
+
+    Raises:
+        OSError: its store fails.
+    """
+    data = b""
+    for size in _BEGINNINGS:
+        data = source.at(0, size)
+        packets: list[bytes] = []
+        at = 0
+        while (page := _page(data, at)) is not None and page.end <= len(data):
+            packets += _packets_that_end(data[at : page.end])
+            if page.time not in (0, _NO_TIME):
+                delay = int.from_bytes(packets[0][10:12], "little")
+                return min(delay, max(0, page.time - sum(map(_opus_samples, packets[2:]))))
+            at = page.end
+    return 0
+
+
+def _packets_that_end(page: bytes) -> list[bytes]:
+    """The packets that end in a page; of one that begins before it, the rest."""
+    laces = page[_HEAD_BYTES : _HEAD_BYTES + page[26]]
+    at = begin = _HEAD_BYTES + len(laces)
+    packets = []
+    for lace in laces:
+        at += lace
+        if lace < 255:
+            packets.append(page[begin:at])
+            begin = at
+    return packets
+
+
+def _opus_samples(packet: bytes) -> int:
+    """Samples at 48 kHz in a packet, as its first byte says (RFC 6716, 3.1), and the second one of many frames."""
+    if not packet:
+        return 0
+    config, code = packet[0] >> 3, packet[0] & 3
+    if config < 12:
+        frame = (480, 960, 1920, 2880)[config & 3]
+    else:
+        frame = (480, 960)[config & 1] if config < 16 else 120 << (config & 3)
+    return frame * (1, 2, 2, packet[1] & 63 if len(packet) > 1 else 0)[code]
 
 
 def _page(data: bytes, at: int) -> _Page | None:
@@ -95,7 +201,8 @@ def _page(data: bytes, at: int) -> _Page | None:
     if len(laces) < head[26]:
         return None
     stream, number, checksum = (int.from_bytes(head[place : place + 4], "little") for place in (14, 18, 22))
-    return _Page(at, at + _HEAD_BYTES + len(laces) + sum(laces), head[5], stream, number, checksum)
+    time = int.from_bytes(head[6:14], "little", signed=True)
+    return _Page(at, at + _HEAD_BYTES + len(laces) + sum(laces), head[5], time, stream, number, checksum)
 
 
 def _checksum(page: bytes) -> int:
@@ -112,3 +219,14 @@ def _truncated(source: Source, why: str) -> BadEntry:
 
 def _damaged(source: Source, why: str) -> BadEntry:
     return audio_fault(RejectReason.AUDIO_UNREADABLE, source.url, f"is damaged: {why}")
+
+
+def with_serial(data: bytes, serial: int) -> bytes:
+    """A file of one stream, all of whose pages are whole, with that number of the stream: writers take any."""
+    parts = []
+    at = 0
+    while (page := _page(data, at)) is not None:
+        changed = data[at : at + 14] + serial.to_bytes(4, "little") + data[at + 18 : page.end]
+        parts += [changed[:22], _checksum(changed).to_bytes(4, "little"), changed[26:]]
+        at = page.end
+    return b"".join(parts)

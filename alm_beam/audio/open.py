@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
-from alm_beam.audio.claims import claimed
+from alm_beam.audio.claims import Claim, claimed
 from alm_beam.audio.faults import audio_fault
 from alm_beam.audio.kinds import AV, AudioKind, audio_kind, id3_size
 from alm_beam.audio.reader import AudioReader, UnknownToLibraryError
@@ -18,12 +18,14 @@ _HEAD_BYTES = 400
 
 
 @contextmanager
-def opened_audio(url: str, options: StorageOptions = NO_OPTIONS) -> Iterator[AudioReader]:
+def opened_audio(url: str, options: StorageOptions = NO_OPTIONS, *, whole: bool = True) -> Iterator[AudioReader]:
     """An audio file, to read its samples from; of a remote one, ranges are read.
 
     Args:
         url: a local path, or any URL of fsspec's.
         options: fsspec's, by protocol.
+        whole: whether a file is refused that ends before its header says; else `cut_off` of the reader is the fault,
+            and what there is can be read.
 
     Raises:
         BadEntry: on entering and while reading: the file is missing, may not be read, is empty, is shorter than its
@@ -44,9 +46,9 @@ def opened_audio(url: str, options: StorageOptions = NO_OPTIONS) -> Iterator[Aud
             kind = AudioKind.MP3
         if kind is None:
             raise audio_fault(RejectReason.AUDIO_UNREADABLE, url, f"is no audio; it begins with {_shown(head)}")
-        with closing(_reader(source, kind, tag)) as reader:
+        with closing(_reader(source, kind, _claim(source, kind, tag, whole))) as reader:
             if reader.frames == 0:
-                raise audio_fault(RejectReason.AUDIO_EMPTY, url, "has no samples")
+                raise reader.cut_off or audio_fault(RejectReason.AUDIO_EMPTY, url, "has no samples")
             yield reader
 
 
@@ -54,8 +56,16 @@ def _shown(head: bytes) -> str:
     return f'"{visible(head[:40].decode("latin-1"))}"'
 
 
-def _reader(source: Source, kind: AudioKind, tag: int) -> AudioReader:
-    claim = claimed(source, kind, tag)
+def _claim(source: Source, kind: AudioKind, tag: int, whole: bool) -> Claim:
+    try:
+        return claimed(source, kind, tag)
+    except BadEntry as fault:
+        if whole or fault.reason is not RejectReason.AUDIO_TRUNCATED:
+            raise
+        return Claim(cut_off=fault)
+
+
+def _reader(source: Source, kind: AudioKind, claim: Claim) -> AudioReader:
     why = ""
     if kind.library != AV and claim.library_knows:
         try:
@@ -71,7 +81,7 @@ def _reader(source: Source, kind: AudioKind, tag: int) -> AudioReader:
             raise _unreadable(source, kind, f"{why}; the package av, which is not installed, may be able to") from None
         raise _missing(source, kind, "av") from None
     except UnknownToLibraryError as error:
-        raise _unreadable(source, kind, f"{why} (FFmpeg: {error})") from None
+        raise claim.cut_off or _unreadable(source, kind, f"{why} (FFmpeg: {error})") from None
 
 
 def _missing(source: Source, kind: AudioKind, package: str) -> BadEntry:

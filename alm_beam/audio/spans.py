@@ -2,9 +2,12 @@
 
 import math
 from collections.abc import Sequence
+from decimal import ROUND_HALF_UP, Decimal
 from typing import NamedTuple
 
 _MOST_SAMPLES = 1 << 62
+_DIGITS = 8
+"""Decimals that are kept of a number of samples before it is rounded: 0.5 may come as 0.49999999999."""
 
 
 class SampleSpan(NamedTuple):
@@ -32,3 +35,12 @@ def _sample(seconds: float, rate: int) -> int:
     if math.isnan(seconds):
         raise ValueError("a span has a time that is not a number (nan); give seconds")
     return int(max(0.0, min(seconds * rate, _MOST_SAMPLES)))
+
+
+def counted_samples(seconds: float, rate: int) -> int:
+    """The samples that so many seconds have, rounded half up, as Lhotse counts those of cuts and of their starts.
+
+    >>> counted_samples(0.5, 8001), counted_samples(4.35, 16000)
+    (4001, 69600)
+    """
+    return int(Decimal(round(seconds * rate, _DIGITS)).quantize(Decimal(0), ROUND_HALF_UP))

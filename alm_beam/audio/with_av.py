@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from alm_beam.audio.claims import Claim
 from alm_beam.audio.faults import audio_fault
 from alm_beam.audio.kinds import AudioKind
-from alm_beam.audio.reader import AudioReader, Block, UnknownToLibraryError
+from alm_beam.audio.reader import AudioReader, Block, Samples, UnknownToLibraryError
 from alm_beam.audio.source import Source
 from alm_beam.core.faults import BadEntry, RejectReason
 
@@ -23,6 +23,7 @@ _SLACK_SECONDS = 0.5
 
 _STATES_DURATION = (AudioKind.MP4, AudioKind.MATROSKA, AudioKind.ASF)
 _MICROSECONDS = 1e-6
+_MORE_THAN_16_BITS = ("s32", "s32p", "s64", "s64p")
 
 
 class AvReader(AudioReader):
@@ -48,6 +49,10 @@ class AvReader(AudioReader):
         self.channels = context.channels
         self.frames = self._stated_frames() if claim.library_knows and kind is AudioKind.MP4 else None
         self._least = self._least_frames()
+        self.bits = 24 if context.format is not None and context.format.name in _MORE_THAN_16_BITS else 16
+        self.cut_off = claim.cut_off
+        self.seeks = self.frames is not None and self._stream.time_base * self.sample_rate == 1
+        self.seeks_exactly = self.seeks and context.codec.lossless  # AAC fills bands with noise, other after a seek
 
     def blocks(self, frames: int, start: int = 0, stop: int | None = None) -> Iterator[Block]:
         """As of all readers."""
@@ -67,6 +72,14 @@ class AvReader(AudioReader):
         if filled:
             yield buffer[:filled]
         self._refuse_short(position, stop)
+
+    def exact_blocks(self, frames: int, start: int, stop: int | None = None) -> Iterator[Samples]:
+        """As of all readers."""
+        position = start if self.seeks_exactly else 0
+        for block in self.blocks(frames, position, stop):
+            position += len(block)
+            if position > start:
+                yield block[start - position :] if start > position - len(block) else block
 
     def counted_frames(self) -> int:
         """As of all readers."""
@@ -140,7 +153,7 @@ class AvReader(AudioReader):
         Only where times of frames tell their places to the sample: else all before it has to be decoded.
         """
         before = start - _WARM_UP_SECONDS * self.sample_rate
-        if before <= 0 or self.frames is None or self._stream.time_base * self.sample_rate != 1:
+        if before <= 0 or not self.seeks:
             return 0
         self._container.seek(before + (self._stream.start_time or 0), stream=self._stream)
         self._source.raise_fault()

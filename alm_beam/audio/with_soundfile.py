@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack
-from functools import cache
+from functools import cache, cached_property
 from typing import Any
 
 import numpy as np
@@ -12,9 +12,16 @@ from alm_beam.audio import ogg
 from alm_beam.audio.claims import Claim
 from alm_beam.audio.faults import audio_fault
 from alm_beam.audio.kinds import AudioKind
-from alm_beam.audio.reader import AudioReader, Block, UnknownToLibraryError
+from alm_beam.audio.reader import AudioReader, Block, Damage, Samples, UnknownToLibraryError
 from alm_beam.audio.source import Source, on_this_machine
 from alm_beam.core.faults import BadEntry, RejectReason
+
+_AT_MOST_16_BITS = ("PCM_16", "PCM_S8", "PCM_U8", "ULAW", "ALAW", "ALAC_16")
+_MORE_BITS = ("PCM_24", "PCM_32", "ALAC_20", "ALAC_24", "ALAC_32")
+_NEED_WARM_UP = ("VORBIS", "OPUS", "MPEG_LAYER_I", "MPEG_LAYER_II", "MPEG_LAYER_III")
+_WARM_UP = 1 << 14
+"""Samples that a decoder is given before a place, so that all from there on are as if it had been given all: Vorbis
+needs two of its blocks, of 8192 at most, Opus 80 ms, MP3 a few frames of 1152."""
 
 
 @cache
@@ -48,6 +55,9 @@ class SoundfileReader(AudioReader):
         self.sample_rate = self._file.samplerate
         self.channels = self._file.channels
         self.frames: int = self._file.frames if claim.frames is None else claim.frames
+        self.bits = 24 if self._file.subtype in _MORE_BITS else 16
+        self.cut_off = claim.cut_off
+        self.seeks = self.seeks_exactly = True
 
     def blocks(self, frames: int, start: int = 0, stop: int | None = None) -> Iterator[Block]:
         """As of all readers."""
@@ -56,8 +66,39 @@ class SoundfileReader(AudioReader):
         if start or stop is not None or not self._is_fresh:
             self._seek(start)
         self._is_fresh = False
+        yield from self._from_here(np.empty((frames, self.channels), np.float32), stop)
+
+    def exact_blocks(self, frames: int, start: int, stop: int | None = None) -> Iterator[Samples]:
+        """As of all readers."""
+        kind = np.int16 if self._file.subtype in _AT_MOST_16_BITS else np.float32
+        buffer: Any = np.empty((frames, self.channels), kind)
+        self._go_exactly(start - (_WARM_UP if self._file.subtype in _NEED_WARM_UP else 0))
+        while self._position < start:
+            before = self._position
+            for _ in self._from_here(buffer, min(start, before + frames)):
+                pass
+            if self._position == before:
+                return
+        yield from self._from_here(buffer, stop)
+
+    def _go_exactly(self, position: int) -> None:
+        """Goes to a place that is counted from the first sample on that all at once has."""
+        if position > self._lead:
+            self._seek(position - self._lead)
+            self._position = position
+        elif not self._is_fresh:
+            self._file.close()
+            self._open(self._source)
+        self._is_fresh = False
+
+    @cached_property
+    def _lead(self) -> int:
+        """Samples that all at once has before those that parts begin with: see `blocks`."""
+        return ogg.opus_lead(self._source) * self.sample_rate // ogg.OPUS_RATE if self._file.subtype == "OPUS" else 0
+
+    def _from_here(self, buffer: Any, stop: int | None) -> Iterator[Any]:
+        frames = len(buffer)
         end = self.frames if stop is None else min(stop, self.frames)
-        buffer = np.empty((frames, self.channels), np.float32)
         while self._position < end:
             count = min(frames, end - self._position)
             block = self._read(buffer[:count])
@@ -75,12 +116,31 @@ class SoundfileReader(AudioReader):
 
     def check_whole(self) -> None:
         """As of all readers. libsndfile passes over damaged pages of Ogg."""
-        if self._kind is AudioKind.OGG:
-            copy = self._copies.enter_context(on_this_machine(self._source))
-            ogg.check_pages(copy)
-            if copy is not self._source:
-                self._file.close()
-                self._open(copy)
+        for page in self._checked_pages().bad:
+            raise page.fault
+
+    def damages(self) -> list[Damage]:
+        """As of all readers."""
+        bad, end, streams = self._checked_pages()
+        if bad and streams > 1:
+            raise bad[0].fault
+        scale = ogg.OPUS_RATE / self.sample_rate if self._file.subtype == "OPUS" else 1.0
+        begin = end - self.frames * scale
+        places = [(page.start - begin) / scale for page in bad]
+        ends = [(min(page.stop, end) - begin) / scale for page in bad]
+        return [
+            Damage(int(place) - _WARM_UP // 8, int(stop) + _WARM_UP, page.fault)
+            for place, stop, page in zip(places, ends, bad)
+        ]
+
+    def _checked_pages(self) -> ogg.Pages:
+        if self._kind is not AudioKind.OGG:
+            return ogg.Pages([], 0, 0)
+        copy = self._copies.enter_context(on_this_machine(self._source))
+        if copy is not self._source:
+            self._file.close()
+            self._open(copy)
+        return ogg.checked_pages(copy)
 
     def close(self) -> None:
         """As of all readers."""
@@ -113,9 +173,9 @@ class SoundfileReader(AudioReader):
             raise self._damaged(error, position, position) from None
         self._source.raise_fault()
 
-    def _read(self, buffer: Block) -> Block:
+    def _read(self, buffer: Any) -> Any:
         try:
-            block: Block = self._file.read(dtype="float32", always_2d=True, out=buffer)
+            block = self._file.read(dtype=buffer.dtype.name, always_2d=True, out=buffer)
         except (self._error, RuntimeError) as error:
             self._source.raise_fault()
             raise self._damaged(error, self._position, self._position + len(buffer)) from None
