@@ -70,7 +70,11 @@ class ShardWriter(ABC):
 
     @abstractmethod
     def add(self, window: SlicedWindow) -> AudioMember:
-        """Adds a window, and tells where its audio stands."""
+        """Adds a window, and tells where its audio stands.
+
+        Raises:
+            BadEntry: the cut cannot be written. The shard is as it was before, and may go on.
+        """
 
     @abstractmethod
     def finish(self) -> list[str]:

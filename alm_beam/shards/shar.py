@@ -9,15 +9,12 @@ A cut and its audio are found by their places: the n-th line, and the n-th two m
 A shard without windows is two empty files. Lhotse reads them, and numbers have no gap.
 """
 
-from typing import Any
-
-import orjson
 from xxhash import xxh3_128_hexdigest
 
 from alm_beam.core.audio_member import AudioMember
-from alm_beam.core.faults import unwritable
 from alm_beam.core.offsets_file import offsets_file
 from alm_beam.shards.format import OpenOutput, Partition, ShardFormat, ShardWriter, SlicedWindow
+from alm_beam.shards.json_lines import json_line
 from alm_beam.shards.own_audio import own_audio_cut
 from alm_beam.shards.shard_files import ShardFiles
 from alm_beam.shards.tar import TarWriter
@@ -49,7 +46,7 @@ class _SharWriter(ShardWriter):
 
     def add(self, window: SlicedWindow) -> AudioMember:
         cut = own_audio_cut(window)
-        line, recording = _line(cut), _line(cut["recording"])
+        line, recording = json_line(cut), json_line(cut["recording"])
         header = self._tar.size
         offset = self._tar.add(f"{window.name}.{window.ending}", window.audio)
         self._tar.add(f"{window.name}.json", recording)
@@ -71,10 +68,3 @@ class _SharWriter(ShardWriter):
 
     def abandon(self) -> None:
         self._files.abandon()
-
-
-def _line(fields: dict[str, Any]) -> bytes:
-    try:
-        return orjson.dumps(fields, option=orjson.OPT_APPEND_NEWLINE)
-    except TypeError as error:
-        raise unwritable(error) from None
