@@ -9,9 +9,7 @@ from numpy.typing import NDArray
 from alm_beam.audio import ogg
 from alm_beam.audio.reader import Samples
 from alm_beam.core.faults import BadEntry, RejectReason
-
-OPUS_RATES = (8000, 12000, 16000, 24000, 48000)
-"""Hz, that encoders of Opus take."""
+from alm_beam.core.shards_config import OPUS_RATES
 
 _FORMATS = {"flac": "FLAC", "wav": "WAV", "opus": "OGG"}
 _MOST_CHANNELS = {"flac": 8, "wav": 1024, "opus": 255}

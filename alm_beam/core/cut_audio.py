@@ -74,6 +74,9 @@ def parse_cut(line: ManifestLine) -> CutAudio:
     start, duration = (_number(cut.get(field), field, "seconds") for field in ("start", "duration"))
     if start < 0 or duration <= 0:
         raise BadEntry(RejectReason.NOT_A_CUT, f"start {start}, duration {duration}: a cut has a duration above 0 s")
+    custom = cut.get("custom")
+    if custom is not None and type(custom) is not dict:
+        raise _fault("custom", "an object", custom)
     recording = cut.get("recording")
     if type(recording) is not dict:
         raise _fault("recording", "an object, which names the audio", recording)

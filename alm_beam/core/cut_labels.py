@@ -25,6 +25,19 @@ def language_of(cut: Mapping[str, Any]) -> str:
     return next(filter(None, stated), "") or _text(custom, "language") or _text(custom, "lang")
 
 
+def speakers_of(cut: Mapping[str, Any]) -> int:
+    """How many speakers it has: its `custom.num_speakers`, or else those that its supervisions name.
+
+    >>> speakers_of({"supervisions": [{"speaker": "anna"}, {"speaker": "otto"}, {"speaker": "anna"}]})
+    2
+    """
+    custom, supervisions = cut.get("custom"), cut.get("supervisions")
+    stated = custom.get("num_speakers") if isinstance(custom, dict) else None
+    if type(stated) is int and stated >= 0:
+        return stated
+    return len({_text(each, "speaker") for each in (supervisions if isinstance(supervisions, list) else [])} - {""})
+
+
 def _text(fields: Any, name: str) -> str:
     value = fields.get(name) if isinstance(fields, dict) else None
     return value if isinstance(value, str) else ""

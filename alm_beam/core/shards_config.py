@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from alm_beam.core.parameter_fields import choice, number, optional_folder, optional_text, whole
-from alm_beam.core.parameters import Paths, about, check_fields
+from alm_beam.core.parameters import ConfigError, Paths, about, check_fields
 from alm_beam.core.run_config import RunConfig
 
 WINDOWS_PER_SHARD = 100
@@ -75,6 +75,10 @@ class LayoutConfig:
         check_fields(self)
 
 
+OPUS_RATES = (8000, 12000, 16000, 24000, 48000)
+"""Hz, that encoders of Opus take."""
+
+
 @dataclass(frozen=True)
 class SliceConfig:
     """Where the audio of cuts is, and what is made of it.
@@ -119,6 +123,9 @@ class SliceConfig:
 
     def __post_init__(self) -> None:
         check_fields(self)
+        if self.audio_format == "opus" and self.sample_rate not in (0, *OPUS_RATES):
+            rates = ", ".join(map(str, OPUS_RATES))
+            raise ConfigError("sample_rate", self.sample_rate, f"is none that opus takes, which are {rates}")
 
 
 @dataclass(frozen=True)

@@ -13,11 +13,12 @@ import msgspec
 import numpy as np
 import orjson
 
-from alm_beam.audio.encode import encoded
+from alm_beam.audio.encode import encoded, output_rate
+from alm_beam.audio.open import opened_audio
 from alm_beam.audio.slices import Slice, Span, slices
 from alm_beam.core.audio_member import FIELD
 from alm_beam.core.cut_audio import CutAudio, parse_cut
-from alm_beam.core.cut_labels import language_of, source_of
+from alm_beam.core.cut_labels import language_of, source_of, speakers_of
 from alm_beam.core.faults import BadEntry, RejectReason
 from alm_beam.core.manifest import ManifestLine, Reject, serialise_reject
 from alm_beam.core.shards_config import ShardsConfig
@@ -210,7 +211,7 @@ class ShardMaker:
                     continue
                 cut["custom"][FIELD] = member.to_dict()
                 cuts.write(orjson.dumps(cut, option=orjson.OPT_APPEND_NEWLINE))
-                _count(stats, window.audio, sliced, parts, gain)
+                _count(stats, window, sliced, parts, gain)
             writer.finish()
         files.sort(key=lambda file: (not file.path.startswith(f"shards-{CUTS.name}/"), file.path))
         return ShardResult(Made(tuple(files), sources, stats.to_dict()), rejects, stats)
@@ -237,9 +238,12 @@ class ShardMaker:
                 else:
                     yield window, parts
 
-    def _streams(self, windows: Sequence[_Window], sources: dict[str, tuple[str, ...]]) -> dict[str, Any]:
+    def _streams(
+        self, windows: Sequence[_Window], sources: dict[str, tuple[str, ...]]
+    ) -> dict[str, Iterator[Slice | BadEntry]]:
         """The slices of windows of one recording, in their order, from each of its files."""
-        config, streams = self._config.audio, {}
+        config = self._config.audio
+        streams: dict[str, Iterator[Slice | BadEntry]] = {}
         files = {file.path: file for window in windows for file in window.audio.files}
         for path, file in files.items():
             spans = [
@@ -254,16 +258,26 @@ class ShardMaker:
             is_mixed_here = config.channels == "mono" and all(len(window.audio.files) == 1 for window in windows)
             try:
                 url = self._places.url(path)
+                sources[url] = self._version(url)
+                self._write_note(url)
+                rate = self._rate(url)
             except BadEntry as fault:
                 streams[path] = iter([fault] * len(spans))
                 continue
-            sources[url] = self._version(url)
-            if self._is_local:  # where a note costs nothing
-                self._write(self._note, shown(url).encode("utf-8", "surrogateescape"))
-            streams[path] = slices(
-                url, spans, self._run.options, sample_rate=config.sample_rate, mono=is_mixed_here, pad=config.pad
-            )
+            streams[path] = slices(url, spans, self._run.options, sample_rate=rate, mono=is_mixed_here, pad=config.pad)
         return streams
+
+    def _write_note(self, url: str) -> None:
+        if self._is_local:  # where it costs nothing
+            self._write(self._note, shown(url).encode("utf-8", "surrogateescape"))
+
+    def _rate(self, url: str) -> int:
+        """The sample rate that is asked for, Hz; 0: that of the file, which Opus may not take."""
+        config = self._config.audio
+        if config.sample_rate or config.audio_format != "opus":
+            return config.sample_rate
+        with opened_audio(url, self._run.options) as audio:
+            return output_rate(audio.sample_rate, 0, config.audio_format)
 
     def _encoded(self, window: _Window, parts: Sequence[Slice]) -> tuple[SlicedWindow, float | None]:
         """The window with its audio as it goes into the shard, and the factor by which that was scaled, if it was."""
@@ -273,9 +287,11 @@ class ShardMaker:
             paths = " and ".join(visible(file.path) for file in audio.files)
             what = f"cut {visible(audio.id)}: {paths} have other sample rates: {sorted(rates)} Hz; give --sample_rate"
             raise BadEntry(RejectReason.AUDIO_UNREADABLE, what)
-        samples = parts[0].samples if len(parts) == 1 else np.concatenate([part.samples for part in parts])
-        if config.audio.channels == "mono" and len(samples) > 1:
-            samples = samples.mean(axis=0, dtype=np.float32, keepdims=True)
+        samples = parts[0].values
+        if len(parts) > 1:
+            samples = np.concatenate([part.samples for part in parts])
+            if config.audio.channels == "mono":
+                samples = samples.mean(axis=0, dtype=np.float32, keepdims=True)
         rate = parts[0].sample_rate
         data, gain = encoded(samples, rate, config.audio.audio_format, max(part.bits for part in parts))
         cut = audio.cut
@@ -346,18 +362,19 @@ def _recording_of(audio: CutAudio) -> tuple[str, bytes]:
 
 
 def _count(
-    stats: ShardsStats, audio: CutAudio, sliced: SlicedWindow, parts: Sequence[Slice], gain: float | None
+    stats: ShardsStats, window: _Window, sliced: SlicedWindow, parts: Sequence[Slice], gain: float | None
 ) -> None:
-    custom = audio.cut.get("custom") or {}
+    audio = window.audio
     padded = max(part.padded for part in parts)
     stats.recordings += 1
     stats.audio_seconds += sliced.samples / sliced.sample_rate
     stats.audio_bytes += len(sliced.audio)
     stats.padded_seconds += padded / sliced.sample_rate
     stats.sources[source_of(audio.cut)] += 1
-    stats.speakers[custom.get("num_speakers", 0)] += 1
+    stats.speakers[speakers_of(audio.cut)] += 1
     stats.sample_rates[sliced.sample_rate] += 1
     stats.channels[sliced.channels] += 1
+    stats.findings[Notice.REPEATED_WINDOW.value] += window.copy > 0
     stats.findings[Notice.PADDED.value] += padded > 0
     stats.findings[Notice.SCALED.value] += gain is not None
     differs = [part.file_rate != audio.sample_rate for part in parts]

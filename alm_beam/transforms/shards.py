@@ -90,20 +90,30 @@ class _DescribeShards(beam.DoFn):
         self._facts = facts
 
     def process(self, stats: ShardsStats, made: Iterable[bytes]) -> Iterator[str]:
+        form = self._config.layout.format
         shards = [each.published for each in sorted(_decoded(made), key=lambda each: each.files[0].path)]
         yield from (path for shard in shards for path in shard)
         if self._run.was_completed():
             return
-        yield from FORMATS[self._config.layout.format].whole(shards, self._read, self._opened)
+        yield from FORMATS[form].whole(shards, self._read, self._opened)
         texts = {
-            INPUT_CFG: input_cfg(stats, self._config, self._run.folder.url, len(shards)),
-            CARD: data_card(stats, self._config.layout.format, self._facts, len(shards)),
+            INPUT_CFG: input_cfg(form, self._run.folder.url, len(shards), stats.audio_seconds, self._tags(stats)),
+            CARD: data_card(stats, self._facts),
         }
         for name, text in texts.items():
             if text is not None:
                 with self._opened(name) as file:
                     file.write(text.encode())
                 yield name
+
+    def _tags(self, stats: ShardsStats) -> dict[str, str]:
+        """What all windows have in common, by the names that NeMo's rows have for it."""
+        [source, *others] = stats.sources or [""]
+        language = self._config.layout.language
+        return {
+            **({"source": source} if source and not others else {}),
+            **({"lang": language} if language else {}),
+        }
 
     def _read(self, path: str) -> Iterator[bytes]:
         place = located(f"{self._run.url}/{FILES}/{path}", self._run.options)
