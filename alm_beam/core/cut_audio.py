@@ -62,7 +62,15 @@ def parse_cut(line: ManifestLine) -> CutAudio:
     """
     if line.fault is not None:
         raise line.fault
-    cut = parsed_json(line.text)
+    return cut_audio(parsed_json(line.text))
+
+
+def cut_audio(cut: Any) -> CutAudio:
+    """A cut, from the fields of its line.
+
+    Raises:
+        BadEntry: it is no MonoCut or MultiCut of a recording whose audio is in files.
+    """
     if type(cut) is not dict:
         raise BadEntry(RejectReason.NOT_OBJECT, f"expected a JSON object, found {described(cut)}")
     kind = cut.get("type", "MonoCut")

@@ -3,14 +3,17 @@
 It needs NumPy, but neither Beam nor torch. `alm_beam.loader.dataset.WindowDataset` is the same for torch's DataLoader.
 """
 
-from alm_beam.loader.loader import Token, WindowIterator, WindowLoader
+from alm_beam.loader.audio import Audio
+from alm_beam.loader.loader import WindowIterator, WindowLoader
 from alm_beam.loader.mixture import WeightError
 from alm_beam.loader.partition import Partition, PartitionError
 from alm_beam.loader.reader import Reader, WindowError
 from alm_beam.loader.sources import Source, SourceError
 from alm_beam.loader.state import StateError, merge_states
+from alm_beam.loader.tokens import Token
 
 __all__ = [
+    "Audio",
     "Partition",
     "PartitionError",
     "Reader",

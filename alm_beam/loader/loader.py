@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from alm_beam.loader.audio import Audio, FolderAudio
+from alm_beam.loader.audio_ahead import AudioAhead
 from alm_beam.loader.epochs import END_OF_EPOCHS, Epochs
 from alm_beam.loader.partition import Partition, partition_here, torch_worker
 from alm_beam.loader.plan import Plan, PlannedSource
@@ -15,31 +17,11 @@ from alm_beam.loader.reader import Reader, Window, window_of
 from alm_beam.loader.remainder import Remainder, part_size
 from alm_beam.loader.sources import OpenSource, SourceLike, as_sources, open_sources
 from alm_beam.loader.state import Progress, State, StateError, check_state, progress_of, state_of
+from alm_beam.loader.tokens import Token
 
 _FIRST_BLOCK = 16
 _MAX_BLOCK = 1024
 _GROWTH = 4
-
-
-class Token(NamedTuple):
-    """Names a window.
-
-    Attributes:
-        source: number of its source, from 0, in the order in which the loader was given them.
-        row: number of its row in the index of the source's folder, from 0.
-
-    >>> from alm_beam.loader import WindowLoader
-    >>> loader = WindowLoader(windows, shuffle=False)
-    >>> passing = iter(loader)
-    >>> window = next(passing)
-    >>> passing.token
-    Token(source=0, row=0)
-    >>> loader.window(passing.token) == window
-    True
-    """
-
-    source: int
-    row: int
 
 
 class WindowLoader:
@@ -54,6 +36,8 @@ class WindowLoader:
         plan: the order of all epochs.
         sources: the sources, opened.
         readers: the reader of each source.
+        folders: what reads the audio of each source.
+        gives_audio: whether windows come with their audio.
 
     >>> from alm_beam.loader import WindowLoader
     >>> loader = WindowLoader(windows, seed=1)
@@ -85,6 +69,8 @@ class WindowLoader:
         repeat: bool = False,
         partition: Partition | None = None,
         storage_options: Mapping[str, Any] | None = None,
+        audio: bool = False,
+        audio_root: str | None = None,
     ):
         """
         Args:
@@ -95,6 +81,9 @@ class WindowLoader:
                 the end of the epoch. Otherwise each window comes once in an epoch.
             partition: the part of this process. Leave it out where one process reads everything.
             storage_options: fsspec's options for the sources' URLs, `{"<option>": value}` or by protocol.
+            audio: True: each window that iteration gives has its `Audio` as `window["audio"]`.
+            audio_root: folder that relative paths of audio files in cuts are below, a path or any fsspec URL; None: the
+                folder of the cuts, or else the working directory. Audio in shards is found without it.
 
         Raises:
             SourceError: there is no source, a label does not exist, or only some sources have a weight.
@@ -110,6 +99,8 @@ class WindowLoader:
         self._labels = [source.label for source in asked]
         by_index = {id(each.index): Reader(each.index) for each in self.sources}
         self.readers = [by_index[id(each.index)] for each in self.sources]
+        self.gives_audio = audio
+        self.folders = [FolderAudio(each.index.url, each.index.options, audio_root) for each in self.sources]
         self._epochs = Epochs()
         self._resumed: State | None = None
         self._pass: WindowIterator | None = None
@@ -213,6 +204,33 @@ class WindowLoader:
         source, row = token
         return self.readers[source][row]
 
+    def audio(self, window: Window, *, source: int | None = None) -> Audio:
+        """Reads the audio of a window: of a shard by one read, of a plain cut by seeking in its recording.
+
+        Args:
+            window: from this loader.
+            source: number of its source, `token.source`; None: that of the window that iteration gave last, or the only
+                one.
+
+        Raises:
+            ValueError: there are several sources, and the window is another one than iteration gave last.
+            WindowError, OSError: the audio is missing or damaged, or cannot be read.
+            ImportError: a package that reads it is not installed.
+        """
+        if source is None:
+            source = self._source_of(window)
+        return self.folders[source].of(window)
+
+    def _source_of(self, window: Window) -> int:
+        if self._pass is not None and window is self._pass.window:
+            return self._pass.token.source
+        if len({each.source.url for each in self.sources}) > 1:
+            raise ValueError(
+                "there are several sources, and this is not the window that this loader gave last: say which source it "
+                "is of, audio(window, source=token.source), or make the loader with audio=True"
+            )
+        return 0
+
     def _worker(self) -> tuple[int, int] | None:
         """Number of this worker and of all workers of the rank; None: this process is the rank itself."""
         given = self.partition
@@ -246,6 +264,7 @@ class WindowIterator(Iterator[Window]):
 
     Attributes:
         epoch: the epoch that it reads, from 0.
+        window: the window that was returned last.
 
     >>> from alm_beam.loader import WindowLoader
     >>> passing = iter(WindowLoader(windows))
@@ -263,11 +282,13 @@ class WindowIterator(Iterator[Window]):
         self._size = part_size(count, partition.part, partition.parts)
         self._first = begins.read
         self._at = 0
-        self._take(_Block([], [], [], []))
+        self.window: Window | None = None
         self._is_remote = any(reader.is_remote for reader in self._readers)
         self._ahead: Future[_Block] | None = None
         self._thread: ThreadPoolExecutor | None = None
         self._thread_pid = 0
+        self._audio_ahead: AudioAhead | None = None
+        self._take(_Block([], [], [], []))
 
     def __next__(self) -> Window:
         """The next window.
@@ -283,7 +304,11 @@ class WindowIterator(Iterator[Window]):
             window = window_of(self._lines[at], self._keys[at])
         except ValueError:
             window = self._readers[self._sources[at]][self._rows[at]]  # what was fetched may be wrong, and right by now
+        if self._loader.gives_audio:
+            data = self._audio_ahead.take(at) if self._audio_ahead else None
+            window["audio"] = self._loader.folders[self._sources[at]].of(window, data)
         self._at = at + 1
+        self.window = window
         return window
 
     def __len__(self) -> int:
@@ -317,9 +342,9 @@ class WindowIterator(Iterator[Window]):
         self._take(block)
 
     def _fetched_ahead(self, first: int, length: int) -> _Block:
-        """As `_fetched`; a thread then fetches the next block."""
+        """As `_fetched`; a thread then fetches the next block. (Another one is there for audio.)"""
         if self._thread is None or self._thread_pid != os.getpid():  # a fork does not take the thread along
-            self._thread, self._thread_pid, self._ahead = ThreadPoolExecutor(1, "alm_beam-fetch"), os.getpid(), None
+            self._thread, self._thread_pid, self._ahead = ThreadPoolExecutor(2, "alm_beam-fetch"), os.getpid(), None
         ahead, self._ahead = self._ahead or self._thread.submit(self._fetched, first, length), None
         block = ahead.result()
         after = first + len(block.lines)
@@ -330,6 +355,8 @@ class WindowIterator(Iterator[Window]):
     def _take(self, block: _Block) -> None:
         self._sources, self._rows, self._lines, self._keys = block
         self._at = 0
+        if self._loader.gives_audio and self._thread is not None:
+            self._audio_ahead = AudioAhead(self._loader.folders, self._sources, self._lines, self._thread)
 
     def _fetched(self, first: int, length: int) -> _Block:
         """Up to `length` windows of the part, from window `first` of the part on."""

@@ -18,19 +18,8 @@ from alm_beam.loader.state_format import with_checksum
 from alm_beam.storage.byte_ranges import GAP_BYTES, REQUEST_BYTES, joined_ranges
 from alm_beam.storage.index.open import open_index
 from tests.loader.cuts import cut, write_cuts, write_lines
+from tests.loader.uploads import uploaded
 from tests.servers.faults import proxy
-from tests.servers.stores import Store
-
-
-def uploaded(store: Store, folder: str) -> str:
-    """The folder in the store; its URL."""
-    bucket = store.bucket()
-    for path, _, names in sorted(os.walk(folder)):
-        for name in sorted(names):  # the index last: nothing may be newer
-            file = os.path.join(path, name)
-            with open(file, "rb") as data:
-                store.write(f"{bucket}/cuts/{os.path.relpath(file, folder)}", data.read())
-    return f"{bucket}/cuts"
 
 
 def test_any_row(cuts):

@@ -1,0 +1,204 @@
+"""The audio of windows: from shards by one read of its bytes, from plain cuts by seeking in the recording."""
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from alm_beam.audio.open import opened_audio
+from alm_beam.core.audio_member import AudioMember
+from alm_beam.core.cut_audio import CutAudio, cut_audio
+from alm_beam.core.faults import BadEntry, RejectReason
+from alm_beam.core.text import visible
+from alm_beam.loader.reader import WindowError
+from alm_beam.storage.audio_files import audio_url
+from alm_beam.storage.connections import NO_OPTIONS, StorageOptions
+from alm_beam.storage.index.format import key_of
+from alm_beam.storage.paths import errors_that_name, info_of, is_local, located, reason
+from alm_beam.storage.secrets import shown
+
+_AGAIN = "fetch the folder again, or make the shards again: alm-beam shards --overwrite"
+
+
+class Audio(NamedTuple):
+    """The audio of a window.
+
+    Attributes:
+        samples: float32 [channels, samples]; full scale is 1.
+        sample_rate: Hz.
+
+    >>> audio = Audio(np.zeros((1, 8000), np.float32), 16000)
+    >>> audio.samples.shape[1] / audio.sample_rate
+    0.5
+    """
+
+    samples: NDArray[np.float32]
+    sample_rate: int
+
+
+class FolderAudio:
+    """The audio of the windows of a folder of cuts. It may be pickled, and be used on both sides of a fork.
+
+    No file stays open.
+
+    Attributes:
+        is_remote: whether the folder is reached over a network.
+    """
+
+    def __init__(self, url: str, options: StorageOptions = NO_OPTIONS, audio_root: str | None = None):
+        """
+        Args:
+            url: the folder; a path or any fsspec URL.
+            options: fsspec's, by protocol.
+            audio_root: folder that relative paths of audio files are below, a path or any fsspec URL; None: the folder
+                of the cuts, or else the working directory.
+        """
+        self._url, self._options, self._root = url, options, audio_root
+        self._place, self._pid = located(url, options), os.getpid()
+        self.is_remote = not is_local(self._place.fs)
+
+    def __reduce__(self) -> tuple[type["FolderAudio"], tuple[str, StorageOptions, str | None]]:
+        return FolderAudio, (self._url, self._options, self._root)
+
+    def of(self, window: Mapping[str, Any], data: bytes | None = None) -> Audio:
+        """The audio of a window of the folder.
+
+        Args:
+            window: the fields of its cut.
+            data: its encoded audio, if that was fetched already.
+
+        Raises:
+            WindowError: there is no such audio, or it is damaged. The message names the file, the window, what to do.
+            OSError: it cannot be read. The message names the file.
+            ImportError: a package that reads it is not installed.
+        """
+        name = visible(repr(window.get("id")))
+        try:
+            member = AudioMember.of(window)
+            if member is None:
+                return self._sliced(cut_audio(dict(window)))
+        except BadEntry as fault:
+            raise WindowError(f"window {name}: {fault.detail}") from None
+        except ValueError as fault:
+            raise WindowError(f"window {name}: {visible(str(fault))}; {_AGAIN}") from None
+        if data is None or not _is_whole(data, member):  # what was fetched may be wrong, and right by now
+            data = self._data(member, name)
+            if not _is_whole(data, member):
+                what = "is not what was written there (it has another digest): the file was changed or damaged"
+                raise self._error(member, name, what)
+        try:
+            return Audio(*decoded(data))
+        except (ValueError, RuntimeError) as error:
+            raise self._error(member, name, f"cannot be decoded ({reason(error)})") from None
+
+    def fetched(self, members: Sequence[AudioMember]) -> list[bytes | BaseException]:
+        """The encoded audio of several windows of a remote folder, at the same time; or what kept it from coming."""
+        if self._pid != os.getpid():  # a filesystem of another process has its sockets, but not its threads
+            self._place, self._pid = located(self._url, self._options), os.getpid()
+        with errors_that_name(self._url):
+            pieces: list[bytes | BaseException] = self._place.fs.cat_ranges(
+                [f"{self._place.path}/{each.file}" for each in members],
+                [each.offset for each in members],
+                [each.offset + each.bytes for each in members],
+                on_error="return",
+            )
+        return pieces
+
+    def _data(self, member: AudioMember, name: str) -> bytes:
+        """The encoded audio, as many bytes as are stated."""
+        path = f"{self._place.path}/{member.file}"
+        try:
+            with errors_that_name(self._place.url(path)):
+                data = self._fetched(member, path) if self.is_remote else _read(path, member)
+                size = member.bytes if len(data) == member.bytes else (info_of(self._place.fs, path) or {}).get("size")
+        except FileNotFoundError:
+            raise self._error(member, name, "is missing: there is no such file") from None
+        if len(data) != member.bytes:
+            raise self._error(member, name, f"is not all there: the file is cut off, and has {size} bytes")
+        return data
+
+    def _fetched(self, member: AudioMember, path: str) -> bytes:
+        [piece] = self.fetched([member])
+        if not isinstance(piece, BaseException):
+            return piece
+        if not isinstance(piece, FileNotFoundError):
+            size = (info_of(self._place.fs, path) or {}).get("size")
+            if size is not None and size < member.offset + member.bytes:
+                return b""  # a store may refuse a range that is not all there
+        raise piece
+
+    def _error(self, member: AudioMember, name: str, what: str) -> WindowError:
+        where = visible(shown(self._place.url(f"{self._place.path}/{member.file}")))
+        return WindowError(
+            f"{where}: the audio of window {name}, {member.bytes} bytes from byte {member.offset} on, {what}; {_AGAIN}"
+        )
+
+    def _sliced(self, cut: CutAudio) -> Audio:
+        """The audio of a plain cut: its channels, from each of the files that have some of them."""
+        found: dict[int, NDArray[np.float32]] = {}
+        rates: dict[int, str] = {}
+        for file in cut.files:
+            audio = self._slice(cut, file.path)
+            rates.setdefault(audio.sample_rate, file.path)
+            for place, channel in enumerate(file.channels):
+                if channel in cut.channels and place >= len(audio.samples):
+                    raise _unfit(
+                        cut, f"{file.path} has {len(audio.samples)} channels, not {len(file.channels)} as stated"
+                    )
+                if channel in cut.channels:
+                    found.setdefault(channel, audio.samples[place])
+        if len(rates) > 1:
+            raise _unfit(cut, " and ".join(f"{path} has {rate} Hz" for rate, path in rates.items()))
+        [rate] = rates
+        if len(found) == 1:
+            return Audio(np.ascontiguousarray(found[cut.channels[0]][np.newaxis]), rate)
+        return Audio(np.stack([found[channel] for channel in cut.channels]), rate)
+
+    def _slice(self, cut: CutAudio, path: str) -> Audio:
+        """The audio of a cut in one of its files, all channels of that."""
+        below = audio_url(path, self._place.url(self._place.path) if self._root is None else self._root)
+        try:
+            return _slice_of(below, self._options, cut)
+        except BadEntry as fault:
+            if self._root is not None or below == path or fault.reason is not RejectReason.AUDIO_MISSING:
+                raise
+        return _slice_of(path, self._options, cut)
+
+
+def _slice_of(url: str, options: StorageOptions, cut: CutAudio) -> Audio:
+    with opened_audio(url, options) as audio:
+        first, count = (_samples(each, audio.sample_rate) for each in (cut.start, cut.duration))
+        blocks = list(map(np.copy, audio.blocks(count, first, first + count)))
+        return Audio(np.concatenate(blocks).T, audio.sample_rate)
+
+
+def _samples(seconds: float, rate: int) -> int:
+    return int(seconds * rate + 0.5)
+
+
+def _is_whole(data: bytes, member: AudioMember) -> bool:
+    return len(data) == member.bytes and key_of(data).hex() == member.digest
+
+
+def _read(path: str, member: AudioMember) -> bytes:
+    """The bytes of a member of a local file; none where the file ends before they do."""
+    with open(path, "rb") as file:
+        if os.fstat(file.fileno()).st_size < member.offset + member.bytes:
+            return b""
+        file.seek(member.offset)
+        return file.read(member.bytes)
+
+
+def _unfit(cut: CutAudio, what: str) -> WindowError:
+    return WindowError(visible(f"window {cut.id!r}: {shown(what)}"))
+
+
+def decoded(data: bytes) -> tuple[NDArray[np.float32], int]:
+    import io
+
+    import soundfile
+
+    samples, rate = soundfile.read(io.BytesIO(data), dtype="float32", always_2d=True)
+    return np.ascontiguousarray(samples.T), rate
