@@ -51,6 +51,17 @@ def main(argv: Sequence[str], prog: str) -> int:
         help="the function that makes the loader; it takes the arguments of WindowLoader, and its iterators have a "
         "`token` (default: %(default)s)",
     )
+    parser.add_argument(
+        "--audio",
+        action="store_true",
+        help="also check the audio of cuts that point into recordings; that of shards is checked without it",
+    )
+    parser.add_argument(
+        "--audio_root",
+        metavar="DIR",
+        help="folder that relative paths of audio files are below (default: that of the cuts, or the working "
+        "directory)",
+    )
     parser.add_storage_options()
     flags = parser.parse_known_flags(argv)
     for name, minimum, maximum in (("world_size", 1, 1 << 20), ("num_workers", 0, 128), ("limit", 0, None)):
@@ -74,7 +85,9 @@ def main(argv: Sequence[str], prog: str) -> int:
                 text_field=flags.text_field,
                 state=flags.state,
                 loader=flags.loader,
-                storage_options=parser.storage_options(flags, flags.dirs),
+                audio=flags.audio,
+                audio_root=flags.audio_root,
+                storage_options=parser.storage_options(flags, [*flags.dirs, *filter(None, [flags.audio_root])]),
             )
     except FlagFault as error:
         parser.error(str(error))

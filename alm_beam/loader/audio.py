@@ -7,17 +7,22 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from alm_beam.audio.open import opened_audio
+from alm_beam.audio.encode import decoded
+from alm_beam.audio.slices import Slice, Span, slices
 from alm_beam.core.audio_member import AudioMember
 from alm_beam.core.cut_audio import CutAudio, cut_audio
 from alm_beam.core.faults import BadEntry, RejectReason
+from alm_beam.core.shards_config import SliceConfig
 from alm_beam.core.text import visible
 from alm_beam.loader.reader import WindowError
 from alm_beam.storage.audio_files import audio_url
 from alm_beam.storage.connections import NO_OPTIONS, StorageOptions
 from alm_beam.storage.index.format import key_of
-from alm_beam.storage.paths import errors_that_name, info_of, is_local, located, reason
+from alm_beam.storage.paths import errors_that_name, info_of, is_local, located
 from alm_beam.storage.secrets import shown
+
+_PAD_SECONDS = SliceConfig().pad
+"""A window whose audio ends early by less is padded with silence, as it is in shards."""
 
 _AGAIN = "fetch the folder again, or make the shards again: alm-beam shards --overwrite"
 
@@ -90,8 +95,8 @@ class FolderAudio:
                 raise self._error(member, name, what)
         try:
             return Audio(*decoded(data))
-        except (ValueError, RuntimeError) as error:
-            raise self._error(member, name, f"cannot be decoded ({reason(error)})") from None
+        except BadEntry as fault:
+            raise self._error(member, name, f"cannot be decoded ({fault.detail})") from None
 
     def fetched(self, members: Sequence[AudioMember]) -> list[bytes | BaseException]:
         """The encoded audio of several windows of a remote folder, at the same time; or what kept it from coming."""
@@ -137,45 +142,37 @@ class FolderAudio:
 
     def _sliced(self, cut: CutAudio) -> Audio:
         """The audio of a plain cut: its channels, from each of the files that have some of them."""
-        found: dict[int, NDArray[np.float32]] = {}
+        rows: dict[int, NDArray[np.float32]] = {}
         rates: dict[int, str] = {}
         for file in cut.files:
-            audio = self._slice(cut, file.path)
-            rates.setdefault(audio.sample_rate, file.path)
-            for place, channel in enumerate(file.channels):
-                if channel in cut.channels and place >= len(audio.samples):
-                    raise _unfit(
-                        cut, f"{file.path} has {len(audio.samples)} channels, not {len(file.channels)} as stated"
-                    )
-                if channel in cut.channels:
-                    found.setdefault(channel, audio.samples[place])
+            places = {channel: place for place, channel in enumerate(file.channels) if channel in cut.channels}
+            part = self._slice(file.path, Span(cut.start, cut.duration, tuple(sorted(places.values()))))
+            if max(places.values()) >= part.file_channels:
+                has = f"{part.file_channels} of the {len(file.channels)} channels that are stated"
+                raise BadEntry(RejectReason.NOT_A_CUT, visible(f"{shown(file.path)} has {has}"))
+            rates.setdefault(part.sample_rate, file.path)
+            rows.update(zip(sorted(places, key=places.__getitem__), part.samples))
         if len(rates) > 1:
-            raise _unfit(cut, " and ".join(f"{path} has {rate} Hz" for rate, path in rates.items()))
+            text = " and ".join(f"{shown(path)} has {rate} Hz" for rate, path in rates.items())
+            raise BadEntry(RejectReason.NOT_A_CUT, visible(f"{text}; the files of a recording need one sample rate"))
         [rate] = rates
-        if len(found) == 1:
-            return Audio(np.ascontiguousarray(found[cut.channels[0]][np.newaxis]), rate)
-        return Audio(np.stack([found[channel] for channel in cut.channels]), rate)
+        return Audio(np.stack([rows[channel] for channel in cut.channels]), rate)
 
-    def _slice(self, cut: CutAudio, path: str) -> Audio:
-        """The audio of a cut in one of its files, all channels of that."""
-        below = audio_url(path, self._place.url(self._place.path) if self._root is None else self._root)
-        try:
-            return _slice_of(below, self._options, cut)
-        except BadEntry as fault:
-            if self._root is not None or below == path or fault.reason is not RejectReason.AUDIO_MISSING:
-                raise
-        return _slice_of(path, self._options, cut)
-
-
-def _slice_of(url: str, options: StorageOptions, cut: CutAudio) -> Audio:
-    with opened_audio(url, options) as audio:
-        first, count = (_samples(each, audio.sample_rate) for each in (cut.start, cut.duration))
-        blocks = list(map(np.copy, audio.blocks(count, first, first + count)))
-        return Audio(np.concatenate(blocks).T, audio.sample_rate)
+    def _slice(self, path: str, span: Span) -> Slice:
+        """A part of a file that a cut names by its path."""
+        root = self._place.url(self._place.path) if self._root is None else self._root
+        found = _slice_of(audio_url(path, root), self._options, span)
+        is_elsewhere = isinstance(found, BadEntry) and found.reason is RejectReason.AUDIO_MISSING
+        if is_elsewhere and self._root is None and audio_url(path, root) != path and os.path.exists(path):
+            found = _slice_of(path, self._options, span)  # from the working directory
+        if isinstance(found, BadEntry):
+            raise found
+        return found
 
 
-def _samples(seconds: float, rate: int) -> int:
-    return int(seconds * rate + 0.5)
+def _slice_of(url: str, options: StorageOptions, span: Span) -> Slice | BadEntry:
+    [found] = slices(url, [span], options, mono=False, pad=_PAD_SECONDS)
+    return found
 
 
 def _is_whole(data: bytes, member: AudioMember) -> bool:
@@ -189,16 +186,3 @@ def _read(path: str, member: AudioMember) -> bytes:
             return b""
         file.seek(member.offset)
         return file.read(member.bytes)
-
-
-def _unfit(cut: CutAudio, what: str) -> WindowError:
-    return WindowError(visible(f"window {cut.id!r}: {shown(what)}"))
-
-
-def decoded(data: bytes) -> tuple[NDArray[np.float32], int]:
-    import io
-
-    import soundfile
-
-    samples, rate = soundfile.read(io.BytesIO(data), dtype="float32", always_2d=True)
-    return np.ascontiguousarray(samples.T), rate

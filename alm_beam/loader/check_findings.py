@@ -19,6 +19,7 @@ class Check(Enum):
     SOURCES_LARGE_ENOUGH = "each process gets windows of each source"
     TEXTS = "windows have texts"
     SAVED_STATE_FITS = "the saved state fits"
+    AUDIO = "windows have their audio, whole"
     PROCESSES_READ = "each process reads without an error"
     NOT_TOO_OFTEN = "no window comes too often"
     WINDOWS_EXIST = "each window exists"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from alm_beam.core.text import visible
 from alm_beam.loader.check import CheckConfig, run_checks
+from alm_beam.loader.check_audio import audio_found
 from alm_beam.loader.check_findings import FAILED, PASSED, SKIPPED, Check, Finding, FlagFault
 from alm_beam.loader.check_runs import LoaderRecipe
 from alm_beam.loader.check_static import static_checks
@@ -35,6 +36,8 @@ def print_checks(
     text_field: str = "text",
     state: str | None = None,
     loader: str = "alm_beam.loader:WindowLoader",
+    audio: bool = False,
+    audio_root: str | None = None,
     storage_options: StorageOptions | None = None,
 ) -> bool:
     """Makes all checks, prints each finding as it comes, and returns whether no check failed.
@@ -50,6 +53,8 @@ def print_checks(
         text_field: field of the supervisions that must be a text; empty: no check.
         state: path of a file with a saved state, as JSON; None: no check.
         loader: `module:function`; the function is called as `WindowLoader` is. The module may be in the current folder.
+        audio: read the audio of cuts that point into recordings, too; that of shards is read without it.
+        audio_root: folder that relative paths of audio files are below.
         storage_options: fsspec's options for the sources.
 
     Raises:
@@ -67,7 +72,7 @@ def print_checks(
 
     console = Console(highlight=False)
     count, failed = 0, 0
-    for finding in _findings(config, text_field, saved):
+    for finding in _findings(config, text_field, saved, audio, audio_root):
         _print(console, finding)
         count += 1
         failed += finding.result == FAILED
@@ -75,8 +80,11 @@ def print_checks(
     return not failed
 
 
-def _findings(config: CheckConfig, text_field: str, state: object) -> Iterator[Finding]:
+def _findings(
+    config: CheckConfig, text_field: str, state: object, audio: bool, audio_root: str | None
+) -> Iterator[Finding]:
     yield from static_checks(config, text_field, state)
+    yield audio_found(config, of_plain_cuts=audio, audio_root=audio_root)
     yield from run_checks(config)
 
 

@@ -73,7 +73,7 @@ def _are_with_skipped(keys: Sequence[bytes], expected: Sequence[bytes], skipped:
 def _rows_readable(url: str, index: Index) -> Finding:
     """Reads rows one by one. The reader compares each line with its key."""
     reader, faults = Reader(index), []
-    rows = _spread(len(index))
+    rows = spread(len(index))
     for row in rows:
         try:
             reader[row]
@@ -107,9 +107,9 @@ def _line(index: Index, row: int) -> str:
     return f"{index.shards[record['shard']].name} at byte {record['offset']:,}"
 
 
-def _spread(rows: int) -> list[int]:
-    """Up to 64 row numbers from the first row to the last."""
-    return [int(row) for row in np.unique(np.linspace(0, rows - 1, min(_SAMPLES, rows)).astype(np.int64))]
+def spread(rows: int, count: int = _SAMPLES) -> list[int]:
+    """So many row numbers, or all if there are not more, from the first row to the last."""
+    return [int(row) for row in np.unique(np.linspace(0, rows - 1, min(count, rows)).astype(np.int64))]
 
 
 def _sources_large_enough(config: CheckConfig) -> Finding:
@@ -132,7 +132,7 @@ def _texts(sources: Sequence[OpenSource], field: str) -> Finding:
     faults, count = [], 0
     for number, each in enumerate(sources):
         reader = Reader(each.index)
-        for row in _spread(each.rows):
+        for row in spread(each.rows):
             count += 1
             window = reader[each.first + row]
             supervisions = window.get("supervisions")

@@ -18,6 +18,7 @@ from alm_beam.loader.remainder import Remainder, part_size
 from alm_beam.loader.sources import OpenSource, SourceLike, as_sources, open_sources
 from alm_beam.loader.state import Progress, State, StateError, check_state, progress_of, state_of
 from alm_beam.loader.tokens import Token
+from alm_beam.storage.options import options_by_protocol
 
 _FIRST_BLOCK = 16
 _MAX_BLOCK = 1024
@@ -92,7 +93,9 @@ class WindowLoader:
             IndexFault, OSError: an index or its cuts are damaged, or cannot be read.
         """
         asked = as_sources(sources)
-        self.sources: tuple[OpenSource, ...] = open_sources(asked, storage_options)
+        urls = [source.url for source in asked]
+        options = options_by_protocol(storage_options, urls if audio_root is None else [*urls, audio_root])
+        self.sources: tuple[OpenSource, ...] = open_sources(asked, options)
         self._partition = partition
         planned = [PlannedSource(each.index.fingerprint, each.rows, each.source.weight) for each in self.sources]
         self.plan = Plan(planned, seed=seed, shuffle=shuffle, repeat=repeat)
@@ -100,7 +103,7 @@ class WindowLoader:
         by_index = {id(each.index): Reader(each.index) for each in self.sources}
         self.readers = [by_index[id(each.index)] for each in self.sources]
         self.gives_audio = audio
-        self.folders = [FolderAudio(each.index.url, each.index.options, audio_root) for each in self.sources]
+        self.folders = [FolderAudio(each.index.url, options, audio_root) for each in self.sources]
         self._epochs = Epochs()
         self._resumed: State | None = None
         self._pass: WindowIterator | None = None

@@ -3,6 +3,7 @@
 import pytest
 
 from tests.loader.cuts import cut, write_cuts
+from tests.loader.sounding import write_shards
 
 
 @pytest.fixture(scope="session")
@@ -21,3 +22,9 @@ def more_cuts(tmp_path_factory) -> str:
 @pytest.fixture(scope="session")
 def no_cuts(tmp_path_factory) -> str:
     return write_cuts(tmp_path_factory.mktemp("none"), [])
+
+
+@pytest.fixture(scope="session")
+def shards(tmp_path_factory) -> str:
+    """12 windows in two shards of FLAC."""
+    return write_shards(tmp_path_factory.mktemp("run") / "shards", 12)

@@ -6,11 +6,13 @@ import tarfile
 from pathlib import Path
 from typing import Any
 
+import fsspec
 import numpy as np
 import soundfile
 from numpy.typing import NDArray
 from xxhash import xxh3_128_hexdigest
 
+from alm_beam.loader import Audio
 from alm_beam.storage.index.build import build_index
 
 RATE = 16000
@@ -110,3 +112,21 @@ def write_plain(folder: Path, *cuts: dict[str, Any]) -> str:
     (folder / "cuts-00000-of-00001.jsonl").write_text("".join(json.dumps(each) + "\n" for each in cuts))
     build_index(str(folder), overwrite=True)
     return str(folder)
+
+
+def number_of(window) -> int:
+    return int(window["id"].rpartition("-")[2])
+
+
+def assert_is(audio: Audio, number: int, channels: int = 1) -> None:
+    """Whether it is the audio of a window of `write_shards`."""
+    assert audio.sample_rate == RATE
+    assert audio.samples.dtype == np.float32
+    assert audio.samples.flags.c_contiguous
+    np.testing.assert_array_equal(audio.samples, as_read(sound_of(number, channels)))
+
+
+def put(folder: str, name: str) -> str:
+    """The folder in memory; its URL."""
+    fsspec.filesystem("memory").put(f"{folder}/", f"/{name}", recursive=True)
+    return f"memory://{name}"

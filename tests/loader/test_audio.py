@@ -1,4 +1,4 @@
-"""The audio of windows: sample for sample, from shards and from plain cuts; what cannot be read is said to be."""
+"""The audio of windows in shards: sample for sample; what cannot be read is said to be."""
 
 import json
 import os
@@ -6,47 +6,15 @@ import time
 from pathlib import Path
 
 import fsspec
-import numpy as np
 import pytest
+from xxhash import xxh3_128_hexdigest
 
-from alm_beam.loader import Audio, Partition, Source, WindowError, WindowLoader, audio_ahead, merge_states
-from tests.loader.sounding import (
-    RATE,
-    as_read,
-    shard_cut,
-    sound_of,
-    window_id,
-    write_plain,
-    write_shards,
-)
+from alm_beam.loader import Partition, Source, WindowError, WindowLoader, audio_ahead, merge_states
+from tests.loader.sounding import assert_is, number_of, put, shard_cut, window_id, write_plain, write_shards
 from tests.loader.uploads import uploaded
 from tests.servers.faults import proxy
 
 WINDOWS = 12
-
-
-@pytest.fixture(scope="session")
-def shards(tmp_path_factory) -> str:
-    """12 windows in two shards of FLAC."""
-    return write_shards(tmp_path_factory.mktemp("run") / "shards", WINDOWS)
-
-
-def number_of(window) -> int:
-    return int(window["id"].rpartition("-")[2])
-
-
-def assert_is(audio: Audio, number: int, channels: int = 1) -> None:
-    """Whether it is the audio of a window of `write_shards`."""
-    assert audio.sample_rate == RATE
-    assert audio.samples.dtype == np.float32
-    assert audio.samples.flags.c_contiguous
-    np.testing.assert_array_equal(audio.samples, as_read(sound_of(number, channels)))
-
-
-def put(folder: str, name: str) -> str:
-    """The folder in memory; its URL."""
-    fsspec.filesystem("memory").put(f"{folder}/", f"/{name}", recursive=True)
-    return f"memory://{name}"
 
 
 # From shards
@@ -205,8 +173,6 @@ def test_audio_that_was_wrong_is_read_again(shards):
 
 
 def member_of(data: bytes, **other) -> dict:
-    from xxhash import xxh3_128_hexdigest
-
     return {"file": "shar/a.tar", "offset": 0, "bytes": len(data), "digest": xxh3_128_hexdigest(data), **other}
 
 
@@ -216,7 +182,7 @@ def member_of(data: bytes, **other) -> dict:
         (member_of(b"no audio"), r"shar/a\.tar: the audio of window 'window-0', 8 bytes .*, cannot be decoded \("),
         (
             member_of(b"no audio", file="../a.tar"),
-            r"^window 'window-0': custom\.audio_member: .* names no bytes of a fil",
+            r"^window 'window-0': custom\.audio_member: .* names no bytes",
         ),
         (member_of(b"no audio", offset=-1), r"^window 'window-0': custom\.audio_member: .* names no bytes"),
         (member_of(b"no audio", bytes=10**18), r"cut off, and has 8 bytes"),

@@ -38,7 +38,10 @@ def test_nothing_is_wrong_with_the_loader(cuts, capsys):
     code, results, out = check(capsys, cuts)
     assert (code, failed(results)) == (0, set()), out
     assert set(results) == {check.value for check in Check}
-    assert {name for name, result in results.items() if result == "-"} == {Check.SAVED_STATE_FITS.value}
+    assert {name for name, result in results.items() if result == "-"} == {
+        Check.SAVED_STATE_FITS.value,
+        Check.AUDIO.value,
+    }
     assert "100 read, 100 different" in out
 
 
