@@ -12,11 +12,11 @@ from alm_beam.loader.audio import Audio, FolderAudio
 from alm_beam.loader.audio_ahead import AudioAhead
 from alm_beam.loader.epochs import END_OF_EPOCHS, Epochs
 from alm_beam.loader.partition import Partition, partition_here, torch_worker
-from alm_beam.loader.plan import Plan, PlannedSource
 from alm_beam.loader.reader import Reader, Window, window_of
-from alm_beam.loader.remainder import Remainder, part_size
+from alm_beam.loader.remainder import part_size
 from alm_beam.loader.sources import OpenSource, SourceLike, as_sources, open_sources
 from alm_beam.loader.state import Progress, State, StateError, check_state, progress_of, state_of
+from alm_beam.loader.stored_plan import plan_of
 from alm_beam.loader.tokens import Token
 from alm_beam.storage.options import options_by_protocol
 
@@ -68,6 +68,8 @@ class WindowLoader:
         seed: int = 0,
         shuffle: bool = True,
         repeat: bool = False,
+        order: str = "windows",
+        shuffle_window: int = 1024,
         partition: Partition | None = None,
         storage_options: Mapping[str, Any] | None = None,
         audio: bool = False,
@@ -77,9 +79,15 @@ class WindowLoader:
         Args:
             sources: folders of cuts with an index: paths or URLs, or `Source`s with a label or a weight.
             seed: any integer; give all ranks and workers the same.
-            shuffle: False: windows come in the order of the index (by label, then by a hash of their content).
+            shuffle: False: windows come in the order of the index (by label, then by a hash of their content); with
+                order="shards", file after file, as they stand.
             repeat: needs weights. Sources are read again until each was read at least once, so that the weights hold to
                 the end of the epoch. Otherwise each window comes once in an epoch.
+            order: "windows": any window may come next. "shards": each part of the epoch is read from the front of a
+                file to its end, for stores where single reads are dear. Files come in a shuffled order, and windows are
+                mixed with those near them. It does not go with weights.
+            shuffle_window: with order="shards" windows are mixed within blocks of so many, 1 to 1,048,576. A block of
+                remote windows is read at once, and held in memory.
             partition: the part of this process. Leave it out where one process reads everything.
             storage_options: fsspec's options for the sources' URLs, `{"<option>": value}` or by protocol.
             audio: True: each window that iteration gives has its `Audio` as `window["audio"]`.
@@ -89,7 +97,8 @@ class WindowLoader:
         Raises:
             SourceError: there is no source, a label does not exist, or only some sources have a weight.
             WeightError: a weight is not above 0 or is too small or too large.
-            ValueError: the seed is no integer, or `repeat` is on without weights.
+            ValueError: the seed is no integer, `repeat` is on without weights, `order` or `shuffle_window` is wrong, or
+                order="shards" is to read sources with weights.
             IndexFault, OSError: an index or its cuts are damaged, or cannot be read.
         """
         asked = as_sources(sources)
@@ -97,8 +106,9 @@ class WindowLoader:
         options = options_by_protocol(storage_options, urls if audio_root is None else [*urls, audio_root])
         self.sources: tuple[OpenSource, ...] = open_sources(asked, options)
         self._partition = partition
-        planned = [PlannedSource(each.index.fingerprint, each.rows, each.source.weight) for each in self.sources]
-        self.plan = Plan(planned, seed=seed, shuffle=shuffle, repeat=repeat)
+        self.plan = plan_of(
+            self.sources, order=order, shuffle_window=shuffle_window, seed=seed, shuffle=shuffle, repeat=repeat
+        )
         self._labels = [source.label for source in asked]
         by_index = {id(each.index): Reader(each.index) for each in self.sources}
         self.readers = [by_index[id(each.index)] for each in self.sources]
@@ -246,7 +256,7 @@ class WindowLoader:
         epoch, resumes = self._epochs.next_pass(partition.worker or 0, partition.num_workers or 0)
         if resumes and self._resumed is not None:
             return progress_of(self._resumed, partition)
-        return Progress(epoch, Remainder(), partition, 0)
+        return Progress(epoch, self.plan.whole, partition, 0)
 
     def state_at(self, progress: Progress) -> State:
         """The state of a process that has read so far."""
@@ -348,11 +358,12 @@ class WindowIterator(Iterator[Window]):
         """As `_fetched`; a thread then fetches the next block. (Another one is there for audio.)"""
         if self._thread is None or self._thread_pid != os.getpid():  # a fork does not take the thread along
             self._thread, self._thread_pid, self._ahead = ThreadPoolExecutor(2, "alm_beam-fetch"), os.getpid(), None
+        length = self._loader.plan.fetched(first, length)
         ahead, self._ahead = self._ahead or self._thread.submit(self._fetched, first, length), None
         block = ahead.result()
         after = first + len(block.lines)
         if after < self._size:
-            self._ahead = self._thread.submit(self._fetched, after, _MAX_BLOCK)
+            self._ahead = self._thread.submit(self._fetched, after, self._loader.plan.fetched(after, _MAX_BLOCK))
         return block
 
     def _take(self, block: _Block) -> None:
@@ -365,8 +376,8 @@ class WindowIterator(Iterator[Window]):
         """Up to `length` windows of the part, from window `first` of the part on."""
         begins, loader = self._begins, self._loader
         part, parts = begins.partition.part, begins.partition.parts
-        places = part + parts * np.arange(first, min(first + length, self._size))
-        sources, rows = loader.plan.at(self.epoch, begins.left.at(places))
+        read = np.arange(first, min(first + length, self._size))
+        sources, rows = loader.plan.at(self.epoch, loader.plan.part(self.epoch, begins.left, part, parts, read))
         rows = rows + self._firsts[sources]
         if len(self._readers) == 1:
             return _Block(sources.tolist(), rows.tolist(), *self._readers[0].lines(rows))

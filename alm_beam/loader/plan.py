@@ -8,6 +8,8 @@ import numpy as np
 from alm_beam.loader.hashing import derived_key
 from alm_beam.loader.mixture import Mixture
 from alm_beam.loader.permutation import Permutation, Positions
+from alm_beam.loader.ranges import RangesLeft
+from alm_beam.loader.remainder import Remainder
 
 _KEPT = 64
 """Permutations that are kept: those of the current passes over the sources."""
@@ -41,7 +43,10 @@ class Plan:
         shuffle: as given.
         repeat: as given.
         size: number of positions in an epoch.
+        whole: what is left of an epoch at its start.
     """
+
+    whole = Remainder()
 
     def __init__(self, sources: Sequence[PlannedSource], *, seed: int, shuffle: bool = True, repeat: bool = False):
         """
@@ -55,12 +60,11 @@ class Plan:
             WeightError: see `Mixture`.
             ValueError: the seed is no integer, or `repeat` is on without weights.
         """
-        if not isinstance(seed, int) or isinstance(seed, bool):
-            raise ValueError(f"seed={seed!r}: must be an integer")
         weights = [source.weight for source in sources if source.weight is not None]
         if repeat and not weights:
             raise ValueError("repeat=True: sources are repeated so that their weights hold, and they have no weights")
-        self.sources, self.seed, self.shuffle, self.repeat = tuple(sources), seed, shuffle, repeat
+        self.sources, self.shuffle, self.repeat = tuple(sources), shuffle, repeat
+        self.seed = checked_seed(seed)
         rows = [source.rows for source in sources]
         self._rows = np.array(rows, np.int64)
         self._mixture = Mixture(rows, weights, repeat=repeat) if weights else None
@@ -95,6 +99,23 @@ class Plan:
                 read[here] = self._rows_read(epoch, number, source.rows, read[here])
         return sources, read
 
+    def part(self, epoch: int, left: Remainder | RangesLeft, part: int, parts: int, read: Positions) -> Positions:
+        """The positions of windows of one part of what is left of an epoch.
+
+        Args:
+            epoch: from 0.
+            left: what is left; of this kind of plan.
+            part: number of the part, from 0.
+            parts: number of parts.
+            read: how many windows of the part come before each of these: int64, one dimension.
+        """
+        assert isinstance(left, Remainder)
+        return left.at(part + parts * read)
+
+    def fetched(self, read: int, wanted: int) -> int:
+        """How many windows of a part to fetch from a store at once, after so many others, if so many are wanted."""
+        return wanted
+
     def _rows_read(self, epoch: int, number: int, size: int, read: Positions) -> Positions:
         """The next row of a source, for each number of windows that were read of it before."""
         passes, rows = np.divmod(read, size)
@@ -114,3 +135,14 @@ class Plan:
             key = derived_key("rows", self.seed, *which, *(source.fingerprint for source in sources))
             self._permutations[which] = Permutation(sum(source.rows for source in sources), key)
         return self._permutations[which]
+
+
+def checked_seed(seed: int) -> int:
+    """The seed, if it is one.
+
+    Raises:
+        ValueError: it is no integer.
+    """
+    if not isinstance(seed, int) or isinstance(seed, bool):
+        raise ValueError(f"seed={seed!r}: must be an integer")
+    return seed

@@ -8,6 +8,7 @@ import msgspec
 
 from alm_beam.loader.partition import Partition
 from alm_beam.loader.plan import Plan
+from alm_beam.loader.ranges import RangesLeft
 from alm_beam.loader.remainder import Remainder, part_size
 from alm_beam.loader.state_format import (
     FORMAT,
@@ -21,20 +22,15 @@ from alm_beam.loader.state_format import (
     some,
     with_checksum,
 )
+from alm_beam.loader.stored_plan import StoredPlan
 
 __all__ = ["Progress", "State", "StateError", "check_state", "merge_states", "progress_of", "state_of"]
 
-_SAME_FOR_ALL_PARTS = (
-    "version",
-    "seed",
-    "shuffle",
-    "repeat",
-    "sources",
-    "epoch",
-    "left",
-    "world_size",
-    "num_workers",
-)
+_SAME_FOR_A_LOADER = ("seed", "shuffle", "repeat", "order", "shuffle_window", "sources", "layouts")
+_SAME_FOR_ALL_PARTS = ("version", *_SAME_FOR_A_LOADER, "epoch", "left", "world_size", "num_workers")
+_OF_ONE_ORDER = ("shuffle_window", "layouts")
+"""Fields that states of order "shards" have."""
+
 _SNAPSHOT_AGE = "_steps_since_snapshot"
 _MAX_DEPTH = 64
 
@@ -51,12 +47,12 @@ class Progress:
     """
 
     epoch: int
-    left: Remainder
+    left: Remainder | RangesLeft
     partition: Partition
     read: int
 
 
-def state_of(progress: Progress, plan: Plan, labels: Iterable[str | None]) -> State:
+def state_of(progress: Progress, plan: Plan | StoredPlan, labels: Iterable[str | None]) -> State:
     """The state of one process."""
     return with_checksum(
         {
@@ -72,7 +68,7 @@ def state_of(progress: Progress, plan: Plan, labels: Iterable[str | None]) -> St
     )
 
 
-def check_state(state: Any, plan: Plan, labels: Iterable[str | None]) -> None:
+def check_state(state: Any, plan: Plan | StoredPlan, labels: Iterable[str | None]) -> None:
     """Compares a state with what is to be read.
 
     Raises:
@@ -83,14 +79,13 @@ def check_state(state: Any, plan: Plan, labels: Iterable[str | None]) -> None:
         raise StateError.of("the state does not fit:", faults)
 
 
-def _faults(state: Any, plan: Plan, labels: Iterable[str | None]) -> list[str]:
+def _faults(state: Any, plan: Plan | StoredPlan, labels: Iterable[str | None]) -> list[str]:
     """Why a state does not fit, a line for each field."""
     try:
         fields = parsed(state)
     except FieldFault as fault:
         return [str(fault)]
-    expected = _identity(plan, labels)
-    faults = [line for name in expected for line in _differences(name, state[name], expected[name])]
+    faults = _all_differences(_SAME_FOR_A_LOADER, state, _identity(plan, labels))
     if faults:
         return faults
     if not fields.remainder.fits(plan.size):
@@ -161,7 +156,7 @@ def merge_states(states: Any) -> State:
         except FieldFault as fault:
             faults = [str(fault)]
         else:
-            faults = [line for name in _SAME_FOR_ALL_PARTS for line in _differences(name, state[name], merged[name])]
+            faults = _all_differences(_SAME_FOR_ALL_PARTS, state, merged)
         if faults:
             raise StateError.of("the states are not of one run:", faults)
         for part, read in fields.windows_read.items():
@@ -197,23 +192,40 @@ def _found(value: Any, depth: int = 0) -> Iterable[State]:
         yield from _found(each, depth + 1)
 
 
-def _identity(plan: Plan, labels: Iterable[str | None]) -> State:
+def _identity(plan: Plan | StoredPlan, labels: Iterable[str | None]) -> State:
     sources = [
         {"fingerprint": source.fingerprint, "label": label, "rows": source.rows, "weight": source.weight}
         for source, label in zip(plan.sources, labels)
     ]
-    return {
-        "seed": plan.seed,
-        "shuffle": plan.shuffle,
-        "repeat": plan.repeat,
-        "sources": sources,
-    }
+    found = {"seed": plan.seed, "shuffle": plan.shuffle, "repeat": plan.repeat, "sources": sources}
+    if isinstance(plan, StoredPlan):
+        found.update(order="shards", shuffle_window=plan.shuffle_window, layouts=list(plan.layouts))
+    return found
+
+
+def _all_differences(names: Iterable[str], state: State, other: State) -> list[str]:
+    """A line for each field that differs. Fields that only one order has say nothing where the orders differ."""
+    orders = [each.get("order", "windows") for each in (state, other)]
+    faults = []
+    for name in names:
+        if name == "order":
+            faults += _differences(name, *orders)
+        elif name not in _OF_ONE_ORDER or orders == ["shards", "shards"]:
+            faults += _differences(name, state[name], other[name])
+    return faults
 
 
 def _differences(name: str, found: Any, expected: Any) -> list[str]:
     """A line for each field that differs."""
     if found == expected:
         return []
+    if name == "layouts" and len(found) == len(expected):
+        why = "the windows stand in other files"
+        return [
+            f"layouts[{number}]: {shortened(one)} in the state, {shortened(other)} here: {why}"
+            for number, (one, other) in enumerate(zip(found, expected))
+            if one != other
+        ]
     if name != "sources" or not isinstance(found, list):
         return [f"{name}: {shortened(found)} in the state, {shortened(expected)} here"]
     if len(found) != len(expected):

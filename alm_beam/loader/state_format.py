@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
 import msgspec
 from xxhash import xxh3_64_hexdigest
@@ -13,6 +13,7 @@ from alm_beam.core.text import visible
 from alm_beam.loader.epochs import END_OF_EPOCHS
 from alm_beam.loader.mixture import is_weight
 from alm_beam.loader.partition import MAX_RANKS, MAX_WORKERS
+from alm_beam.loader.ranges import RangesLeft
 from alm_beam.loader.remainder import Remainder, RunProgress
 
 State: TypeAlias = dict[str, Any]
@@ -22,10 +23,15 @@ State: TypeAlias = dict[str, Any]
     seed, shuffle, repeat as given to the loader
     sources               for each source: fingerprint of its index, label, rows, weight
     epoch                 the epoch that is being read
-    left                  what was left of the epoch when this run began; see `Remainder`
+    left                  what was left of the epoch when this run began; see `Remainder`, `RangesLeft`
     world_size, num_workers   of this run; num_workers is 1 for a rank without workers
     positions             by number of the part (worker * world_size + rank): how many of its windows were read
     checksum              hash of all other fields; states of version 1 have none
+
+Only with order="shards" it has these, too:
+
+    order, shuffle_window as given to the loader
+    layouts               for each source a hash that tells which windows stand in which file
 
 `positions` holds counts. The name is part of the format, which saved states use; code says `windows_read`.
 """
@@ -91,6 +97,9 @@ class StateFields(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     num_workers: Annotated[int, msgspec.Meta(ge=1, le=MAX_WORKERS)]
     windows_read: Annotated[dict[_PartNumber, _Count], msgspec.Meta(min_length=1)] = msgspec.field(name="positions")
     checksum: str | None = None
+    order: Literal["windows", "shards"] = "windows"
+    shuffle_window: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    layouts: list[str] | None = None
 
     @property
     def parts(self) -> int:
@@ -98,8 +107,10 @@ class StateFields(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return self.world_size * self.num_workers
 
     @property
-    def remainder(self) -> Remainder:
+    def remainder(self) -> Remainder | RangesLeft:
         """What was left of the epoch when the run began."""
+        if self.order == "shards":
+            return RangesLeft(tuple(run.read for run in self.left if run.read))
         return Remainder(tuple(RunProgress(run.start, run.read) for run in self.left))
 
     def missing_parts(self) -> str:
@@ -143,8 +154,19 @@ def parsed(state: Any) -> StateFields:
     unknown = [part for part in fields.windows_read if int(part) >= fields.parts]
     if unknown:
         raise FieldFault(f"positions: there is no part {some(unknown, len(unknown))} of {fields.parts}")
+    _check_order(fields)
     _check_checksum(state, fields)
     return fields
+
+
+def _check_order(fields: StateFields) -> None:
+    by_file = fields.order == "shards"
+    for name in ("shuffle_window", "layouts"):
+        if (getattr(fields, name) is not None) != by_file:
+            raise FieldFault(f"{name}: {'missing' if by_file else 'unknown'}")
+    for number, run in enumerate(fields.left):
+        if by_file and run.start:
+            raise FieldFault(f"left[{number}].start: {run.start} in the state, 0 in every state of order 'shards'")
 
 
 def _check_checksum(state: Mapping[str, Any], fields: StateFields) -> None:
