@@ -31,7 +31,7 @@ class Row(NamedTuple):
 
 def measured(name: str, folder: Path, *, job: float = 0.0, rounds: int = 5) -> Row:
     """Makes the index, and hashes the lines, in turns."""
-    shards = sorted(folder.glob("cuts-*"))
+    shards = sorted(folder.glob("cuts-*.jsonl"))
     builds: list[float] = []
     hashings: list[float] = []
     openings: list[float] = []

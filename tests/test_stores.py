@@ -59,6 +59,7 @@ def filled(store) -> str:
 COMPLETE = {
     "alm_output-00000-of-00001.jsonl",
     "cuts-00000-of-00001.jsonl",
+    "cuts-00000-of-00001.jsonl.idx",
     "index/index.json",
     "index/rows.bin",
     "loss_stats.json",

@@ -20,7 +20,7 @@ from fsspec import AbstractFileSystem
 from alm_beam.core.errors import RunError
 from alm_beam.storage.connections import StorageOptions
 from alm_beam.storage.discovery import MANIFESTS, Manifest, would_find
-from alm_beam.storage.index.format import FOLDER, META, ROWS
+from alm_beam.storage.index.format import FOLDER, META, OFFSETS_ENDING, ROWS
 from alm_beam.storage.paths import (
     Located,
     canonical,
@@ -60,10 +60,17 @@ class ReplacedError(RunError):
 
 
 class Sharded(NamedTuple):
-    """An output in shards, `<name>-SSSSS-of-NNNNN<suffix>`."""
+    """An output in shards, `<name>-SSSSS-of-NNNNN<suffix>`.
+
+    Attributes:
+        name: what the names of its shards begin with.
+        suffix: what they end with.
+        beside: endings of files that stand beside a shard, called as it is.
+    """
 
     name: str
     suffix: str = ".jsonl"
+    beside: tuple[str, ...] = ()
 
     def file_name(self, number: int, count: int) -> str:
         """The name of a shard."""
@@ -116,12 +123,15 @@ class Outputs:
     @cached_property
     def pattern(self) -> re.Pattern[str]:
         """What the names of shards and files match."""
-        shards = [rf"{re.escape(each.name)}-\d+-of-\d+{re.escape(each.suffix)}" for each in self.sharded]
+        endings = {
+            each: "|".join(re.escape(each.suffix + ending) for ending in ("", *each.beside)) for each in self.sharded
+        }
+        shards = [rf"{re.escape(each.name)}-\d+-of-\d+({ending})" for each, ending in endings.items()]
         return re.compile("|".join([*shards, *map(re.escape, self.files)]))
 
     def samples(self) -> list[str]:
         """A path of each kind that a run writes, from its folder."""
-        shards = [each.file_name(0, 1) for each in self.sharded]
+        shards = [each.file_name(0, 1) + ending for each in self.sharded for ending in ("", *each.beside)]
         inside = [f"{folder}/{name}" for folder, names in self.folders.items() for name in names]
         return [*shards, *self.files, *inside, *(f"{tree.folder}/{tree.sample}" for tree in self.trees)]
 
@@ -137,7 +147,7 @@ def why_unfit(path: str) -> str | None:
     return None
 
 
-ENTRIES, CUTS, REJECTS = Sharded("alm_output"), Sharded("cuts"), Sharded("rejects")
+ENTRIES, CUTS, REJECTS = Sharded("alm_output"), Sharded("cuts", beside=(OFFSETS_ENDING,)), Sharded("rejects")
 LOSS_STATS = "loss_stats.json"
 CONVERTED, MEASURED, RTTM = Sharded("manifest"), Sharded("manifest"), Sharded("rttm", ".rttm")
 CONVERT_STATS = "convert_stats.json"

@@ -14,7 +14,8 @@ from alm_beam.core.losses import Finding
 from alm_beam.core.run_stats import RunStats
 from alm_beam.storage.index.format import FOLDER, META, ROWS
 from alm_beam.storage.paths import errors_that_name, located, make_folder
-from alm_beam.storage.run_folder import FAILED_RUN, FILES, REJECTS, Sharded, StagedRun
+from alm_beam.storage.run_folder import CUTS, FAILED_RUN, FILES, REJECTS, Sharded, StagedRun
+from alm_beam.transforms.index import offsets_moves
 from alm_beam.transforms.write import numbered_shards, staged_moves
 
 _Stats = TypeVar("_Stats", bound=RunStats)
@@ -53,10 +54,10 @@ class _FinishRun(beam.DoFn):
         file = run.folder.outputs.statistics
         statistics = {file: file}
         _write_json(run, file, {**stats.to_dict(), **self._facts})
-        shards = {
-            output: staged_moves(output, numbered_shards(run, output, written, self._outputs[output]))
-            for output, written in names.items()
+        numbered = {
+            output: numbered_shards(run, output, written, self._outputs[output]) for output, written in names.items()
         }
+        shards = {output: staged_moves(output, each) for output, each in numbered.items()}
         is_refused = stats.reject_fraction > self._max_reject_fraction
         if is_refused and run.folder.finished_at() is not None:  # also of a run that ended since this one began
             failed = {path: f"{FAILED_RUN}/{name}" for path, name in {**shards[REJECTS], **statistics}.items()}
@@ -66,6 +67,7 @@ class _FinishRun(beam.DoFn):
             run.publish({**shards[REJECTS], **statistics})
             raise self._limit_error(stats, run.folder.url)
         every_shard = {path: name for moves in shards.values() for path, name in moves.items()}
+        every_shard |= offsets_moves(numbered.get(CUTS, {})) if has_index else {}
         every_shard |= {f"{FILES}/{path}": path for path in files}
         # One after the other, as index.json has to be newer than all that it lists.
         index = [{f"{FOLDER}/{name}": f"{FOLDER}/{name}"} for name in (ROWS, META) if has_index]

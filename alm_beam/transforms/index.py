@@ -1,6 +1,6 @@
 """The index of the cuts that a run writes, made by the run itself before it is published."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 import apache_beam as beam
 from apache_beam import PCollection
@@ -8,9 +8,11 @@ from apache_beam.pvalue import AsIter
 
 from alm_beam.storage.index.build import merge_parts
 from alm_beam.storage.index.format import FOLDER
-from alm_beam.storage.index.scan import scan_shard
+from alm_beam.storage.index.scan import offsets_name, scan_shard
 from alm_beam.storage.run_folder import CUTS, StagedRun
 from alm_beam.transforms.write import numbered_shards
+
+_PARTS = "index-parts"
 
 
 class _ScanShard(beam.DoFn):
@@ -38,6 +40,8 @@ class _MergeParts(beam.DoFn):
 class IndexCuts(beam.PTransform):
     """The names of the staged shards of cuts to the number of their repeated windows, when their index is staged, too.
 
+    With it, the `.idx` of each shard is staged: see `offsets_moves`.
+
     Shards are scanned in parallel. Rows go through files and not through the runner: those of a shard may be 100 MB.
     """
 
@@ -62,5 +66,10 @@ def _scan(run: StagedRun, name: str) -> None:
     scan_shard(run.shards_url(CUTS), name, _parts(run), run.options).unusable.refuse()
 
 
+def offsets_moves(numbered: Mapping[str, str]) -> dict[str, str]:
+    """The moves by which the `.idx` of numbered shards are published that `IndexCuts` has staged."""
+    return {f"{_PARTS}/{offsets_name(name)}": offsets_name(final) for name, final in numbered.items()}
+
+
 def _parts(run: StagedRun) -> str:
-    return f"{run.url}/index-parts"
+    return f"{run.url}/{_PARTS}"

@@ -210,7 +210,8 @@ class TestRejects:
     def test_no_file_when_there_are_none(self, tmp_path):
         assert job(tmp_path / "out", write(tmp_path / "in.jsonl")) == 0
         assert {path.name for path in (tmp_path / "out").iterdir()} == {
-            "alm_output-00000-of-00001.jsonl", "cuts-00000-of-00001.jsonl", "index", "loss_stats.json", "_SUCCESS",
+            "alm_output-00000-of-00001.jsonl", "cuts-00000-of-00001.jsonl", "cuts-00000-of-00001.jsonl.idx", "index",
+            "loss_stats.json", "_SUCCESS",
         }  # fmt: skip
 
 
@@ -346,7 +347,7 @@ def test_cuts_are_the_windows_that_stay_and_their_order_is_that_of_any_other_run
     assert indices["one"].rows["key"].tobytes() == indices["five"].rows["key"].tobytes()
     assert indices["one"].duration == pytest.approx(stats(tmp_path / "one")["filtered_dur"])
     assert len(set(indices["twice"].rows["key"].tolist())) == len(kept) == len(indices["twice"]) / 2
-    cuts = [json.loads(line) for shard in (tmp_path / "five").glob("cuts-*") for line in shard.open("rb")]
+    cuts = [json.loads(line) for shard in (tmp_path / "five").glob("cuts-*.jsonl") for line in shard.open("rb")]
     texts = sorted([each["text"] for each in window["segments"] if each["end"] > each["start"]] for window in kept)
     assert sorted([each["text"] for each in cut["supervisions"]] for cut in cuts) == texts
 
@@ -388,7 +389,8 @@ class TestRerun:
         assert list(out.glob("rejects-*"))
         assert job(out, write(tmp_path / "two.jsonl"), flags=("--overwrite",)) == 0
         assert {path.name for path in out.iterdir()} == {
-            "alm_output-00000-of-00001.jsonl", "cuts-00000-of-00001.jsonl", "index", "loss_stats.json", "_SUCCESS",
+            "alm_output-00000-of-00001.jsonl", "cuts-00000-of-00001.jsonl", "cuts-00000-of-00001.jsonl.idx", "index",
+            "loss_stats.json", "_SUCCESS",
         }  # fmt: skip
         assert output_entries(out) == expected
 

@@ -94,7 +94,7 @@ def test_a_remote_shard_that_is_gone_is_named(store, cuts):
 def test_a_remote_line_that_was_wrong_is_fetched_again(cuts):
     there = fsspec.filesystem("memory")
     there.put(f"{cuts}/", "/wrong", recursive=True)
-    shards = {path: there.cat_file(path) for path in there.glob("/wrong/cuts-*")}
+    shards = {path: there.cat_file(path) for path in there.glob("/wrong/cuts-*.jsonl")}
     loader = WindowLoader("memory://wrong")
     for path, content in shards.items():
         there.pipe_file(path, b"x" * len(content))

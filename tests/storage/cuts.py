@@ -37,7 +37,7 @@ def read_lines(index: Index, folder: Path) -> list[bytes]:
 
 
 def shard(folder: Path, number: int = 1) -> Path:
-    return sorted(folder.glob("cuts-*"))[number]
+    return sorted(folder.glob("cuts-*.jsonl"))[number]
 
 
 def rewrite(path: Path, change: Callable[[bytes], bytes], *, keep_time: bool = True) -> None:

@@ -36,7 +36,10 @@ def test_rows_are_what_the_contract_says(folder):
         keys = [xxhash.xxh3_128(each).digest() for each in (folder / shard.name).read_bytes().split()]
         assert shard.digest == xxhash.xxh3_128_hexdigest(b"".join(keys))
     assert not index.rows.flags.writeable
-    assert {path.name for path in folder.iterdir()} == {"index", *(shard.name for shard in index.shards)}
+    assert {path.name for path in folder.iterdir()} == {
+        "index",
+        *(f"{shard.name}{ending}" for shard in index.shards for ending in ("", ".idx")),
+    }
 
 
 @pytest.mark.parametrize("shards", [1, 2, 7, 300])

@@ -5,7 +5,7 @@ runner may do any part of it again, or twice at the same time.
 """
 
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, NamedTuple
 
@@ -18,7 +18,7 @@ from alm_beam.storage.index.format import FOLDER, META, ROWS, SHARD_NAME, Digest
 from alm_beam.storage.index.merge import Run, merged
 from alm_beam.storage.index.meta import VERSION, Meta, encoded_meta
 from alm_beam.storage.index.open import check_files
-from alm_beam.storage.index.scan import find_shards, read_part, run_path, scan_shard
+from alm_beam.storage.index.scan import find_shards, offsets_name, read_part, run_path, scan_shard
 from alm_beam.storage.index.unusable import UnusableLines
 from alm_beam.storage.options import options_by_protocol
 from alm_beam.storage.paths import (
@@ -109,6 +109,8 @@ def build_index(
 ) -> Meta:
     """Makes the index of the cuts in a folder, in this process.
 
+    Beside each shard it also puts the `.idx` by which Lhotse 2 reads it, in place of one that is there.
+
     Args:
         url: the folder of `cuts*.jsonl`; a path or any fsspec URL.
         overwrite: replace an index that is there. It stays until the new one is complete.
@@ -157,7 +159,7 @@ def make_index(url: str, *, overwrite: bool, skip_unusable: bool, options: Stora
                 raise IndexFault(f"{shown(url)}: {what}: {'; '.join(skipped.listed())}")
             _refuse_changed(place, {name: before.get(name) for name in names})
             check_sole()
-            _publish(place, located(parts, options).path)
+            _publish(place, located(parts, options).path, [offsets_name(name) for name in names])
         except OSError:
             check_sole()  # what is missing may have been removed by who took over
             raise
@@ -213,13 +215,20 @@ def _refuse_to_replace(place: Located) -> None:
         raise IndexExistsError(f"{shown(place.url(meta))}: there is an index; give --overwrite to make it again")
 
 
-def _publish(place: Located, parts: str) -> None:
-    """Puts a whole index in place. Between two files, there is none, rather than one of both the old and the new."""
+def _publish(place: Located, parts: str, offsets: Sequence[str]) -> None:
+    """Puts a whole index in place. Between two files, there is none, rather than one of both the old and the new.
+
+    Args:
+        place: the folder of the cuts.
+        parts: the path of the folder of what is to be put in place.
+        offsets: the names of the files that are to stand beside the shards.
+    """
     target = f"{place.path}/{FOLDER}"
     with errors_that_name(place.url(target)):
         make_folder(place.fs, target)
         if info_of(place.fs, f"{target}/{META}") is not None:
             place.fs.rm_file(f"{target}/{META}")
+        move(place.fs, [f"{parts}/{name}" for name in offsets], [f"{place.path}/{name}" for name in offsets])
         for name in (ROWS, META):
             move(place.fs, [f"{parts}/{FOLDER}/{name}"], [f"{target}/{name}"])
         place.fs.invalidate_cache()

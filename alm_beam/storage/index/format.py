@@ -18,6 +18,9 @@ FOLDER: Final = "index"
 ROWS: Final = "rows.bin"
 META: Final = "index.json"
 
+OFFSETS_ENDING: Final = ".idx"
+"""Of the file beside a shard that says where each line begins, for Lhotse 2."""
+
 ROW = np.dtype(
     [
         ("key", "V16"),

@@ -7,17 +7,21 @@ with the same content by whoever writes it, so a runner may scan a shard again, 
 import os
 from collections.abc import Iterator
 from operator import attrgetter
-from typing import Annotated, Any, TypeAlias
+from shutil import copyfileobj
+from tempfile import SpooledTemporaryFile, gettempdir
+from typing import IO, Annotated, Any, TypeAlias
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from alm_beam.core.offsets_file import offsets_file
 from alm_beam.storage.connections import NO_OPTIONS, StorageOptions
 from alm_beam.storage.index.format import (
     COMPRESSED_SHARD_NAME,
     MAX_LINE_BYTES,
     MAX_SECONDS,
+    OFFSETS_ENDING,
     ROW,
     SHARD_NAME,
     Digest,
@@ -34,6 +38,9 @@ from alm_beam.storage.secrets import shown
 Offsets: TypeAlias = npt.NDArray[np.int64]
 
 _READ_BYTES = 1 << 19
+_OFFSETS_BYTES = 4 << 20
+"""More than that of where lines begin is held in a temporary file."""
+
 _OPEN, _CLOSE = b"{}"
 
 
@@ -103,6 +110,8 @@ def find_shards(url: str, options: StorageOptions = NO_OPTIONS) -> list[str]:
 def scan_shard(url: str, name: str, parts: str, options: StorageOptions = NO_OPTIONS) -> Part:
     """Makes the runs of a shard, and what is to be known of them. Lines that cannot be indexed have no row.
 
+    Beside them it writes where each line begins, also one that has no row, as Lhotse 2 reads it.
+
     Args:
         url: the folder.
         name: the shard's name in it.
@@ -114,9 +123,13 @@ def scan_shard(url: str, name: str, parts: str, options: StorageOptions = NO_OPT
     """
     place, parts_place = located(url, options), located(parts, options)
     scan = _Scan(place, name, parts_place)
-    for data in whole_lines(place, f"{place.path}/{name}"):
-        scan.add(data)
-    part = scan.finished()
+    with SpooledTemporaryFile(_OFFSETS_BYTES) as offsets:
+        for data in whole_lines(place, f"{place.path}/{name}"):
+            starts = scan.add(data)
+            with errors_that_name(gettempdir()):
+                offsets.write(starts.astype("<u8").data)
+        part = scan.finished()
+        _write_offsets(parts_place, name, offsets, part.shard.size)
     with (
         errors_that_name(parts_place.url(parts_place.path)),
         written_whole(parts_place.fs, part_path(parts_place, name), parts_place.path) as target,
@@ -149,6 +162,11 @@ def part_path(parts: Located, name: str) -> str:
     return f"{parts.path}/{name}.part"
 
 
+def offsets_name(name: str) -> str:
+    """What the file is called that says where the lines of a shard begin, beside its runs as beside the shard."""
+    return f"{name}{OFFSETS_ENDING}"
+
+
 def run_path(parts: Located, name: str, at: int) -> str:
     """Where a run of a shard is."""
     return f"{parts.path}/{name}.{at}"
@@ -179,6 +197,14 @@ def whole_lines(place: Located, path: str) -> Iterator[bytes]:
             yield b"".join(begun)
 
 
+def _write_offsets(parts: Located, name: str, offsets: IO[bytes], size: int) -> None:
+    path = f"{parts.path}/{offsets_name(name)}"
+    offsets.seek(0)
+    with errors_that_name(parts.url(path)), written_whole(parts.fs, path, parts.path) as target:
+        copyfileobj(offsets, target)
+        target.write(offsets_file([], size))
+
+
 class _Scan:
     """The rows of a shard so far."""
 
@@ -192,14 +218,15 @@ class _Scan:
         self._runs: list[RunLabels] = []
         self._unusable = UnusableLines()
 
-    def add(self, data: bytes) -> None:
-        """Adds whole lines, the last of which may lack its newline."""
+    def add(self, data: bytes) -> Offsets:
+        """Adds whole lines, the last of which may lack its newline; tells where each begins in the shard."""
         lines = data.split(b"\n")
         if not lines[-1]:
             lines.pop()
         lengths = np.fromiter(map(len, lines), np.int64, len(lines))
         stops = np.cumsum(lengths + 1) - 1
         starts = stops - lengths
+        begins = self._size + starts
         plain = _read_lines(data, starts, stops)
         if plain is None:
             usable, plain = self._read_each(lines, starts.tolist())
@@ -207,6 +234,7 @@ class _Scan:
         if lines:
             self._add_rows(lines, starts, lengths, *plain)
         self._size += len(data)
+        return begins
 
     def _add_rows(
         self, lines: list[bytes], starts: Offsets, lengths: Offsets, durations: Any, sources: list[str]

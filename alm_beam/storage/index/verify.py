@@ -6,9 +6,10 @@ from alm_beam.storage.index.build import merged_meta
 from alm_beam.storage.index.format import FOLDER, META, ROWS, Digest, IndexFault
 from alm_beam.storage.index.meta import AGAIN, Meta
 from alm_beam.storage.index.open import Index
-from alm_beam.storage.index.scan import scan_shard
+from alm_beam.storage.index.scan import offsets_name, scan_shard
 from alm_beam.storage.index.unusable import UnusableLines
-from alm_beam.storage.paths import located
+from alm_beam.storage.line_reader import read_fully
+from alm_beam.storage.paths import BLOCK_BYTES, Located, errors_that_name, info_of, located
 from alm_beam.storage.secrets import shown
 
 _ROWS_AT_A_TIME = 1 << 16
@@ -24,7 +25,7 @@ def verify_index(index: Index) -> UnusableLines:
         The lines that the index leaves out.
 
     Raises:
-        IndexFault: something differs.
+        IndexFault: something differs, also in what a shard's `.idx` says, where it has one.
         OSError: something could not be read, or the temporary folder is full: it takes as much as rows.bin.
     """
     place = located(index.url, index.options)
@@ -38,6 +39,7 @@ def verify_index(index: Index) -> UnusableLines:
             if part.shard != shard:
                 where = shown(place.url(f"{place.path}/{shard.name}"))
                 raise IndexFault(f"{where}: its lines are not those that were indexed; restore it, or {AGAIN}")
+            _check_offsets(place, shard.name, parts)
             skipped.append(part.unusable)
         names = {shard.name: shard.name for shard in index.shards}
         found = merged_meta(located(parts), names, len)
@@ -45,6 +47,21 @@ def verify_index(index: Index) -> UnusableLines:
         where = shown(place.url(f"{place.path}/{FOLDER}/{META}"))
         raise IndexFault(f"{where}: is not what the shards give; {AGAIN}")
     return UnusableLines.added(skipped)
+
+
+def _check_offsets(place: Located, name: str, parts: str) -> None:
+    """Compares the `.idx` beside a shard, if there is one, with what its scan has found."""
+    path = f"{place.path}/{offsets_name(name)}"
+    with errors_that_name(place.url(path)):
+        if info_of(place.fs, path) is None:
+            return
+        with place.fs.open(path, "rb") as stated, open(f"{parts}/{offsets_name(name)}", "rb") as found:
+            pieces = iter(lambda: (read_fully(stated, BLOCK_BYTES), read_fully(found, BLOCK_BYTES)), (b"", b""))
+            is_other = any(one != another for one, another in pieces)
+    if is_other:
+        raise IndexFault(
+            f"{shown(place.url(path))}: does not say where the lines of {name} begin; remove it, or {AGAIN}"
+        )
 
 
 def _checked_digest(index: Index, where: str) -> str:
