@@ -122,7 +122,7 @@ def test_publishing_copies_each_shard_once_and_the_marker_comes_last(store, fill
         copies = [each for each in writes if any(map(each.path.__contains__, shards)) and "beam-temp" not in each.path]
     else:
         copies = [each for each in writes if re.search(r"/rewriteTo/.*(alm_output|cuts)-", each.path)]
-    assert len(copies) == 6
+    assert len(copies) == 9, "the cuts with their .idx"
     puts = [each for each in between.requests if each.method in ("PUT", "POST")]
     removals = ("?delete", "/batch/")  # of what is temporary
     assert [each for each in puts if not any(map(each.path.__contains__, removals))][-1].names("_SUCCESS")

@@ -58,10 +58,10 @@ def test_the_count_does_not_change_the_statistics_that_were_given(tmp_path):
     (tmp_path / run.url / "index").mkdir(parents=True)
     for name in ("rows.bin", "index.json"):
         (tmp_path / run.url / "index" / name).touch()
-    [ended] = step.process(given, [4])
+    [ended] = step.process(given, [4], [])
     assert ended.findings == Counter(repeated_windows=4)
     assert given == LossStats(recordings=2)
-    assert [*step.process(given, [4])] == [ended], "the step, done again"
+    assert [*step.process(given, [4], [])] == [ended], "the step, done again"
 
 
 def test_a_line_of_the_run_itself_that_is_no_cut_fails_it(tmp_path):

@@ -47,7 +47,7 @@ def write_shards(run: StagedRun, *lines: bytes, output=ENTRIES) -> list[str]:
 
 def finish(run: StagedRun, entries: list[str], *, stats=None, limit=1.0, rejects=()) -> list[LossStats]:
     step = _FinishRun(run, COUNTS, {"version": "1"}, limit)
-    return [*step.process(stats or LossStats(), [], entries, [*rejects], [])]
+    return [*step.process(stats or LossStats(), [], [], entries, [*rejects], [])]
 
 
 def contents(folder: Path) -> dict[str, bytes]:
