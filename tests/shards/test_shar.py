@@ -181,9 +181,10 @@ def test_a_disk_that_fills_leaves_nothing(tmp_path):
 def test_a_file_that_cannot_be_opened_leaves_nothing(tmp_path, name):
     (tmp_path / name).parent.mkdir()
     (tmp_path / name).with_name(f".{Path(name).name}.unfinished").mkdir()
-    with pytest.raises(IsADirectoryError):
+    with pytest.raises(IsADirectoryError) as error:  # which holds on to the writer
         written_onto(folder(tmp_path))
     assert files(tmp_path) == {}
+    assert name in str(error.value).replace("/.", "/")
 
 
 @pytest.mark.parametrize(
