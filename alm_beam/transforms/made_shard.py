@@ -292,9 +292,12 @@ class ShardMaker:
             samples = np.concatenate([part.samples for part in parts])
             if config.audio.channels == "mono":
                 samples = samples.mean(axis=0, dtype=np.float32, keepdims=True)
+        cut = audio.cut
+        if config.audio.channels == "keep" and len(samples) > 1:
+            heard = _channels_of(audio, parts)
+            samples, cut = samples[np.argsort(heard)], {**cut, "channel": sorted(heard)}
         rate = parts[0].sample_rate
         data, gain = encoded(samples, rate, config.audio.audio_format, max(part.bits for part in parts))
-        cut = audio.cut
         if gain is not None:
             cut = {**cut, "custom": {**(cut.get("custom") or {}), "gain": gain}}
         channels, count = samples.shape
@@ -302,6 +305,12 @@ class ShardMaker:
         language = config.layout.language or language_of(cut)
         sliced = SlicedWindow(cut, name, data, ending, rate, channels, count, language)
         return sliced, gain
+
+
+def _channels_of(audio: CutAudio, parts: Sequence[Slice]) -> list[int]:
+    """The numbers of the channels that the files of a cut turned out to have, in the order of the files."""
+    stated = ([channel for channel in file.channels if channel in audio.channels] for file in audio.files)
+    return [channel for channels, part in zip(stated, parts) for channel in channels[: len(part.values)]]
 
 
 class _Digested:
