@@ -7,7 +7,7 @@ from pathlib import Path
 
 import matplotlib
 
-from benchmarks import floor, index, job, lines, loader, measure, selection
+from benchmarks import floor, index, job, lines, loader, measure, order, selection
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
@@ -21,6 +21,7 @@ def main(out: Path) -> None:
     selections = list(_selection_rows())
     indices = list(_index_rows())
     loaders = list(_loader_rows())
+    orders = list(order.print_rows(order.rows()))
     measures = list(_measure_rows())
     tables = {
         "kernel": kernels,
@@ -29,6 +30,7 @@ def main(out: Path) -> None:
         "selection": selections,
         "index": indices,
         "loader": loaders,
+        "order": orders,
         "measure": measures,
     }
     results = {name: [row._asdict() for row in table] for name, table in tables.items()}

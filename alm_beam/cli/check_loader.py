@@ -26,6 +26,19 @@ def main(argv: Sequence[str], prog: str) -> int:
     parser.add_argument(
         "--seed", type=int, default=0, metavar="S", help="of the order of the windows (default: %(default)s)"
     )
+    parser.add_argument(
+        "--order",
+        choices=("windows", "shards"),
+        default="windows",
+        help="windows: any window may come next; shards: file by file (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--shuffle_window",
+        type=int,
+        default=1024,
+        metavar="N",
+        help="with --order=shards, number of windows that are mixed with one another (default: %(default)s)",
+    )
     parser.add_argument("--world_size", type=int, default=2, metavar="N", help="number of ranks (default: %(default)s)")
     parser.add_argument(
         "--num_workers", type=int, default=2, metavar="N", help="number of workers of each rank (default: %(default)s)"
@@ -64,7 +77,13 @@ def main(argv: Sequence[str], prog: str) -> int:
     )
     parser.add_storage_options()
     flags = parser.parse_known_flags(argv)
-    for name, minimum, maximum in (("world_size", 1, 1 << 20), ("num_workers", 0, 128), ("limit", 0, None)):
+    bounds = (
+        ("shuffle_window", 1, 1 << 20),
+        ("world_size", 1, 1 << 20),
+        ("num_workers", 0, 128),
+        ("limit", 0, None),
+    )
+    for name, minimum, maximum in bounds:
         if getattr(flags, name) < minimum:
             parser.error(f"--{name}={getattr(flags, name)}: must be at least {minimum}")
         if maximum is not None and getattr(flags, name) > maximum:
@@ -79,6 +98,8 @@ def main(argv: Sequence[str], prog: str) -> int:
                 weights=_weights(parser, flags.weights),
                 repeat=flags.repeat,
                 seed=flags.seed,
+                order=flags.order,
+                shuffle_window=flags.shuffle_window,
                 world_size=flags.world_size,
                 num_workers=flags.num_workers,
                 limit=flags.limit,

@@ -238,6 +238,9 @@ def _other_states_refused(config: CheckConfig, state: str) -> Finding:
         "another seed": replace(recipe, seed=recipe.seed + 1),
         "a source added": replace(recipe, sources=(*sources, sources[0])),
     }
+    if recipe.order != "windows":
+        others["another order"] = replace(recipe, order="windows")
+        others["another shuffle_window"] = replace(recipe, shuffle_window=recipe.shuffle_window + 1)
     if len(set(sources)) > 1:
         others["the sources in another order"] = replace(recipe, sources=sources[::-1])
     changes: dict[str, Callable[[dict[str, Any]], Any]] = {

@@ -30,6 +30,8 @@ def print_checks(
     weights: Sequence[float] | None = None,
     repeat: bool = False,
     seed: int = 0,
+    order: str = "windows",
+    shuffle_window: int = 1024,
     world_size: int = 2,
     num_workers: int = 2,
     limit: int = 100_000,
@@ -47,6 +49,8 @@ def print_checks(
         weights: one for each source; None: the sources are read as one.
         repeat: read sources again, so that the weights hold to the end of an epoch.
         seed: of the order.
+        order: see `WindowLoader`.
+        shuffle_window: see `WindowLoader`.
         world_size: number of ranks, at least 1.
         num_workers: workers of each rank; 0: the rank itself reads.
         limit: how many windows a process reads of a pass at most; 0: all.
@@ -64,8 +68,10 @@ def print_checks(
     options = storage_options or {}
     if repeat and weights is None:
         raise FlagFault("--repeat: repeats sources so that their weights hold, and there are no --weights")
+    if order == "shards" and weights is not None:
+        raise FlagFault("--order=shards: sources with weights are mixed window by window; leave one of both out")
     asked, saved = _weighted(sources, weights), _loaded(state)
-    recipe = LoaderRecipe(loader, asked, seed, repeat, options, os.getcwd())
+    recipe = LoaderRecipe(loader, asked, seed, repeat, options, os.getcwd(), order, shuffle_window)
     config = CheckConfig(recipe, open_sources(asked, options), world_size, num_workers, limit or sys.maxsize)
     recipe.loader(None)  # raises what is wrong with the arguments
     from rich.console import Console

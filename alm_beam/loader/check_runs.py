@@ -37,6 +37,8 @@ class LoaderRecipe:
         repeat: of the loader.
         options: fsspec's; the function is given them as `storage_options`, if there are any.
         folder: also searched for the module, after Python's path.
+        order: of the loader; the function is given it and `shuffle_window` if it is not "windows".
+        shuffle_window: of the loader.
     """
 
     factory: str
@@ -45,6 +47,8 @@ class LoaderRecipe:
     repeat: bool
     options: StorageOptions
     folder: str
+    order: str = "windows"
+    shuffle_window: int = 1024
 
     def loader(self, partition: Partition | None) -> Any:
         """A loader in this process.
@@ -55,9 +59,11 @@ class LoaderRecipe:
         """
         with _also_importing_from(self.folder):
             make = self._function()
-            stored = {"storage_options": self.options} if self.options else {}
+            more: dict[str, Any] = {"storage_options": self.options} if self.options else {}
+            if self.order != "windows":
+                more.update(order=self.order, shuffle_window=self.shuffle_window)
             try:
-                return make(list(self.sources), seed=self.seed, repeat=self.repeat, partition=partition, **stored)
+                return make(list(self.sources), seed=self.seed, repeat=self.repeat, partition=partition, **more)
             except (ImportError, OSError, ValueError):
                 raise
             except Exception as error:

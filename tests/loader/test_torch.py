@@ -186,6 +186,27 @@ def test_a_chain_of_merged_states(cuts, stateful):
     assert sorted([*found, *ids(last)]) == sorted(ids(data_loader(cuts, 0)))
 
 
+def test_file_by_file_with_a_chain_of_merged_states(cuts, stateful):
+    def made(num_workers, partition=ALONE):
+        dataset = WindowDataset(cuts, seed=1, partition=partition, order="shards", shuffle_window=16)
+        return stateful(dataset, batch_size=2, num_workers=num_workers, collate_fn=list)
+
+    found, state = [], None
+    for world_size, num_workers in ((2, 2), (1, 3), (3, 0), (2, 1)):
+        states = []
+        for rank in range(world_size):
+            loader = made(num_workers, Partition(rank, world_size))
+            if state:
+                loader.dataset.load_state_dict(state)
+            batches = iter(loader)
+            found += ids(next(batches) for _ in range(3 + rank))
+            states.append(loader.state_dict())
+        state = merge_states(states)
+    last = made(2)
+    last.dataset.load_state_dict(state)
+    assert sorted([*found, *ids(last)]) == sorted(ids(made(0)))
+
+
 def test_an_old_snapshot_cannot_be_merged(cuts, stateful):
     loader = data_loader(cuts, 2, stateful, snapshot_every_n_steps=4)
     batches = iter(loader)

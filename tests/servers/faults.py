@@ -4,6 +4,7 @@ import http.client
 import socket
 import struct
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -48,6 +49,7 @@ class Proxy:
     Attributes:
         port: on loopback.
         fault: decides what goes wrong; may be replaced at any time.
+        delay: seconds that each request waits.
         requests: all that it took.
         faults: how many of them went wrong.
         answered: bytes of the bodies that it sent back.
@@ -55,16 +57,17 @@ class Proxy:
 
     port: int
     fault: Fault
+    delay: float = 0
     requests: list[Request] = field(default_factory=list)
     faults: int = 0
     answered: int = 0
 
 
 @contextmanager
-def proxy(target: int, fault: Fault = lambda _: None) -> Iterator[Proxy]:
+def proxy(target: int, fault: Fault = lambda _: None, delay: float = 0) -> Iterator[Proxy]:
     """A proxy before the server on the port, for as long as the block lasts."""
     lock = threading.Lock()
-    state = Proxy(0, fault)
+    state = Proxy(0, fault, delay)
     ended = threading.Event()
 
     class Handler(BaseHTTPRequestHandler):
@@ -77,6 +80,7 @@ def proxy(target: int, fault: Fault = lambda _: None) -> Iterator[Proxy]:
                 state.requests.append(request)
                 kind = state.fault(request)
                 state.faults += kind is not None
+            time.sleep(state.delay)
             if kind == "reset":
                 self._reset()
             elif kind == "hang":
