@@ -4,7 +4,10 @@ import json
 import os
 import re
 import subprocess
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import httplib2
@@ -14,11 +17,19 @@ from airflow.exceptions import AirflowException
 from airflow.providers.google.cloud.hooks.dataflow import DataflowHook
 from airflow.sdk import DAG, timezone
 
+from tests.airflow.conftest import REPOSITORY
 from tests.airflow.runs import DATE, FOLDER, JOB_PYTHON, settings
 
 DAGS = Path(os.environ["AIRFLOW__CORE__DAGS_FOLDER"])
 NOT_PARAMS = {"overwrite", "repeat_factor"}
-"""Flags of the job: one that is always given, and one for scale tests."""
+"""Flags of the jobs: one that each try decides, and one for scale tests."""
+
+CONFIGS = {
+    "windows": "core.config:JobConfig",
+    "measure": "core.measure_config:MeasureConfig",
+    "shards": "core.shards_config:ShardsConfig",
+}
+"""Where the flags of each job stand, in alm_beam."""
 
 
 def dag_bag(monkeypatch: pytest.MonkeyPatch, folder: Path, **own: Any) -> DagBag:
@@ -45,12 +56,12 @@ def in_the_job(code: str, given: Any = None) -> Any:
 
 
 def test_it_imports_clean_without_any_setting(monkeypatch):
-    for name in ("WINDOWS", "MEASURE"):
-        monkeypatch.delenv(f"AIRFLOW_VAR_ALM_BEAM_{name}", raising=False)
+    for name in CONFIGS:
+        monkeypatch.delenv(f"AIRFLOW_VAR_ALM_BEAM_{name.upper()}", raising=False)
     bag = DagBag(DAGS)
     assert bag.import_errors == {}
     assert bag.captured_warnings == {}
-    assert sorted(bag.dags) == ["alm_beam_measure", "alm_beam_windows"]
+    assert sorted(bag.dags) == ["alm_beam_measure", "alm_beam_shards", "alm_beam_windows"]
     for each in bag.dags.values():
         assert {task.task_id for task in each.tasks} == {"choose_runner", "run_beam", "run_on_dataflow"}
         assert each.timetable.expression == "0 0 * * *"
@@ -70,11 +81,9 @@ def test_a_wrong_setting_is_an_import_error_that_names_it(monkeypatch, tmp_path,
     assert said in error
 
 
-@pytest.mark.parametrize(
-    ("job", "config"), [("windows", "core.config:JobConfig"), ("measure", "core.measure_config:MeasureConfig")]
-)
-def test_params_are_the_flags_of_the_job_with_its_defaults(monkeypatch, tmp_path, job, config):
-    module, name = config.split(":")
+@pytest.mark.parametrize("job", [*CONFIGS])
+def test_params_are_the_flags_of_the_job_with_its_defaults(monkeypatch, tmp_path, job):
+    module, name = CONFIGS[job].split(":")
     flags = in_the_job(
         f"import json; from alm_beam.{module} import {name} as config\n"
         "print(json.dumps({name: each.default for name, each in config.every_parameter().items()},"
@@ -90,7 +99,7 @@ def test_params_are_the_flags_of_the_job_with_its_defaults(monkeypatch, tmp_path
 
 def in_dag(name: str) -> dict[str, Any]:
     """A table of the DAG's file."""
-    names: dict[str, Any] = {"__name__": "alm_beam_windows_file"}
+    names: dict[str, Any] = {"__name__": __name__}  # of a module that is there, as dataclasses want it
     exec(compile((DAGS / "alm_beam_windows.py").read_text(), "alm_beam_windows.py", "exec"), names)
     return names[name]
 
@@ -124,25 +133,47 @@ EDGES = {
     "candidate_windows": ([True, False], ["maybe"]),
     "cuts": ([True, False], ["maybe"]),
     "max_line_bytes": ([1000, 10**12], [999, 1.5, 10**12 + 1]),
+    "audio_root": ([None, "/data/audio"], [""]),
+    "bandwidth": ([True, False], ["maybe"]),
+    "levels": ([True, False], ["maybe"]),
+    "format": (["shar", "nemo", "webdataset", "parquet"], ["tar", ""]),
+    "windows_per_shard": ([0, 100], [-1, 1.5, 1_000_000_001]),
+    "shard_bytes": ([0, 500_000_000], [-1, 0.5]),
+    "order": (["recording", "shuffled"], ["random"]),
+    "seed": ([0, 7], [-1]),
+    "corpus": ([None, "yodas"], [""]),
+    "split": ([None, "train"], [""]),
+    "language": ([None, "de"], [""]),
+    "audio_format": (["flac", "wav", "opus"], ["mp3"]),
+    "sample_rate": ([0, 16000, 768_000], [-1, 44100.5, 768_001]),
+    "channels": (["mono", "keep"], ["stereo"]),
+    "pad": ([0, 0.1], [-0.1, None]),
     "num_shards": ([0, 7], [-1, 1.5]),
     "max_reject_fraction": ([0, 1, 0.5], [-0.1, 1.1]),
 }
 
 
-def test_params_and_job_refuse_the_same_values():
-    flags = in_dag("WINDOWS_FLAGS")
-    assert EDGES.keys() == flags.keys() - {"input", "output", "storage_options"}
+def test_the_edges_of_every_param_are_tried():
+    names = {name for job in CONFIGS for name in in_dag(f"{job.upper()}_FLAGS")}
+    assert EDGES.keys() == names - {"input", "output", "storage_options"}
+
+
+@pytest.mark.parametrize("job", [*CONFIGS])
+def test_params_and_job_refuse_the_same_values(job):
+    flags = in_dag(f"{job.upper()}_FLAGS")
+    edges = {name: edge for name, edge in EDGES.items() if name in flags}
     values = [
-        (name, value, is_good) for name, edge in EDGES.items() for is_good, each in zip((1, 0), edge) for value in each
+        (name, value, is_good) for name, edge in edges.items() for is_good, each in zip((1, 0), edge) for value in each
     ]
+    module, config = CONFIGS[job].split(":")
     as_text = in_dag("_as_text")
     by_job = in_the_job(
         "import json, sys; from alm_beam.cli.flags import job_config, job_parser\n"
-        "from alm_beam.core.config import JobConfig\n"
+        f"from alm_beam.{module} import {config} as config\n"
         "def takes(name, text):\n"
-        "    parser = job_parser('x', '', JobConfig)\n"
+        "    parser = job_parser('x', '', config)\n"
         "    flag = [] if text is None else [f'--{name}={text}']\n"
-        "    try: job_config(parser, parser.parse_args(['--input=i', '--output=o', *flag]), JobConfig)\n"
+        "    try: job_config(parser, parser.parse_args(['--input=i', '--output=o', *flag]), config)\n"
         "    except SystemExit: return False\n"
         "    return True\n"
         "print(json.dumps([takes(*each) for each in json.load(sys.stdin)]))",
@@ -180,23 +211,32 @@ def test_a_setting_of_one_dag_is_not_one_of_the_other(monkeypatch, tmp_path):
     assert "Airflow Variable alm_beam_measure: unknown tolerance" in error
     bag = dag_bag(monkeypatch, tmp_path, job="measure", levels=True, num_shards=7)
     assert not bag.import_errors
-    given = {name: (each.params["num_shards"], each.params.get("levels")) for name, each in bag.dags.items()}
-    assert given == {"alm_beam_measure": (7, True), "alm_beam_windows": (0, None)}
+    given = {name: (each.params.get("num_shards"), each.params.get("levels")) for name, each in bag.dags.items()}
+    assert given == {"alm_beam_measure": (7, True), "alm_beam_windows": (0, None), "alm_beam_shards": (None, None)}
 
 
 class Recorder:
-    """Stands for the interpreter of the job: keeps the command and runs none."""
+    """Stands for the interpreter of the job: keeps the commands, runs none, and ends with one exit code after another.
 
-    def __init__(self, folder: Path):
-        self.path, self._kept = folder / "python", folder / "command"
+    When all codes are used up, the exit code is 0.
+    """
+
+    def __init__(self, folder: Path, *codes: int):
+        self.path, self._kept = folder / "python", folder / "commands"
         self.path.write_text(
             f'#!/bin/sh\n[ "$1" = -c ] && exec {JOB_PYTHON} "$@"\n'
-            f'exec {JOB_PYTHON} -c "import json, sys; json.dump(sys.argv[1:], open({str(self._kept)!r}, \'w\'))" "$@"\n'
+            f"exec {JOB_PYTHON} -c \"import json, sys; kept = open({str(self._kept)!r}, 'a+'); kept.seek(0);"
+            f" code = dict(enumerate({codes})).get(len(kept.readlines()), 0);"
+            ' print(json.dumps(sys.argv[1:]), file=kept); sys.exit(code)" "$@"\n'
         )
         self.path.chmod(0o755)
 
+    def commands(self) -> list[list[str]]:
+        return [json.loads(line) for line in self._kept.read_text().splitlines()]
+
     def command(self) -> list[str]:
-        return json.loads(self._kept.read_text())
+        (command,) = self.commands()
+        return command
 
 
 def test_the_command_for_flink(monkeypatch, tmp_path):
@@ -236,6 +276,36 @@ def test_the_command_for_flink(monkeypatch, tmp_path):
     assert taken == {"flink_master": "flink:8081", "environment_type": "EXTERNAL", "parallelism": 4}
 
 
+@pytest.mark.parametrize(
+    ("job", "codes", "given"),
+    [
+        ("windows", [1], ["true", "true"]),
+        ("windows", [2], ["true", "true"]),
+        ("measure", [1], ["true", "false"]),
+        ("shards", [137, 1], ["true", "false", "false"]),
+        ("shards", [1, 2], ["true", "false", "true"]),  # the first try has ended well, and Airflow did not learn of it
+        ("shards", [1, 2, 1], ["true", "false", "true", "false"]),
+    ],
+)
+def test_a_later_try_replaces_what_is_whole_and_goes_on_with_what_is_not(monkeypatch, tmp_path, job, codes, given):
+    recorder = Recorder(tmp_path, *codes)
+    assert run(dag(monkeypatch, tmp_path, job, python=str(recorder.path), retries=2)) == "success"
+    assert [flags_of(command)["overwrite"] for command in recorder.commands()] == given
+    others = [{**flags_of(command), "overwrite": ""} for command in recorder.commands()]
+    assert all(each == others[0] for each in others)
+
+
+def test_a_wrong_flag_fails_a_later_try_too(monkeypatch, tmp_path):
+    recorder = Recorder(tmp_path, *[2] * 9)
+    assert run(dag(monkeypatch, tmp_path, "shards", python=str(recorder.path), retries=1)) == "failed"
+    assert [flags_of(command)["overwrite"] for command in recorder.commands()] == ["true", "false", "true"]
+
+
+def flags_of(command: list[str]) -> dict[str, str]:
+    pairs = (flag.removeprefix("--").partition("=") for flag in command if flag.startswith("--"))
+    return {name: value for name, _, value in pairs}
+
+
 class Dataflow:
     """Stands for Dataflow's REST interface: answers requests, and keeps them."""
 
@@ -265,10 +335,14 @@ class Dataflow:
             answer["currentState"] = self._states.pop(0) if len(self._states) > 1 else self._states[0]
         return httplib2.Response({"status": "200", "content-type": "application/json"}), json.dumps(answer).encode()
 
+    def launches(self) -> list[tuple[str, Any]]:
+        """Address and body of each request that starts a job."""
+        return [(uri, body) for method, uri, body in self.requests if method == "POST"]
+
     def launched(self) -> tuple[str, Any]:
         """Address and body of the one request that starts a job."""
-        ((uri, body),) = [(uri, body) for method, uri, body in self.requests if method == "POST"]
-        return uri, body
+        (launch,) = self.launches()
+        return launch
 
     def put_in_place(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(DataflowHook, "_authorize", lambda hook: self)
@@ -339,6 +413,60 @@ def test_a_job_that_fails_on_dataflow_fails_the_task_and_its_log_says_why(monkey
     assert re.search(r"\[error *\] Dataflow: 3 of 3 entries were rejected", said)
     assert "Worker pool stopped" not in said
     assert "unexpected terminal state: JOB_STATE_FAILED" in said
+
+
+@pytest.fixture(scope="module")
+def bucket() -> Iterator[tuple[str, str]]:
+    """The URL of a GCS server, and that of a bucket there, in which one folder holds a whole result."""
+    code = (
+        "import sys; from tests.servers.stores import serving\n"
+        "with serving('gs') as store:\n"
+        f"    bucket = store.bucket(); store.write(f'{{bucket}}/whole/{FOLDER}/_SUCCESS', b'')\n"
+        "    print(store.options['endpoint_url'], bucket, flush=True); sys.stdin.read()"
+    )
+    with subprocess.Popen([JOB_PYTHON, "-c", code], cwd=REPOSITORY, stdin=-1, stdout=-1, text=True) as server:
+        url, name = server.stdout.readline().split()
+        yield url, name
+        server.stdin.close()
+
+
+@pytest.mark.parametrize(
+    ("job", "folder", "given"),
+    [
+        ("shards", "broken", ["true", "false"]),
+        ("shards", "whole", ["true", "true"]),
+        ("measure", "broken", ["true", "false"]),
+        ("windows", "broken", ["true", "true"]),
+        ("shards", "s3://elsewhere", ["true", "true"]),
+    ],
+)
+def test_a_later_try_on_dataflow_does_so_too(monkeypatch, tmp_path, bucket, job, folder, given):
+    url, name = bucket
+    output = folder if "://" in folder else f"{name}/{folder}"
+    assert on_dataflow(monkeypatch, tmp_path, url, job, output) == given
+
+
+def test_a_later_try_makes_all_anew_where_airflow_may_not_look(monkeypatch, tmp_path, capsys):
+    class Closed(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_error(403)
+
+    with HTTPServer(("127.0.0.1", 0), Closed) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}"
+        assert on_dataflow(monkeypatch, tmp_path, url, "shards", "gs://closed/out") == ["true", "true"]
+        server.shutdown()
+    assert f"Airflow cannot look into gs://closed/out/{FOLDER}: 403 GET" in capsys.readouterr().out
+
+
+def on_dataflow(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, gcs: str, job: str, output: str) -> list[str]:
+    """What is given as `--overwrite` when a first try fails and a second one does not."""
+    monkeypatch.setenv("STORAGE_EMULATOR_HOST", gcs)
+    dataflow = Dataflow("JOB_STATE_FAILED", "JOB_STATE_DONE")
+    dataflow.put_in_place(monkeypatch)
+    own = {"runner": "dataflow", "dataflow_template": "gs://b/t.json", "output": f"{output}/%Y-%m-%d", "retries": 1}
+    assert run(dag(monkeypatch, tmp_path, job, **own)) == "success"
+    return [body["launchParameter"]["parameters"]["overwrite"] for _, body in dataflow.launches()]
 
 
 def test_dataflow_without_a_template_is_refused(monkeypatch, tmp_path, capsys):
