@@ -53,9 +53,28 @@ def job(*arguments: str) -> str:
     ).stdout
 
 
+def lost_once(folder: Path, when: str) -> str:
+    """An interpreter that has alm_beam, and whose first job is lost, with exit code 137: it is killed when the shell's
+    condition holds, or else has ended by then. The condition has `$job`, its process. What the job has left is listed
+    in `folder`/left."""
+    python, left = folder / "python", folder / "left"
+    python.write_text(
+        f"""#!/bin/sh
+        if [ "$1" = -c ] || [ -e {left} ]; then exec {JOB_PYTHON} "$@"; fi
+        {JOB_PYTHON} "$@" & job=$!
+        while kill -0 $job 2>/dev/null && ! {when}; do sleep 0.01; done
+        kill -9 $job 2>/dev/null; wait $job
+        ls -A {folder / "out" / FOLDER} > {left}
+        exit 137
+        """
+    )
+    python.chmod(0o755)
+    return str(python)
+
+
 def lines(out: Path) -> list[bytes]:
     return sorted(line for shard in out.glob("alm_output-*.jsonl") for line in shard.read_bytes().splitlines())
 
 
-def stats(out: Path) -> dict[str, Any]:
-    return json.loads((out / "loss_stats.json").read_text())
+def stats(out: Path, name: str = "loss_stats.json") -> dict[str, Any]:
+    return json.loads((out / name).read_text())

@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import re
 import shutil
 import signal
@@ -14,7 +15,7 @@ import psutil
 import pytest
 
 from tests.airflow.conftest import REPOSITORY
-from tests.airflow.runs import FOLDER, JOB_PYTHON, command, dags_test, job, lines, settings, stats
+from tests.airflow.runs import FOLDER, command, dags_test, job, lines, lost_once, settings, stats
 
 SAMPLE = REPOSITORY / "alm_beam" / "sample_data" / "conversations.jsonl"
 
@@ -83,20 +84,9 @@ def test_an_interval_without_manifests_fails_the_task_and_its_log_says_why(tmp_p
 def test_a_retry_after_a_kill_gives_the_whole_result(tmp_path):
     fill_with(tmp_path, recordings=300)
     job("windows", f"--input={tmp_path}/in", f"--output={tmp_path}/expected")
-    out, python = out_of(tmp_path), tmp_path / "python"
-    python.write_text(
-        f"""#!/bin/sh
-        # The first time that this runs the job, it kills it in the middle.
-        if [ "$1" = -c ] || [ -e {tmp_path}/left ]; then exec {JOB_PYTHON} "$@"; fi
-        {JOB_PYTHON} "$@" & job=$!
-        until ls {out}/beam-temp-alm_beam-*/shards-alm_output/* >/dev/null 2>&1; do sleep 0.01; done
-        kill -9 $job; wait $job
-        ls {out} > {tmp_path}/left
-        exit 137
-        """
-    )
-    python.chmod(0o755)
-    run = dags_test(tmp_path, {"python": str(python), "retries": 1})
+    out = out_of(tmp_path)
+    python = lost_once(tmp_path, f"ls {out}/beam-temp-alm_beam-*/shards-alm_output/* >/dev/null 2>&1")
+    run = dags_test(tmp_path, {"python": python, "retries": 1})
     assert "beam-temp-" in (tmp_path / "left").read_text()
     assert "_SUCCESS" not in (tmp_path / "left").read_text()
     assert "return code 137" in run.stdout
@@ -137,3 +127,64 @@ def test_audio_is_measured_again_too(tmp_path):
         assert done.returncode == 0, done.stdout
         [entry] = map(json.loads, (out_of(tmp_path) / "manifest-00000-of-00001.jsonl").read_text().splitlines())
         assert (entry["audio_sample_rate"], entry["duration"], entry["audio_num_channels"]) == (8000, 1.0, 2)
+
+
+def fill_with_audio(folder: Path, recordings: int, seconds: int) -> None:
+    """Gives the data interval a manifest of recordings, and cuts, two of each; their audio is in `folder`."""
+    (folder / "in" / FOLDER).mkdir(parents=True)
+    with (
+        (folder / "in" / FOLDER / "m.json").open("w") as manifest,
+        (folder / "in" / FOLDER / "cuts.jsonl").open("w") as cuts,
+    ):
+        for number in range(recordings):
+            name = f"{number}.wav"
+            with wave.open(str(folder / name), "wb") as file:
+                file.setparams((1, 2, RATE, 0, "NONE", ""))
+                file.writeframes(random.Random(number).randbytes(2 * RATE * seconds))
+            segments = [{"start": 0, "end": seconds, "speaker": "a"}]
+            print(json.dumps({"audio_filepath": name, "segments": segments}), file=manifest)
+            source = {"type": "file", "channels": [0], "source": name}
+            facts = {"sampling_rate": RATE, "num_samples": RATE * seconds, "duration": seconds}
+            recording = {"id": f"r{number}", "sources": [source], **facts}
+            for start in (0, seconds / 2):
+                about = {"start": start, "duration": seconds / 2, "channel": 0, "recording": recording}
+                print(json.dumps({"id": f"{number}-{start}", "type": "MonoCut", **about}), file=cuts)
+
+
+RATE = 16000
+KEPT = {
+    "measure": (".measured", "measure_stats.json", {}),
+    "shards": ("beam-temp-alm_beam-*/made", "shards_stats.json", {"windows_per_shard": 2}),
+}
+"""Of each job that goes on: the folder in which a run keeps what is done, its statistics, and params for the test."""
+
+
+@pytest.mark.parametrize("job", [*KEPT])
+def test_a_retry_goes_on_where_the_killed_job_was(tmp_path, job):
+    kept, name, params = KEPT[job]
+    fill_with_audio(tmp_path, recordings=40, seconds=20)
+    out = out_of(tmp_path)
+    python = lost_once(tmp_path, f"[ $(ls {out}/{kept} 2>/dev/null | wc -l) -ge 4 ]")
+    run = dags_test(tmp_path, {"python": python, "retries": 1}, job, audio_root=str(tmp_path), **params)
+    assert run.returncode == 0, run.stdout
+    assert "_SUCCESS" not in (tmp_path / "left").read_text()
+    found = stats(out, name)
+    assert 4 <= found["taken_over"] < 40
+    assert (found["recordings"], found["audio_seconds"]) == (40 if job == "measure" else 80, 40 * 20)
+    assert not list(out.glob(kept))
+    assert (out / "_SUCCESS").exists()
+
+
+@pytest.mark.parametrize("job", [*KEPT])
+def test_a_retry_replaces_what_a_job_has_finished_whose_task_was_lost(tmp_path, job):
+    _, name, params = KEPT[job]
+    fill_with_audio(tmp_path, recordings=3, seconds=2)
+    own = {"python": lost_once(tmp_path, "false"), "retries": 1}
+    run = dags_test(tmp_path, own, job, audio_root=str(tmp_path), **params)
+    assert run.returncode == 0, run.stdout
+    assert "_SUCCESS" in (tmp_path / "left").read_text()
+    assert "holds a finished run; name another folder, or give --overwrite" in run.stdout
+    assert "The job did not start: once more, with --overwrite" in run.stdout
+    found = stats(out_of(tmp_path), name)
+    assert (found["taken_over"], found["audio_seconds"]) == (0, 6)
+    assert (out_of(tmp_path) / "_SUCCESS").exists()
