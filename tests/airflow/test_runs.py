@@ -129,26 +129,25 @@ def test_audio_is_measured_again_too(tmp_path):
         assert (entry["audio_sample_rate"], entry["duration"], entry["audio_num_channels"]) == (8000, 1.0, 2)
 
 
-def fill_with_audio(folder: Path, recordings: int, seconds: int) -> None:
-    """Gives the data interval a manifest of recordings, and cuts, two of each; their audio is in `folder`."""
+def fill_with_audio(folder: Path, job: str, recordings: int, seconds: int) -> None:
+    """Gives the data interval recordings whose audio is in `folder`: a manifest of them, or two cuts of each."""
+    lines = []
+    for number in range(recordings):
+        name = f"{number}.wav"
+        with wave.open(str(folder / name), "wb") as file:
+            file.setparams((1, 2, RATE, 0, "NONE", ""))
+            file.writeframes(random.Random(number).randbytes(2 * RATE * seconds))
+        if job == "measure":
+            lines.append({"audio_filepath": name, "segments": [{"start": 0, "end": seconds, "speaker": "a"}]})
+            continue
+        facts = {"sampling_rate": RATE, "num_samples": RATE * seconds, "duration": seconds}
+        source = {"type": "file", "channels": [0], "source": name}
+        recording = {"id": f"r{number}", "sources": [source], **facts}
+        for start in (0, seconds / 2):
+            about = {"start": start, "duration": seconds / 2, "channel": 0, "recording": recording}
+            lines.append({"id": f"{number}-{start}", "type": "MonoCut", **about})
     (folder / "in" / FOLDER).mkdir(parents=True)
-    with (
-        (folder / "in" / FOLDER / "m.json").open("w") as manifest,
-        (folder / "in" / FOLDER / "cuts.jsonl").open("w") as cuts,
-    ):
-        for number in range(recordings):
-            name = f"{number}.wav"
-            with wave.open(str(folder / name), "wb") as file:
-                file.setparams((1, 2, RATE, 0, "NONE", ""))
-                file.writeframes(random.Random(number).randbytes(2 * RATE * seconds))
-            segments = [{"start": 0, "end": seconds, "speaker": "a"}]
-            print(json.dumps({"audio_filepath": name, "segments": segments}), file=manifest)
-            source = {"type": "file", "channels": [0], "source": name}
-            facts = {"sampling_rate": RATE, "num_samples": RATE * seconds, "duration": seconds}
-            recording = {"id": f"r{number}", "sources": [source], **facts}
-            for start in (0, seconds / 2):
-                about = {"start": start, "duration": seconds / 2, "channel": 0, "recording": recording}
-                print(json.dumps({"id": f"{number}-{start}", "type": "MonoCut", **about}), file=cuts)
+    (folder / "in" / FOLDER / "cuts.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in lines))
 
 
 RATE = 16000
@@ -162,7 +161,7 @@ KEPT = {
 @pytest.mark.parametrize("job", [*KEPT])
 def test_a_retry_goes_on_where_the_killed_job_was(tmp_path, job):
     kept, name, params = KEPT[job]
-    fill_with_audio(tmp_path, recordings=40, seconds=20)
+    fill_with_audio(tmp_path, job, recordings=40, seconds=20)
     out = out_of(tmp_path)
     python = lost_once(tmp_path, f"[ $(ls {out}/{kept} 2>/dev/null | wc -l) -ge 4 ]")
     run = dags_test(tmp_path, {"python": python, "retries": 1}, job, audio_root=str(tmp_path), **params)
@@ -170,7 +169,7 @@ def test_a_retry_goes_on_where_the_killed_job_was(tmp_path, job):
     assert "_SUCCESS" not in (tmp_path / "left").read_text()
     found = stats(out, name)
     assert 4 <= found["taken_over"] < 40
-    assert (found["recordings"], found["audio_seconds"]) == (40 if job == "measure" else 80, 40 * 20)
+    assert found["audio_dur"] == 40 * 20
     assert not list(out.glob(kept))
     assert (out / "_SUCCESS").exists()
 
@@ -178,7 +177,7 @@ def test_a_retry_goes_on_where_the_killed_job_was(tmp_path, job):
 @pytest.mark.parametrize("job", [*KEPT])
 def test_a_retry_replaces_what_a_job_has_finished_whose_task_was_lost(tmp_path, job):
     _, name, params = KEPT[job]
-    fill_with_audio(tmp_path, recordings=3, seconds=2)
+    fill_with_audio(tmp_path, job, recordings=3, seconds=2)
     own = {"python": lost_once(tmp_path, "false"), "retries": 1}
     run = dags_test(tmp_path, own, job, audio_root=str(tmp_path), **params)
     assert run.returncode == 0, run.stdout
@@ -186,5 +185,5 @@ def test_a_retry_replaces_what_a_job_has_finished_whose_task_was_lost(tmp_path, 
     assert "holds a finished run; name another folder, or give --overwrite" in run.stdout
     assert "The job did not start: once more, with --overwrite" in run.stdout
     found = stats(out_of(tmp_path), name)
-    assert (found["taken_over"], found["audio_seconds"]) == (0, 6)
+    assert (found["taken_over"], found["audio_dur"]) == (0, 6)
     assert (out_of(tmp_path) / "_SUCCESS").exists()

@@ -4,7 +4,9 @@ import json
 import re
 import shutil
 import subprocess
+import tarfile
 import wave
+from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
@@ -117,12 +119,31 @@ class TestInside:
         assert run([f"--input={SAMPLE}", f"--output={tmp_path / 'here'}"]) == 0
         assert output_entries(tmp_path / "there") == output_entries(tmp_path / "here") != []
 
-    def test_the_other_job_measures_a_wav_file(self, image, tmp_path):
-        with wave.open(str(tmp_path / "a.wav"), "wb") as file:
-            file.setparams((1, 2, 16000, 0, "NONE", ""))
-            file.writeframes(bytes(2 * 16000))
+    def test_another_job_measures_a_wav_file(self, image, tmp_path):
+        write_wav(tmp_path / "a.wav")
         (tmp_path / "m.jsonl").write_text(f'{{"audio_filepath": "{tmp_path}/a.wav"}}\n')
         flags = [f"--input={tmp_path}/m.jsonl", f"--output={tmp_path}/out"]
         done = image.run(["python", str(image.path("pipelines/measure_audio.py")), *flags])
         assert done.returncode == 0, done.stderr
         assert '"duration":1.0' in (tmp_path / "out" / "manifest-00000-of-00001.jsonl").read_text()
+
+    def test_another_job_writes_shards_of_other_rate_and_codec(self, image, tmp_path):
+        write_wav(tmp_path / "a.wav")
+        recording = {"id": "a", "sampling_rate": 16000, "num_samples": 16000, "duration": 1.0}
+        recording["sources"] = [{"type": "file", "channels": [0], "source": f"{tmp_path}/a.wav"}]
+        cut = {"id": "a-1", "type": "MonoCut", "start": 0.25, "duration": 0.5, "channel": 0, "recording": recording}
+        (tmp_path / "cuts.jsonl").write_text(json.dumps(cut))
+        flags = [f"--input={tmp_path}/cuts.jsonl", f"--output={tmp_path}/out", "--format=webdataset"]
+        flags += ["--audio_format=opus", "--sample_rate=8000"]
+        done = image.run(["python", str(image.path("pipelines/build_shards.py")), *flags])
+        assert done.returncode == 0, done.stderr
+        with tarfile.open(tmp_path / "out" / "webdataset" / "000000.tar") as tar:
+            (audio,) = [name for name in tar.getnames() if not name.endswith(".json")]
+            assert tar.extractfile(audio).read(4) == b"OggS"
+
+
+def write_wav(path: Path) -> None:
+    """A second of silence."""
+    with wave.open(str(path), "wb") as file:
+        file.setparams((1, 2, 16000, 0, "NONE", ""))
+        file.writeframes(bytes(2 * 16000))
