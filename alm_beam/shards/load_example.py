@@ -21,7 +21,7 @@ from nemo.collections.common.data.lhotse.cutset import read_cutset_from_config
 
 cuts, _ = read_cutset_from_config({"input_cfg": "input_cfg.yaml", "force_finite": True})
 for cut in cuts:
-    print(cut.id, cut.load_audio().shape, cut.supervisions[0].text, cut.segments)
+    print(cut.id, cut.sampling_rate, cut.load_audio().shape, cut.supervisions[0].text)
 """,
     "webdataset": """\
 import io, json, soundfile, webdataset

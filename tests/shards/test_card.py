@@ -15,6 +15,7 @@ from alm_beam.core.shards_config import ShardsConfig
 from alm_beam.core.shards_stats import Notice, ShardsStats
 from alm_beam.jobs.run import facts_of
 from alm_beam.shards.card import data_card
+from alm_beam.shards.input_cfg import input_cfg
 from alm_beam.shards.registry import FORMATS
 from tests.shards.made_windows import window_of, written
 
@@ -128,6 +129,8 @@ def examples(card: str) -> list[str]:
 def test_the_lines_that_load_it_run(tmp_path, form, library, ending):
     pytest.importorskip(library, reason=f"{library} is not installed: it brings torch, gigabytes")
     written(FORMATS[form], tmp_path, [[window_of(number, ending) for number in range(3)], [window_of(4, ending)]])
+    if text := input_cfg(form, str(tmp_path), 2, 3.0, {}):
+        (tmp_path / "input_cfg.yaml").write_text(text, encoding="utf-8")
     code = examples(card_of(form, ShardsStats(shards=2), audio_format=ending))[0]
     seen = printed(code, tmp_path)
     assert len(seen) == 4

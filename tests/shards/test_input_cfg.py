@@ -66,6 +66,7 @@ def test_nemo_has_no_loader_for_others(form):
 
 def test_nothing_is_no_data_set():
     assert input_cfg("nemo", "/a", 0, 0.0, {}) is None
+    assert input_cfg("nemo", "/a", 2, 0.0, {}) is None
 
 
 @pytest.mark.parametrize("folder", ["/a (copy)", "/a[1]", "s3://b/{c}", "/_OP_"])
