@@ -2,16 +2,18 @@
 
 Beside it: decoding the same members, which are in memory already, by soundfile; and, where Lhotse 2 is installed, its
 indexed Shar reader on the same files. The three take turns, so that what else the machine does is the same to all.
-`python -m benchmarks.loader_audio` prints the rows.
+`python -m benchmarks.loader_audio [WINDOWS]` prints the rows.
 """
 
 import importlib.util
 import io
 import statistics
+import sys
 import tarfile
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from itertools import chain, repeat
 from pathlib import Path
 from random import Random
 from typing import Any, NamedTuple
@@ -26,9 +28,9 @@ from alm_beam.storage.index.build import build_index
 
 SECONDS = 120
 RATE = 16000
-WINDOWS = int(__import__("os").environ.get("W", 200))
+WINDOWS = 200
 PER_SHARD = 50
-ROUNDS = int(__import__("os").environ.get("R", 5))
+ROUNDS = 5
 TURN = 20
 """Windows that one of them reads at a time."""
 
@@ -80,14 +82,8 @@ def _memory(members: list[bytes]) -> Callable[[], Any]:
 
 
 def _loader(folder: str) -> Callable[[], Any]:
-    def forever() -> Iterator[Any]:
-        loader = WindowLoader(folder, audio=True)
-        while True:
-            for window in loader:
-                yield window["audio"].samples
-
-    windows = forever()
-    return lambda: next(windows)
+    windows = chain.from_iterable(repeat(WindowLoader(folder, audio=True)))
+    return lambda: next(windows)["audio"].samples
 
 
 def _lhotse(folder: str, windows: int) -> Callable[[], Any]:
@@ -157,5 +153,5 @@ def _write_offsets(folder: Path, name: str, offsets: list[int]) -> None:
 
 
 if __name__ == "__main__":
-    for row in rows():
+    for row in rows(int(sys.argv[1]) if len(sys.argv) > 1 else WINDOWS):
         print(f"{row.name:42}{row.per_second:>10.1f} windows/s{row.ratio:>8.3f}  ({row.spread:.3f})", flush=True)

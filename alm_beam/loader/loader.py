@@ -309,6 +309,7 @@ class WindowIterator(Iterator[Window]):
         Raises:
             WindowError, OSError: it cannot be read. The next call tries the same window again.
         """
+        self.window = None  # so that its audio can go before more comes
         at = self._at
         if at == len(self._lines):
             self._next_block()
