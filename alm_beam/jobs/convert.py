@@ -21,7 +21,8 @@ from alm_beam.storage.audio_files import AudioFiles
 from alm_beam.storage.connections import StorageOptions, close_connections
 from alm_beam.storage.discovery import MANIFEST_SUFFIXES, InputError, Manifest, folder_search
 from alm_beam.storage.lines import ManifestReadError
-from alm_beam.storage.run_folder import CONVERSION, RunFolder, why_unfit
+from alm_beam.storage.outputs import CONVERSION
+from alm_beam.storage.run_folder import RunFolder, why_unfit
 from alm_beam.storage.search import Search
 from alm_beam.storage.secrets import shown
 from alm_beam.storage.source_names import ending_of

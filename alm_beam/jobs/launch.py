@@ -29,7 +29,8 @@ from alm_beam.storage.discovery import InputError
 from alm_beam.storage.index.format import IndexFault
 from alm_beam.storage.limits import out_of_memory
 from alm_beam.storage.lines import ManifestReadError
-from alm_beam.storage.run_folder import SUCCESS, ReplacedError, StagedRun
+from alm_beam.storage.outputs import SUCCESS
+from alm_beam.storage.run_folder import ReplacedError, StagedRun
 from alm_beam.storage.secrets import redacted, shown
 
 show_messages = dataflow.show_messages

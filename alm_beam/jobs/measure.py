@@ -12,7 +12,8 @@ from alm_beam.core.parameters import ConfigError
 from alm_beam.jobs.launch import pipeline_of
 from alm_beam.jobs.run import Job, bytes_of, facts_of, manifests_of, run_job
 from alm_beam.storage.discovery import Manifest
-from alm_beam.storage.run_folder import MEASURE, MEASURED, REJECTS, StagedRun
+from alm_beam.storage.outputs import MEASURE, MEASURED, REJECTS
+from alm_beam.storage.run_folder import StagedRun
 from alm_beam.transforms.finish import FinishRun
 from alm_beam.transforms.measure import MeasureAudio
 from alm_beam.transforms.spread import SpreadManifests

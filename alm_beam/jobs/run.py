@@ -27,8 +27,9 @@ from alm_beam.jobs.launch import (
 from alm_beam.jobs.places import checked_folder, found_manifests, places_of, storage_options
 from alm_beam.storage.connections import close_connections
 from alm_beam.storage.discovery import Manifest
+from alm_beam.storage.outputs import Outputs
 from alm_beam.storage.paths import errors_that_name, located
-from alm_beam.storage.run_folder import Outputs, RunFolder, StagedRun
+from alm_beam.storage.run_folder import RunFolder, StagedRun
 from alm_beam.storage.secrets import shown
 from alm_beam.storage.spool import Spool
 

@@ -20,9 +20,10 @@ from alm_beam.storage.connections import StorageOptions
 from alm_beam.storage.discovery import InputError, Manifest, folder_search
 from alm_beam.storage.index.format import FOLDER, META, IndexFault
 from alm_beam.storage.index.open import Index, open_index
+from alm_beam.storage.outputs import CUTS, LOSS_STATS, REJECTS, SHARDS
 from alm_beam.storage.paths import info_of, located
 from alm_beam.storage.plan_file import write_plan
-from alm_beam.storage.run_folder import CUTS, LOSS_STATS, REJECTS, SHARDS, RunFolder, StagedRun
+from alm_beam.storage.run_folder import RunFolder, StagedRun
 from alm_beam.storage.search import is_glob
 from alm_beam.storage.secrets import redacted, shown
 from alm_beam.storage.shard_plan import ShardPlan, planned

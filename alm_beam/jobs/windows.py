@@ -11,7 +11,8 @@ from alm_beam.jobs.launch import pipeline_of
 from alm_beam.jobs.run import Job, bytes_of, facts_of, manifests_of, run_job
 from alm_beam.runners.local import BYTES_PER_WORKER
 from alm_beam.storage.discovery import Manifest
-from alm_beam.storage.run_folder import CUTS, ENTRIES, REJECTS, WINDOWS, StagedRun
+from alm_beam.storage.outputs import CUTS, ENTRIES, REJECTS, WINDOWS
+from alm_beam.storage.run_folder import StagedRun
 from alm_beam.transforms.finish import FinishRun
 from alm_beam.transforms.index import IndexCuts
 from alm_beam.transforms.read import ReadManifests

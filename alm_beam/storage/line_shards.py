@@ -5,8 +5,9 @@ from typing import Any
 
 from fsspec.spec import AbstractBufferedFile
 
+from alm_beam.storage.outputs import Sharded
 from alm_beam.storage.paths import BLOCK_BYTES, errors_that_name, is_local, located, make_folder
-from alm_beam.storage.run_folder import Sharded, StagedRun
+from alm_beam.storage.run_folder import StagedRun
 
 _SHARD_BYTES = 1 << 30
 """A store takes a shard of this size in few parts, and copies it by one request."""

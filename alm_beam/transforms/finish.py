@@ -13,8 +13,9 @@ from alm_beam.core.faults import RejectReason
 from alm_beam.core.losses import Finding
 from alm_beam.core.run_stats import RunStats
 from alm_beam.storage.index.format import FOLDER, META, ROWS
+from alm_beam.storage.outputs import CUTS, REJECTS, Sharded
 from alm_beam.storage.paths import errors_that_name, located, make_folder
-from alm_beam.storage.run_folder import CUTS, FAILED_RUN, FILES, REJECTS, Sharded, StagedRun
+from alm_beam.storage.run_folder import FAILED_RUN, FILES, StagedRun
 from alm_beam.transforms.index import offsets_moves
 from alm_beam.transforms.write import numbered_shards, staged_moves
 

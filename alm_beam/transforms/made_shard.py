@@ -30,9 +30,10 @@ from alm_beam.shards.own_audio import own_audio_cut
 from alm_beam.shards.registry import FORMATS
 from alm_beam.storage.audio_places import AudioPlaces
 from alm_beam.storage.index.format import Digest
+from alm_beam.storage.outputs import CUTS
 from alm_beam.storage.paths import errors_that_name, info_of, is_local, located, version_of, written_whole
 from alm_beam.storage.plan_file import PlannedShard, lines_of, planned_shard
-from alm_beam.storage.run_folder import CUTS, FILES, StagedRun
+from alm_beam.storage.run_folder import FILES, StagedRun
 from alm_beam.storage.secrets import shown
 
 _READ_BYTES = 1 << 20

@@ -14,8 +14,9 @@ from alm_beam.shards.card import data_card
 from alm_beam.shards.input_cfg import input_cfg
 from alm_beam.shards.registry import FORMATS
 from alm_beam.storage.limits import out_of_memory
+from alm_beam.storage.outputs import CARD, INPUT_CFG
 from alm_beam.storage.paths import errors_that_name, located, written_whole
-from alm_beam.storage.run_folder import CARD, FILES, INPUT_CFG, StagedRun
+from alm_beam.storage.run_folder import FILES, StagedRun
 from alm_beam.transforms.made_shard import Made, ShardMaker
 
 _MADE, _REJECTS, _STATS = "made", "rejects", "stats"

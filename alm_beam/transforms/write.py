@@ -15,15 +15,9 @@ from fsspec.spec import AbstractBufferedFile
 
 from alm_beam.core.config import ConfigError
 from alm_beam.storage.options import options_by_protocol
+from alm_beam.storage.outputs import Outputs, Sharded
 from alm_beam.storage.paths import BLOCK_BYTES, errors_that_name, is_local, located, make_folder
-from alm_beam.storage.run_folder import (
-    Outputs,
-    ReplacedError,
-    RunFolder,
-    Sharded,
-    StagedRun,
-    why_unfit,
-)
+from alm_beam.storage.run_folder import ReplacedError, RunFolder, StagedRun, why_unfit
 from alm_beam.storage.secrets import shown
 
 _SHARD_BYTES = 1 << 30

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from alm_beam.storage.run_folder import MEASURE
+from alm_beam.storage.outputs import MEASURE
 from tests.jobs.audio import job, lines_in, manifest, many, noise, stats
 
 REPO = Path(__file__).parents[2]

@@ -13,7 +13,7 @@ import soundfile
 from alm_beam.loader import WindowLoader
 from alm_beam.storage.index.open import open_index
 from alm_beam.storage.index.verify import verify_index
-from alm_beam.storage.run_folder import SHARDS
+from alm_beam.storage.outputs import SHARDS
 from tests.jobs.cuts import cut, cuts_in, files_in, job, many, noise, recording, rejects, shar_audio, stats, write
 
 REPO = Path(__file__).parents[2]

@@ -4,7 +4,8 @@ import pytest
 from fsspec.implementations.local import LocalFileSystem
 
 from alm_beam.storage.discovery import Manifest
-from alm_beam.storage.run_folder import WINDOWS, RunFolder
+from alm_beam.storage.outputs import WINDOWS
+from alm_beam.storage.run_folder import RunFolder
 
 RUN = [
     "loss_stats.json",

@@ -14,7 +14,8 @@ from alm_beam.storage.index.build import PARTS
 from alm_beam.storage.index.format import IndexFault
 from alm_beam.storage.index.open import open_index
 from alm_beam.storage.index.scan import scan_shard
-from alm_beam.storage.run_folder import CUTS, RunFolder
+from alm_beam.storage.outputs import CUTS
+from alm_beam.storage.run_folder import RunFolder
 from alm_beam.transforms.finish import _FinishRun
 from alm_beam.transforms.index import _ScanShard
 

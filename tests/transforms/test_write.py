@@ -19,7 +19,8 @@ from alm_beam.core.config import ConfigError
 from alm_beam.core.errors import RejectLimitError
 from alm_beam.core.losses import LossStats
 from alm_beam.runners.local import LocalRunner
-from alm_beam.storage.run_folder import CUTS, ENTRIES, REJECTS, ReplacedError, RunFolder, StagedRun
+from alm_beam.storage.outputs import CUTS, ENTRIES, REJECTS
+from alm_beam.storage.run_folder import ReplacedError, RunFolder, StagedRun
 from alm_beam.transforms.finish import _FinishRun
 from alm_beam.transforms.write import LineSink, StageShards, WriteShards, _ShardFile
 
