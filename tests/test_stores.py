@@ -192,8 +192,8 @@ def test_a_manifest_that_changes_after_it_was_found_fails_the_run_by_its_url(sto
     store.write(manifest, lines(ENTRIES))
     prepare = RunFolder.prepare
 
-    def change(folder: RunFolder) -> None:
-        prepare(folder)
+    def change(folder: RunFolder, *more: str) -> None:
+        prepare(folder, *more)
         store.write(manifest, lines(ENTRIES).replace(b"speaker", b"Speaker"))
 
     monkeypatch.setattr(RunFolder, "prepare", change)

@@ -50,7 +50,7 @@ def test_what_a_run_leaves(tmp_path, layout):
         folder, _, path = name.partition("/")
         assert re.fullmatch(trees[folder].pattern, path), "an overwrite would leave it"
     assert len(cuts_in(out)) == 16
-    verify_index(str(out))
+    verify_index(open_index(str(out)))
     assert len(open_index(str(out))) == stats(out)["windows"] == 16
 
 

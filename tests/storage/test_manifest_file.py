@@ -194,7 +194,7 @@ def test_a_small_file_that_changes_while_it_is_read_is_an_error(tmp_path, change
 def test_a_file_that_changes_between_finding_and_opening_fails_the_run(tmp_path, change, suffix, monkeypatch, capfd):
     path = manifests.write(tmp_path / f"m.jsonl{suffix}", COMPRESS.get(suffix, bytes)(manifests.lines()))
     prepare = RunFolder.prepare
-    monkeypatch.setattr(RunFolder, "prepare", lambda folder: (prepare(folder), CHANGES[change](path)))
+    monkeypatch.setattr(RunFolder, "prepare", lambda folder, *more: (prepare(folder, *more), CHANGES[change](path)))
     assert run([f"--input={path}", f"--output={tmp_path / 'out'}"]) == 1
     assert f"{path}: cannot be read (it has changed since the run began)" in capfd.readouterr().err
     assert not (tmp_path / "out" / "_SUCCESS").exists()
