@@ -1,6 +1,7 @@
 """Shar in the real Lhotse, where it is installed: it brings torch, gigabytes."""
 
 import copy
+from importlib import import_module
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from alm_beam.shards.format import SlicedWindow
 from alm_beam.shards.own_audio import own_audio_cut
 from alm_beam.shards.shar import Shar
+from tests.jobs.cuts import job, many
 from tests.shards.test_shar import HOSTILE
 from tests.shards.windows import RATE, cut_of, encoded, files, noise, window_of, write_shards
 
@@ -142,9 +144,9 @@ def test_lhotse_opens_shards_at_any_cut(lhotse, is_indexed, tmp_path):
 def test_lhotse_follows_pointers_into_shards(lhotse, is_indexed, tmp_path):
     windows = written(tmp_path, several_shards())
     if not is_indexed:
-        assert not hasattr(lhotse.shar, "LazyIndexedSharIterator")
+        assert not hasattr(import_module("lhotse.shar"), "LazyIndexedSharIterator")
         return
-    reader = lhotse.shar.LazyIndexedSharIterator(
+    reader = import_module("lhotse.shar").LazyIndexedSharIterator(
         in_dir=tmp_path / "shar", index_path=tmp_path / "shar_index", lazy=True
     )
     for number, (window, audio) in enumerate(windows):
@@ -207,6 +209,29 @@ def test_cuts_of_one_recording_have_recordings_of_their_own(lhotse, tmp_path):
     assert len(list(recordings)) == sum(map(len, several_shards()))
     said = [lhotse.utils.fastcopy(each, id=f"{number}") for number, each in enumerate(supervisions)]
     lhotse.qa.validate_recordings_and_supervisions(recordings, lhotse.SupervisionSet(said))
+
+
+def test_lhotse_reads_what_the_job_wrote(lhotse, is_indexed, tmp_path):
+    source = many(tmp_path, 3, windows=4)
+    assert job(tmp_path / "out", source, flags=["--windows_per_shard=5", "--order=shuffled"]) == 0
+    given = {cut.id: cut for cut in lhotse.CutSet.from_file(source)}
+    how: dict[str, Any] = {"in_dir": tmp_path / "out" / "shar"}
+    streamed = list(lhotse.CutSet.from_shar(**how))
+    indexed = {"indexed": True, "index_path": tmp_path / "out" / "shar_index"}
+    found = lhotse.CutSet.from_shar(**how, **indexed) if is_indexed else streamed
+    assert [cut.id for cut in found] == [cut.id for cut in streamed]
+    assert sorted(given) == sorted(cut.id for cut in streamed)
+    for cut in (*found, *streamed):
+        lhotse.validate(cut, read_data=True)
+        np.testing.assert_array_equal(cut.load_audio(), given[cut.id].load_audio(), strict=True)
+        [said], [before] = cut.supervisions, given[cut.id].supervisions
+        assert (said.text, said.speaker, said.start, said.end) == (
+            before.text,
+            before.speaker,
+            before.start,
+            before.end,
+        )
+        assert given[cut.id].custom.items() <= cut.custom.items()
 
 
 def cut_with_everything(lhotse: Any, folder: Path) -> Any:
