@@ -28,6 +28,15 @@ class AudioMember(NamedTuple):
     bytes: int
     digest: str
 
+    @property
+    def is_row(self) -> bool:
+        """Whether it is a row of a parquet file, and no run of bytes.
+
+        >>> AudioMember("parquet/corpus=a/split=train/language=en/part-00000.parquet", 7, 48044, "f" * 32).is_row
+        True
+        """
+        return self.file.endswith(".parquet")
+
     def to_dict(self) -> dict[str, Any]:
         """As a cut states it."""
         return self._asdict()

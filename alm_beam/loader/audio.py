@@ -2,12 +2,13 @@
 
 import os
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from alm_beam.audio.encode import decoded
+from alm_beam.audio.parquet_rows import AudioRows, rows_with
 from alm_beam.audio.slices import Slice, Span, slices
 from alm_beam.core.audio_member import AudioMember
 from alm_beam.core.cut_audio import CutAudio, cut_audio
@@ -46,7 +47,7 @@ class Audio(NamedTuple):
 class FolderAudio:
     """The audio of the windows of a folder of cuts. It may be pickled, and be used on both sides of a fork.
 
-    No file stays open.
+    No file stays open. Of parquet, the audio of one row group is held.
 
     Attributes:
         is_remote: whether the folder is reached over a network.
@@ -62,6 +63,7 @@ class FolderAudio:
         """
         self._url, self._options, self._root = url, options, audio_root
         self._place, self._pid = located(url, options), os.getpid()
+        self._rows: tuple[str, AudioRows] | None = None
         self.is_remote = not is_local(self._place.fs)
 
     def __reduce__(self) -> tuple[type["FolderAudio"], tuple[str, StorageOptions, str | None]]:
@@ -100,8 +102,7 @@ class FolderAudio:
 
     def fetched(self, members: Sequence[AudioMember]) -> list[bytes | BaseException]:
         """The encoded audio of several windows of a remote folder, at the same time; or what kept it from coming."""
-        if self._pid != os.getpid():  # a filesystem of another process has its sockets, but not its threads
-            self._place, self._pid = located(self._url, self._options), os.getpid()
+        self._be_of_this_process()
         with errors_that_name(self._url):
             pieces: list[bytes | BaseException] = self._place.fs.cat_ranges(
                 [f"{self._place.path}/{each.file}" for each in members],
@@ -115,6 +116,8 @@ class FolderAudio:
         """The encoded audio, as many bytes as are stated."""
         path = f"{self._place.path}/{member.file}"
         try:
+            if member.is_row:
+                return self._row(member, path, name)
             with errors_that_name(self._place.url(path)):
                 data = self._fetched(member, path) if self.is_remote else _read(path, member)
                 size = member.bytes if len(data) == member.bytes else (info_of(self._place.fs, path) or {}).get("size")
@@ -123,6 +126,27 @@ class FolderAudio:
         if len(data) != member.bytes:
             raise self._error(member, name, f"is not all there: the file is cut off, and has {size} bytes")
         return data
+
+    def _be_of_this_process(self) -> None:
+        """A filesystem of another process has its sockets, but not its threads."""
+        if self._pid != os.getpid():
+            self._place, self._pid = located(self._url, self._options), os.getpid()
+
+    def _row(self, member: AudioMember, path: str, name: str) -> bytes:
+        """The audio of a row of parquet. What is held is not taken for it if the row is another by now."""
+        held = self._rows[1].of(member.offset) if self._rows and self._rows[0] == path else None
+        if held is not None and _is_whole(held, member):
+            return held
+        self._rows = None  # before others are read
+        self._be_of_this_process()
+        with errors_that_name(self._place.url(path)), self._place.fs.open(path, "rb") as file:
+            found = _rows_or_fault(member.offset, file)
+        if isinstance(found, ImportError):
+            raise found
+        if isinstance(found, ValueError):
+            raise self._error(member, name, f"cannot be read ({visible(str(found))})")
+        self._rows = path, found
+        return found.audio[member.offset - found.first]
 
     def _fetched(self, member: AudioMember, path: str) -> bytes:
         [piece] = self.fetched([member])
@@ -136,9 +160,8 @@ class FolderAudio:
 
     def _error(self, member: AudioMember, name: str, what: str) -> WindowError:
         where = visible(shown(self._place.url(f"{self._place.path}/{member.file}")))
-        return WindowError(
-            f"{where}: the audio of window {name}, {member.bytes} bytes from byte {member.offset} on, {what}; {_AGAIN}"
-        )
+        begin = f"of row {member.offset}" if member.is_row else f"from byte {member.offset} on"
+        return WindowError(f"{where}: the audio of window {name}, {member.bytes} bytes {begin}, {what}; {_AGAIN}")
 
     def _sliced(self, cut: CutAudio) -> Audio:
         """The audio of a plain cut: its channels, from each of the files that have some of them."""
@@ -173,6 +196,14 @@ class FolderAudio:
 def _slice_of(url: str, options: StorageOptions, span: Span) -> Slice | BadEntry:
     [found] = slices(url, [span], options, mono=False, pad=_PAD_SECONDS)
     return found
+
+
+def _rows_or_fault(row: int, file: BinaryIO) -> AudioRows | ValueError | ImportError:
+    """The rows, or what is wrong other than that the file fails."""
+    try:
+        return rows_with(row, file, "parquet")
+    except (ValueError, ImportError) as fault:
+        return fault
 
 
 def _is_whole(data: bytes, member: AudioMember) -> bool:

@@ -90,9 +90,10 @@ class AudioAhead:
 
 
 def _member(line: bytes) -> AudioMember | None:
-    """What is to be fetched; None where there is nothing, or what is wrong shows when the window is read."""
+    """What is to be fetched; None where nothing is, as for a row, or where what is wrong shows when it is read."""
     try:
         cut = loads(line)
-        return AudioMember.of(cut) if type(cut) is dict else None
+        member = AudioMember.of(cut) if type(cut) is dict else None
     except ValueError:
         return None
+    return None if member is None or member.is_row else member

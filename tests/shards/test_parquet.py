@@ -11,7 +11,7 @@ import pyarrow.parquet
 import pytest
 import soundfile
 
-from alm_beam.audio.parquet_rows import AudioRows
+from alm_beam.audio.parquet_rows import rows_with
 from alm_beam.core.faults import BadEntry
 from alm_beam.shards import parquet
 from alm_beam.shards.format import Partition
@@ -89,10 +89,13 @@ def test_a_member_is_a_row(tmp_path):
     assert [member.offset for member in members] == [*range(120)]
     assert {member.file for member in members} == {FILE}
     with (tmp_path / FILE).open("rb") as file:
-        rows = AudioRows(file, FILE)
-        for number in [0, 119, 5, 5, 100, 99]:
-            assert rows.audio_of_row(members[number].offset) == windows[number].audio
+        for number in [0, 119, 5, 100, 99]:
+            rows = rows_with(members[number].offset, file, FILE)
+            assert (rows.first, len(rows.audio)) == ((0, 100) if number < 100 else (100, 20))
+            assert rows.of(members[number].offset) == windows[number].audio
             assert members[number].bytes == len(windows[number].audio)
+            assert rows.of(rows.first - 1) is None
+            assert rows.of(rows.first + len(rows.audio)) is None
 
 
 def test_same_windows_same_bytes(tmp_path):
@@ -132,34 +135,54 @@ def test_a_malformed_window_leaves_the_shard_whole(tmp_path):
 def test_rows_say_what_is_wrong(tmp_path):
     written(Parquet(), tmp_path, [[window_of(0)]], EN)
     whole = (tmp_path / FILE).read_bytes()
-    rows = AudioRows(BytesIO(whole), "a.parquet")
     for row in (-1, 1):
         with pytest.raises(ValueError, match=f"a.parquet: there is no row {row}, it has 1"):
-            rows.audio_of_row(row)
+            rows_with(row, BytesIO(whole), "a.parquet")
     with pytest.raises(ValueError, match=r"a\.parquet: not a whole parquet file"):
-        AudioRows(BytesIO(whole[:-9]), "a.parquet")
-    damaged = AudioRows(BytesIO(whole[:4] + bytes(len(whole) - 3000) + whole[len(whole) - 2996 :]), "a.parquet")
+        rows_with(0, BytesIO(whole[:-9]), "a.parquet")
+    damaged = BytesIO(whole[:4] + bytes(len(whole) - 3000) + whole[len(whole) - 2996 :])
     with pytest.raises(ValueError, match=r"a\.parquet: row group 0 cannot be read"):
-        damaged.audio_of_row(0)
+        rows_with(0, damaged, "a.parquet")
     for column, why in [(pyarrow.array([b"x"]), "list<int8>, found binary"), (None, "found None")]:
         other = BytesIO()
         pyarrow.parquet.write_table(pyarrow.table({"audio_bytes": column} if column else {"text": ["x"]}), other)
         with pytest.raises(ValueError, match=why):
-            AudioRows(other, "a.parquet")
+            rows_with(0, other, "a.parquet")
     empty = BytesIO()
     absent = pyarrow.array([None], pyarrow.list_(pyarrow.int8()))
     pyarrow.parquet.write_table(pyarrow.table({"audio_bytes": absent}), empty)
     with pytest.raises(ValueError, match="row group 0 has a row without audio_bytes"):
-        AudioRows(empty, "a.parquet").audio_of_row(0)
+        rows_with(0, empty, "a.parquet")
+
+
+class Failing(BytesIO):
+    """A file of a store that fails after a number of reads."""
+
+    reads_left = 0
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        self.reads_left -= 1
+        if self.reads_left < 0:
+            raise ConnectionResetError("the store is gone")
+        return super().read(size)
+
+
+@pytest.mark.parametrize("reads", [0, 1])
+def test_a_file_that_fails_is_no_damaged_file(tmp_path, reads):
+    written(Parquet(), tmp_path, [[window_of(0)]], EN)
+    file = Failing((tmp_path / FILE).read_bytes())
+    file.reads_left = reads
+    with pytest.raises(ConnectionResetError, match="the store is gone"):
+        rows_with(0, file, "a.parquet")
 
 
 WITHOUT = """
 import sys
 sys.modules["pyarrow"] = None
-from alm_beam.audio.parquet_rows import AudioRows
+from alm_beam.audio.parquet_rows import rows_with
 from alm_beam.shards.format import Partition
 from alm_beam.shards.parquet import Parquet
-for make in (lambda: Parquet().writer(0, 1, Partition(), None), lambda: AudioRows(None, "a.parquet")):
+for make in (lambda: Parquet().writer(0, 1, Partition(), None), lambda: rows_with(0, None, "a.parquet")):
     try:
         make()
     except ImportError as error:
@@ -177,7 +200,7 @@ import os, resource, sys
 from contextlib import contextmanager
 from alm_beam.shards.format import Partition, SlicedWindow
 from alm_beam.shards.parquet import Parquet
-from alm_beam.audio.parquet_rows import AudioRows
+from alm_beam.audio.parquet_rows import rows_with
 import pyarrow.parquet
 @contextmanager
 def opened(path):
@@ -191,9 +214,8 @@ for number in range(120):
     writer.add(SlicedWindow({}, "a", os.urandom(2_000_000), "flac", 16000, 1, 1, ""))
 writer.finish()
 written = peak()
-rows = AudioRows(open(sys.argv[1], "rb"), "a")
 for row in (0, 119, 50):
-    rows.audio_of_row(row)
+    rows_with(row, open(sys.argv[1], "rb"), "a")
 print(written - base, peak() - base)
 """
 
