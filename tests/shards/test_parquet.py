@@ -1,7 +1,9 @@
 """Parquet, read back by pyarrow as Omnilingual's reader does it, and by our own reader of rows."""
 
+import errno
 import subprocess
 import sys
+from contextlib import contextmanager
 from io import BytesIO
 
 import numpy as np
@@ -116,6 +118,36 @@ def test_nothing_is_in_place_before_the_end(tmp_path):
     writer.finish()
     writer.abandon()
     assert [*folder.files()] == [FILE]
+
+
+def test_a_disk_that_fills_leaves_nothing(tmp_path, monkeypatch):
+    monkeypatch.setattr(parquet, "BYTES_PER_GROUP", 1)
+    folder = Folder(tmp_path)
+
+    @contextmanager
+    def opened(path):
+        with folder.opened(path) as file:
+            yield Full(file)
+
+    writer = Parquet().writer(0, 1, EN, opened)
+    writer.add(window_of(0))
+    with pytest.raises(OSError, match="No space left"):
+        writer.add(window_of(1))
+    writer.abandon()
+    Parquet().writer(0, 1, EN, opened).abandon()  # writes nothing any more
+    assert folder.files() == {}
+
+
+class Full:
+    """A file of a disk that has room for the first bytes alone."""
+
+    def __init__(self, file):
+        self.file = file
+
+    def write(self, data):
+        if len(data) > 4:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        self.file.write(data)
 
 
 def test_a_shard_of_nothing_is_an_empty_table(tmp_path):
