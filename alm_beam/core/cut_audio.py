@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+from alm_beam.core.cut_fields import supervisions_of
 from alm_beam.core.faults import NUMBER, BadEntry, RejectReason, described
 from alm_beam.core.manifest import ManifestLine, parsed_json
 
@@ -82,26 +83,42 @@ def cut_audio(cut: Any) -> CutAudio:
     start, duration = (_number(cut.get(field), field, "seconds") for field in ("start", "duration"))
     if start < 0 or duration <= 0:
         raise BadEntry(RejectReason.NOT_A_CUT, f"start {start}, duration {duration}: a cut has a duration above 0 s")
+    _check_content(cut)
+    recording = _recording(cut)
+    channels = _channels(cut.get("channel", 0), "channel")
+    rate = _number(recording.get("sampling_rate"), "recording.sampling_rate", "Hz")
+    if rate <= 0:
+        raise _fault("recording.sampling_rate", "a number of Hz above 0", rate)
+    return CutAudio(cut, name, start, duration, channels, _files_with(channels, _files(recording)), rate)
+
+
+def _check_content(cut: dict[str, Any]) -> None:
     custom = cut.get("custom")
     if custom is not None and type(custom) is not dict:
         raise _fault("custom", "an object", custom)
+    supervisions_of(cut)
+
+
+def _recording(cut: dict[str, Any]) -> dict[str, Any]:
     recording = cut.get("recording")
-    if type(recording) is not dict:
+    if not isinstance(recording, dict):
         raise _fault("recording", "an object, which names the audio", recording)
     if recording.get("transforms"):
         raise BadEntry(
             RejectReason.NOT_A_CUT,
             "recording.transforms: the audio would have to be changed; write it to a file first (save_audio of Lhotse)",
         )
-    channels = _channels(cut.get("channel", 0), "channel")
-    files = [each for each in _files(recording) if not {*channels}.isdisjoint(each.channels)]
-    missing = {*channels}.difference(*(each.channels for each in files))
-    if missing:
-        raise BadEntry(RejectReason.NOT_A_CUT, f"channel {min(missing)} is in none of recording.sources")
-    rate = _number(recording.get("sampling_rate"), "recording.sampling_rate", "Hz")
-    if rate <= 0:
-        raise _fault("recording.sampling_rate", "a number of Hz above 0", rate)
-    return CutAudio(cut, name, start, duration, channels, tuple(files), rate)
+    return recording
+
+
+def _files_with(channels: tuple[int, ...], files: list[AudioFile]) -> tuple[AudioFile, ...]:
+    """Those of the files that hold any of the channels, of which each is in one of them."""
+    for channel in channels:
+        count = sum(channel in file.channels for file in files)
+        if count != 1:
+            where = "in none of recording.sources" if not count else f"in {count} of recording.sources"
+            raise BadEntry(RejectReason.NOT_A_CUT, f"channel {channel} is {where}")
+    return tuple(file for file in files if not {*channels}.isdisjoint(file.channels))
 
 
 def _files(recording: dict[str, Any]) -> list[AudioFile]:
