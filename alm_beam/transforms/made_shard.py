@@ -17,7 +17,7 @@ from alm_beam.audio.encode import encoded, output_rate
 from alm_beam.audio.open import opened_audio
 from alm_beam.audio.slices import Slice, Span, slices
 from alm_beam.core.audio_member import FIELD
-from alm_beam.core.cut_audio import CutAudio, parse_cut
+from alm_beam.core.cut_audio import AudioFile, CutAudio, parse_cut
 from alm_beam.core.cut_labels import language_of, source_of, speakers_of
 from alm_beam.core.faults import BadEntry, RejectReason
 from alm_beam.core.manifest import ManifestLine, Reject, serialise_reject
@@ -231,7 +231,7 @@ class ShardMaker:
             together = [*group]
             streams = self._streams(together, sources)
             for window in together:
-                parts = [next(streams[file.path]) for file in window.audio.files]
+                parts = [next(streams[file]) for file in window.audio.files]
                 faults = [part for part in parts if isinstance(part, BadEntry)]
                 if faults:
                     named = f"cut {visible(window.audio.id)}: {faults[0].detail}"
@@ -241,12 +241,11 @@ class ShardMaker:
 
     def _streams(
         self, windows: Sequence[_Window], sources: dict[str, tuple[str, ...]]
-    ) -> dict[str, Iterator[Slice | BadEntry]]:
+    ) -> dict[AudioFile, Iterator[Slice | BadEntry]]:
         """The slices of windows of one recording, in their order, from each of its files."""
         config = self._config.audio
-        streams: dict[str, Iterator[Slice | BadEntry]] = {}
-        files = {file.path: file for window in windows for file in window.audio.files}
-        for path, file in files.items():
+        streams: dict[AudioFile, Iterator[Slice | BadEntry]] = {}
+        for file in dict.fromkeys(file for window in windows for file in window.audio.files):
             spans = [
                 Span(
                     window.audio.start,
@@ -258,14 +257,14 @@ class ShardMaker:
             ]
             is_mixed_here = config.channels == "mono" and all(len(window.audio.files) == 1 for window in windows)
             try:
-                url = self._places.url(path)
+                url = self._places.url(file.path)
                 sources[url] = self._version(url)
                 self._write_note(url)
                 rate = self._rate(url)
             except BadEntry as fault:
-                streams[path] = iter([fault] * len(spans))
+                streams[file] = iter([fault] * len(spans))
                 continue
-            streams[path] = slices(url, spans, self._run.options, sample_rate=rate, mono=is_mixed_here, pad=config.pad)
+            streams[file] = slices(url, spans, self._run.options, sample_rate=rate, mono=is_mixed_here, pad=config.pad)
         return streams
 
     def _write_note(self, url: str) -> None:
@@ -291,8 +290,9 @@ class ShardMaker:
         samples = parts[0].values
         if len(parts) > 1:
             samples = np.concatenate([part.samples for part in parts])
-            if config.audio.channels == "mono":
-                samples = samples.mean(axis=0, dtype=np.float32, keepdims=True)
+        if config.audio.channels == "mono" and len(samples) > 1:  # of several files, or beside a window that is
+            several = samples if len(parts) > 1 else parts[0].samples
+            samples = several.mean(axis=0, dtype=np.float32, keepdims=True)
         cut = audio.cut
         if config.audio.channels == "keep" and len(samples) > 1:
             heard = _channels_of(audio, parts)
