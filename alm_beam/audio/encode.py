@@ -14,8 +14,10 @@ from alm_beam.core.shards_config import OPUS_RATES
 _FORMATS = {"flac": "FLAC", "wav": "WAV", "opus": "OGG"}
 _MOST_CHANNELS = {"flac": 8, "wav": 1024, "opus": 255}
 _MOST_HERTZ = {"flac": 655_350, "wav": 1 << 31, "opus": 48_000}
-_AT_ONCE = 1 << 16
-"""Samples that are written at a time: libsndfile can die of long writes."""
+_AT_ONCE = {"flac": 1 << 20, "wav": 1 << 20, "opus": 1 << 16}
+"""Samples of all channels that are written at a time: libsndfile can die of long writes of Ogg. FLAC takes 4 % longer
+in pieces of 1 << 16.
+"""
 
 _OPUS_SERIAL = 1
 
@@ -74,8 +76,9 @@ def encoded(samples: Samples, sample_rate: int, audio_format: str, bits: int) ->
     subtype = "OPUS" if audio_format == "opus" else f"PCM_{bits}"
     buffer = io.BytesIO()
     with soundfile.SoundFile(buffer, "w", sample_rate, len(samples), subtype, format=_FORMATS[audio_format]) as file:
-        for begin in range(0, samples.shape[1], _AT_ONCE):
-            part = samples[:, begin : begin + _AT_ONCE]
+        step = max(1, _AT_ONCE[audio_format] // len(samples))
+        for begin in range(0, samples.shape[1], step):
+            part = samples[:, begin : begin + step]
             file.write(_floats(part, gain) if audio_format == "opus" else _integers(part, gain, bits))
     data = buffer.getvalue()
     return Encoded(ogg.with_serial(data, _OPUS_SERIAL) if audio_format == "opus" else data, gain)

@@ -266,14 +266,18 @@ class _Slicer:
             return audio_fault(RejectReason.AUDIO_UNREADABLE, self._url, what)
         values, padded = track.part(window.start, end), window.stop - end
         if padded:
-            silence: Samples = np.zeros((len(values), padded), values.dtype)
-            values = np.concatenate((values, silence), axis=1)
+            values = _padded(values, padded)
         audio = self.audio
         return Slice(values, self._rates.asked, audio.bits, padded, audio.sample_rate, audio.channels)
 
     def _end(self, track: Track) -> int:
         """The number of samples that come of all of the file, which has been read to its end."""
         return track.stop or self._rates.total(self.audio.counted_frames())
+
+
+def _padded(values: Samples, more: int) -> Samples:
+    padded: Samples = np.pad(values, ((0, 0), (0, more)))  # type: ignore[assignment]
+    return padded
 
 
 def _listed(channels: Sequence[int]) -> str:
