@@ -17,6 +17,7 @@ from alm_beam.core.shards_config import SliceConfig
 from alm_beam.core.text import visible
 from alm_beam.loader.reader import WindowError
 from alm_beam.storage.audio_files import audio_url
+from alm_beam.storage.byte_ranges import joined_ranges
 from alm_beam.storage.connections import NO_OPTIONS, StorageOptions
 from alm_beam.storage.index.format import key_of
 from alm_beam.storage.paths import errors_that_name, info_of, is_local, located
@@ -101,16 +102,33 @@ class FolderAudio:
             raise self._error(member, name, f"cannot be decoded ({fault.detail})") from None
 
     def fetched(self, members: Sequence[AudioMember]) -> list[bytes | BaseException]:
-        """The encoded audio of several windows of a remote folder, at the same time; or what kept it from coming."""
+        """The encoded audio of several windows of a remote folder, at the same time; or what kept it from coming.
+
+        Windows that are near one another share a request.
+        """
         self._be_of_this_process()
+        files = sorted({each.file for each in members})
+        in_order = sorted((files.index(each.file), each.offset, each.bytes, at) for at, each in enumerate(members))
+        joined = joined_ranges(
+            [file for file, _, _, _ in in_order],
+            [start for _, start, _, _ in in_order],
+            [start + size for _, start, size, _ in in_order],
+        )
         with errors_that_name(self._url):
             pieces: list[bytes | BaseException] = self._place.fs.cat_ranges(
-                [f"{self._place.path}/{each.file}" for each in members],
-                [each.offset for each in members],
-                [each.offset + each.bytes for each in members],
+                [f"{self._place.path}/{files[file]}" for file, _, _ in joined],
+                [start for _, start, _ in joined],
+                [end for _, _, end in joined],
                 on_error="return",
             )
-        return pieces
+        found: list[bytes | BaseException] = [b""] * len(members)
+        of = 0
+        for file, start, size, at in in_order:
+            while not (joined[of][0] == file and joined[of][1] <= start and start + size <= joined[of][2]):
+                of += 1
+            piece, first = pieces[of], start - joined[of][1]
+            found[at] = piece if isinstance(piece, BaseException) else piece[first : first + size]
+        return found
 
     def _data(self, member: AudioMember, name: str) -> bytes:
         """The encoded audio, as many bytes as are stated."""

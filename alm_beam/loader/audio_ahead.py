@@ -28,11 +28,19 @@ class AudioAhead:
     """The encoded audio of a block of windows, for who takes it in the order of the block.
 
     A batch of windows is fetched while the one before it is used. A batch has few windows at first, and later as many
-    as half of `HELD_BYTES` holds.
+    as half of `HELD_BYTES` holds. Where windows that stand near one another come together, a batch holds all of these,
+    if that is not too much: then their audio takes few requests.
     """
 
     def __init__(
-        self, folders: Sequence[FolderAudio], sources: Sequence[int], lines: Sequence[bytes], executor: Executor
+        self,
+        folders: Sequence[FolderAudio],
+        sources: Sequence[int],
+        lines: Sequence[bytes],
+        executor: Executor,
+        *,
+        together: int = 1,
+        read: int = 0,
     ):
         """
         Args:
@@ -40,10 +48,13 @@ class AudioAhead:
             sources: of each window of the block.
             lines: of each window, its cut.
             executor: its threads fetch.
+            together: so many windows of a pass stand near one another, and then the next so many.
+            read: windows of the pass before those of the block.
         """
         self._folders, self._sources, self._lines, self._executor = folders, sources, lines, executor
         self._pid = os.getpid()
-        self._limit = _FIRST_WINDOWS
+        self._together, self._read = together, read
+        self._limit = max(_FIRST_WINDOWS, together - read % together)
         self._held: dict[int, bytes] = {}
         self._held_stop = 0
         self._coming: _Batch | None = None
@@ -75,6 +86,10 @@ class AudioAhead:
                 members[at] = member
             at += 1
         self._limit *= _GROWTH
+        whole = at - (self._read + at) % self._together
+        if first < whole < at:
+            at = whole
+            members = {place: member for place, member in members.items() if place < at}
         return _Batch(at, self._executor.submit(self._fetched, members))
 
     def _fetched(self, members: dict[int, AudioMember]) -> dict[int, bytes]:

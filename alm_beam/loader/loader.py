@@ -371,7 +371,8 @@ class WindowIterator(Iterator[Window]):
         self._sources, self._rows, self._lines, self._keys = block
         self._at = 0
         if self._loader.gives_audio and self._thread is not None:
-            self._audio_ahead = AudioAhead(self._loader.folders, self._sources, self._lines, self._thread)
+            near = {"together": self._loader.plan.together, "read": self._first}
+            self._audio_ahead = AudioAhead(self._loader.folders, self._sources, self._lines, self._thread, **near)
 
     def _fetched(self, first: int, length: int) -> _Block:
         """Up to `length` windows of the part, from window `first` of the part on."""

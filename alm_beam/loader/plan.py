@@ -44,9 +44,11 @@ class Plan:
         repeat: as given.
         size: number of positions in an epoch.
         whole: what is left of an epoch at its start.
+        together: so many windows of a part stand near one another, and then the next so many.
     """
 
     whole = Remainder()
+    together = 1
 
     def __init__(self, sources: Sequence[PlannedSource], *, seed: int, shuffle: bool = True, repeat: bool = False):
         """

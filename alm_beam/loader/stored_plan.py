@@ -37,6 +37,7 @@ class StoredPlan:
         shuffle_window: as given; 1 without `shuffle`.
         size: number of windows in an epoch.
         whole: what is left of an epoch at its start.
+        together: so many windows of a part stand near one another, and then the next so many.
     """
 
     repeat = False
@@ -60,6 +61,7 @@ class StoredPlan:
             )
         self.seed, self.shuffle = checked_seed(seed), shuffle
         self.shuffle_window = shuffle_window if shuffle else 1
+        self.together = self.shuffle_window
         self._stored = StoredOrder(sources)
         self.layouts = self._stored.layouts
         self.sources = tuple(PlannedSource(each.index.fingerprint, each.rows) for each in sources)

@@ -233,7 +233,7 @@ def test_one_request_a_window(s3, shards):
         before = len(between.requests), between.answered
         for window in WindowLoader(url, audio=True, storage_options=options):
             assert_is(window["audio"], number_of(window))
-        assert members_in(between.requests[before[0] :]) == WINDOWS
+        assert members_in(between.requests[before[0] :]) <= WINDOWS
         assert between.answered - before[1] < sizes + 100_000
 
 
@@ -243,9 +243,10 @@ def test_audio_is_fetched_ahead(s3, tmp_path):
         windows = iter(WindowLoader(url, audio=True, storage_options=s3.behind(between.port).options))
         next(windows)
         time.sleep(1)
-        assert 4 < members_in(between.requests) <= 16, "the batch of the window and the one after it"
+        batches = members_in(between.requests)
+        assert 4 < batches <= 4 + 16, "the batch of the window and the one after it"
         assert len(list(windows)) == 39
-        assert members_in(between.requests) == 40
+        assert batches < members_in(between.requests) <= 40, "windows that are near one another share a request"
 
 
 @pytest.mark.parametrize("held", [1, 100_000])
@@ -260,4 +261,5 @@ def test_what_is_fetched_ahead_is_bounded(s3, tmp_path, monkeypatch, held):
             assert_is(window["audio"], number_of(window))
             time.sleep(0.05)
             assert members_in(between.requests) <= count + max(2, held // size + 2)
-        assert count == members_in(between.requests) == 30
+        assert count == 30
+        assert members_in(between.requests) <= 30

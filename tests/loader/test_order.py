@@ -13,8 +13,9 @@ from alm_beam.cli.main import main
 from alm_beam.loader import Partition, Source, StateError, WindowLoader
 from alm_beam.loader.state_format import with_checksum
 from tests.loader.cuts import cut, write_cuts
+from tests.loader.sounding import assert_is, number_of, write_shards
 from tests.loader.test_elastic import TOPOLOGIES, Run, parts
-from tests.loader.test_reader import uploaded
+from tests.loader.uploads import uploaded
 from tests.servers.faults import proxy
 
 
@@ -280,6 +281,38 @@ def test_a_store_is_read_in_few_large_requests(s3, tmp_path):
         assert fetched["shards", window] <= 6, "one request for each part of a file"
         assert sizes["shards", window] < 1.01 * size / 3, "each byte once"
     assert sizes["windows", 1024] > 2 * size / 3 or fetched["windows", 1024] > 50
+
+
+@pytest.mark.parametrize("window", [1, 24, 1024])
+def test_audio_of_a_store_is_read_in_few_requests(s3, tmp_path, window):
+    """120 windows of some 20 kB in 3 files, of which each of 2 ranks reads a half; and each byte once."""
+    folder = write_shards(tmp_path / "shards", 120, 3)
+    size = sum(path.stat().st_size for path in Path(folder, "shar").glob("*.tar"))
+    url = uploaded(s3, folder)
+    seen = []
+    with proxy(s3.port) as between:
+        options = {"storage_options": s3.behind(between.port).options, "audio": True, "shuffle_window": window}
+        for rank in range(2):
+            for read in by_file(url, partition=Partition(rank, 2), **options):
+                assert_is(read["audio"], number_of(read))
+                seen.append(number_of(read))
+        assert between.answered < size + 200_000
+        assert sum(request.names("recording.") for request in between.requests) <= 12
+    assert sorted(seen) == list(range(120))
+
+
+def test_audio_goes_on_in_the_middle_of_a_block(s3, tmp_path):
+    folder = write_shards(tmp_path / "shards", 60, 2)
+    url = uploaded(s3, folder)
+    options = {"storage_options": s3.options, "audio": True, "shuffle_window": 16}
+    whole = [number_of(window) for window in by_file(folder, shuffle_window=16)]
+    passing = iter(by_file(url, **options))
+    for _ in range(21):
+        next(passing)
+    later = by_file(url, **options)
+    later.load_state_dict(json.loads(json.dumps(passing.state_dict())))
+    for number, window in zip(whole[21:], later, strict=True):
+        assert_is(window["audio"], number)
 
 
 def test_check_loader_finds_nothing_wrong(many_files, more_cuts, capsys):
