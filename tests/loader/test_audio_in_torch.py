@@ -47,7 +47,7 @@ def test_a_batch_of_tensors(shards):
     batches = list(
         DataLoader(WindowDataset(shards, audio=True, partition=ALONE), batch_size=4, num_workers=2, collate_fn=padded)
     )
-    assert [batch.shape[:2] for batch in batches] == [(4, 1), (2, 1), (4, 1), (2, 1)]
+    assert sorted(batch.shape[:2] for batch in batches) == [(2, 1), (2, 1), (4, 1), (4, 1)]
     assert all(batch.dtype == torch.float32 and float(batch.abs().max()) > 0.5 for batch in batches)
 
 
