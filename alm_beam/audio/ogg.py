@@ -13,6 +13,7 @@ _HEAD_BYTES = 27
 _MOST_PAGE_BYTES = 27 + 255 + 255 * 255
 _READ_BYTES = 1 << 20
 _LAST = 4
+_WHOLE_AGAIN = 2
 _NO_TIME = -1
 """Of a page in which no packet ends."""
 
@@ -66,7 +67,8 @@ class BadPages(NamedTuple):
 
     Attributes:
         start: the time, in the format's units, at which the last whole page before them ends.
-        stop: that at which the first whole one after them ends; infinite if there is none.
+        stop: that at which the second whole one after them ends; infinite if there is none. A decoder that is sent to
+            the first one miscounts, as it does not know when that begins.
         fault: what is wrong with the first of them.
     """
 
@@ -97,19 +99,24 @@ def checked_pages(source: Source) -> Pages:
     """
     bad: list[BadPages] = []
     numbers: dict[int, int] = {}
-    time = 0
+    time = whole = 0
     for begin, page, why in _pages(source):
         if page is None:
-            bad.append(BadPages(time, math.inf, _damaged(source, why)))
+            if whole or not bad:
+                bad.append(BadPages(time, math.inf, _damaged(source, why)))
+            whole = 0
             continue
         expected = numbers.get(page.stream, page.number)
-        if page.number != expected and (not bad or bad[-1].stop != math.inf):
+        if page.number != expected and (whole or not bad):
+            whole = 0
             why = f"at byte {begin:,} is page {page.number} where {expected} should be"
             bad.append(BadPages(time, math.inf, _damaged(source, why)))
         numbers[page.stream] = page.number + 1
         if page.time != _NO_TIME:
-            bad = [each._replace(stop=page.time) if each.stop == math.inf else each for each in bad]
+            whole += 1
             time = page.time
+            if whole == _WHOLE_AGAIN:
+                bad = [each._replace(stop=min(each.stop, time)) for each in bad]
     return Pages(bad, time, len(numbers))
 
 

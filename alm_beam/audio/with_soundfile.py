@@ -94,7 +94,9 @@ class SoundfileReader(AudioReader):
     @cached_property
     def _lead(self) -> int:
         """Samples that all at once has before those that parts begin with: see `blocks`."""
-        return ogg.opus_lead(self._source) * self.sample_rate // ogg.OPUS_RATE if self._file.subtype == "OPUS" else 0
+        if self._file.subtype != "OPUS":
+            return 0
+        return -(-ogg.opus_lead(self._source) * self.sample_rate // ogg.OPUS_RATE)
 
     def _from_here(self, buffer: Any, stop: int | None) -> Iterator[Any]:
         frames = len(buffer)
