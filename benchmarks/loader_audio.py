@@ -52,7 +52,7 @@ def rows(windows: int = WINDOWS) -> Iterator[Row]:
     with tempfile.TemporaryDirectory() as folder:
         members = write_shards(Path(folder), windows)
         works = {"decoding the same members from memory": _memory(members), "the loader": _loader(folder)}
-        if importlib.util.find_spec("lhotse.indexing"):
+        if importlib.util.find_spec("lhotse") and importlib.util.find_spec("lhotse.indexing"):
             works["Lhotse's indexed Shar reader"] = _lhotse(folder, windows)
         times = _interleaved(works, windows)
     [floor, *_] = times.values()
