@@ -20,7 +20,7 @@ from alm_beam.storage.connections import StorageOptions
 from alm_beam.storage.discovery import InputError, Manifest, folder_search
 from alm_beam.storage.index.format import FOLDER, META, IndexFault
 from alm_beam.storage.index.open import Index, open_index
-from alm_beam.storage.outputs import CUTS, LOSS_STATS, REJECTS, SHARDS
+from alm_beam.storage.outputs import CUTS, LOSS_STATS, REJECTS, SHARDS, SUCCESS
 from alm_beam.storage.paths import info_of, located
 from alm_beam.storage.plan_file import write_plan
 from alm_beam.storage.run_folder import RunFolder, StagedRun
@@ -129,13 +129,24 @@ def _work(config: ShardsConfig, folder: RunFolder, spool: Spool | None) -> Work:
 
 
 def _index_of(url: str, options: StorageOptions) -> Index | None:
-    """The index of a folder of cuts; None where there is none."""
-    meta = f"{url.rstrip('/')}/{FOLDER}/{META}"
+    """The index of a folder of cuts; None where there is none.
+
+    Raises:
+        InputError: it does not fit the cuts, or the run that wrote them is not complete.
+    """
+    place = located(url, options)
+
+    def has(name: str) -> bool:
+        return info_of(place.fs, f"{place.path}/{name}") is not None
+
     try:
-        place = located(meta, options)
-        return open_index(url, storage_options=options) if info_of(place.fs, place.path) is not None else None
+        is_complete = has(SUCCESS) or not has(LOSS_STATS)
+        index = open_index(url, storage_options=options) if is_complete and has(f"{FOLDER}/{META}") else None
     except (IndexFault, OSError) as fault:
         raise InputError(shown(url), redacted(str(fault))) from None
+    if not is_complete:
+        raise InputError(shown(url), f"is of a run that is not complete: it has no {SUCCESS}; run it again")
+    return index
 
 
 def _roots(config: ShardsConfig, sources: Sequence[Index | Manifest], options: StorageOptions) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from alm_beam.storage.secrets import shown
 
 _MET = {
     Notice.PADDED: "{} ended a little behind the audio and got silence at the end|window",
-    Notice.SCALED: "{} went above full scale and was scaled down; custom.gain of its cut is the factor|window",
+    Notice.SCALED: "{} went above full scale and got scaled down, by the factor in custom.gain|window",
     Notice.SAMPLE_RATE: "{} stated another sample rate than the audio file has; the file's counts|window",
     Notice.CHANNELS: "{} stated other channels than the audio file has; the file's count|window",
     Notice.REPEATED_WINDOW: "{} is there more than once: is an input named twice?|window",

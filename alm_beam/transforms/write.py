@@ -16,7 +16,7 @@ from fsspec.spec import AbstractBufferedFile
 from alm_beam.core.config import ConfigError
 from alm_beam.storage.options import options_by_protocol
 from alm_beam.storage.outputs import Outputs, Sharded
-from alm_beam.storage.paths import BLOCK_BYTES, errors_that_name, is_local, located, make_folder
+from alm_beam.storage.paths import BLOCK_BYTES, errors_that_name, info_of, is_local, located, make_folder
 from alm_beam.storage.run_folder import ReplacedError, RunFolder, StagedRun, why_unfit
 from alm_beam.storage.secrets import shown
 
@@ -233,8 +233,9 @@ def numbered_shards(run: StagedRun, output: Sharded, names: Iterable[str], count
         name = f"zz-empty-{number:05d}{output.suffix}"  # the same in a second try, and sorted after all others
         place = located(f"{run.shards_url(output)}/{name}", run.options)
         with errors_that_name(place.url(place.path)):
-            make_folder(place.fs, place.path.rpartition("/")[0])
-            place.fs.pipe_file(place.path, b"")
+            if info_of(place.fs, place.path) is None:  # once, as an index has to be newer than what it is of
+                make_folder(place.fs, place.path.rpartition("/")[0])
+                place.fs.pipe_file(place.path, b"")
         found.append(name)
     return {name: output.file_name(number, len(found)) for number, name in enumerate(found)}
 
