@@ -1,14 +1,18 @@
 """A cut whose audio is to be sliced: what its line states of the audio, checked."""
 
 import math
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
 from alm_beam.core.cut_fields import supervisions_of
 from alm_beam.core.faults import NUMBER, BadEntry, RejectReason, described
 from alm_beam.core.manifest import ManifestLine, parsed_json
+from alm_beam.core.text import visible
 
 _CHANNELS_AT_MOST = 1 << 16
+_SECONDS_AT_MOST = 1e9
+"""31 years: of longer times, samples cannot be counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +67,14 @@ def parse_cut(line: ManifestLine) -> CutAudio:
     """
     if line.fault is not None:
         raise line.fault
-    return cut_audio(parsed_json(line.text))
+    cut = parsed_json(line.text)
+    try:
+        return cut_audio(cut)
+    except BadEntry as fault:
+        name = cut.get("id") if type(cut) is dict else None
+        if type(name) is not str or not name:
+            raise
+        raise BadEntry(fault.reason, f"cut {visible(name)}: {fault.detail}") from None
 
 
 def cut_audio(cut: Any) -> CutAudio:
@@ -83,6 +94,9 @@ def cut_audio(cut: Any) -> CutAudio:
     start, duration = (_number(cut.get(field), field, "seconds") for field in ("start", "duration"))
     if start < 0 or duration <= 0:
         raise BadEntry(RejectReason.NOT_A_CUT, f"start {start}, duration {duration}: a cut has a duration above 0 s")
+    if max(start, duration) > _SECONDS_AT_MOST:
+        what = f"start {start}, duration {duration}: more than {_SECONDS_AT_MOST:,.0f} s; times are in seconds"
+        raise BadEntry(RejectReason.NOT_A_CUT, what)
     _check_content(cut)
     recording = _recording(cut)
     channels = _channels(cut.get("channel", 0), "channel")
@@ -103,11 +117,10 @@ def _recording(cut: dict[str, Any]) -> dict[str, Any]:
     recording = cut.get("recording")
     if not isinstance(recording, dict):
         raise _fault("recording", "an object, which names the audio", recording)
-    if recording.get("transforms"):
-        raise BadEntry(
-            RejectReason.NOT_A_CUT,
-            "recording.transforms: the audio would have to be changed; write it to a file first (save_audio of Lhotse)",
-        )
+    for at, stated in (("recording.transforms", recording), ("transforms", cut)):
+        if stated.get("transforms"):
+            what = f"{at}: the audio would have to be changed; write it to a file first (save_audio of Lhotse)"
+            raise BadEntry(RejectReason.NOT_A_CUT, what)
     return recording
 
 
@@ -116,9 +129,15 @@ def _files_with(channels: tuple[int, ...], files: list[AudioFile]) -> tuple[Audi
     for channel in channels:
         count = sum(channel in file.channels for file in files)
         if count != 1:
-            where = "in none of recording.sources" if not count else f"in {count} of recording.sources"
-            raise BadEntry(RejectReason.NOT_A_CUT, f"channel {channel} is {where}")
-    return tuple(file for file in files if not {*channels}.isdisjoint(file.channels))
+            where = "in none of" if not count else "in more than one of"
+            raise BadEntry(RejectReason.NOT_A_CUT, f"channel {channel} is {where} recording.sources")
+    found = tuple(file for file in files if not {*channels}.isdisjoint(file.channels))
+    paths = Counter(file.path for file in found)
+    if len(paths) < len(found):
+        path = visible(max(paths, key=paths.__getitem__))
+        what = f"recording.sources: two of them name {path}; one source has to state all channels of a file"
+        raise BadEntry(RejectReason.NOT_A_CUT, what)
+    return found
 
 
 def _files(recording: dict[str, Any]) -> list[AudioFile]:

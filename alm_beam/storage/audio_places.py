@@ -44,13 +44,20 @@ class AudioPlaces:
         return self._found[path]
 
     def _searched(self, path: str) -> str:
-        urls = {canonical(url, self._options): url for url in (audio_url(path, root) for root in self._roots)}
+        urls = {self._name(url): url for url in (audio_url(path, root) for root in self._roots)}
         found = [url for url in urls.values() if len(urls) == 1 or self._is_there(url)]
         if len(found) > 1:
             several = " and ".join(visible(shown(url)) for url in found)
             what = f"{visible(path)} is {several}; name the folder that is meant by --audio_root"
             raise BadEntry(RejectReason.AUDIO_MISSING, what)
         return found[0] if found else [*urls.values()][-1]
+
+    def _name(self, url: str) -> str:
+        """A name that is the same for every spelling of the place."""
+        try:
+            return canonical(url, self._options)
+        except ValueError:  # it names nothing that could be; who opens the file says why
+            return url
 
     def _is_there(self, url: str) -> bool:
         try:

@@ -19,7 +19,7 @@ from alm_beam.audio.slices import Slice, Span, slices
 from alm_beam.core.audio_member import FIELD
 from alm_beam.core.cut_audio import AudioFile, CutAudio, parse_cut
 from alm_beam.core.cut_labels import language_of, source_of, speakers_of
-from alm_beam.core.faults import BadEntry, RejectReason
+from alm_beam.core.faults import BadEntry, RejectReason, unwritable
 from alm_beam.core.manifest import ManifestLine, Reject, serialise_reject
 from alm_beam.core.shards_config import ShardsConfig
 from alm_beam.core.shards_stats import Notice, ShardsStats
@@ -206,9 +206,10 @@ class ShardMaker:
                 try:
                     sliced, gain = self._encoded(window, parts)
                     cut = own_audio_cut(sliced)
+                    _refuse_what_is_too_deep(cut)
                     member = writer.add(sliced)
                 except BadEntry as fault:
-                    reject(window.line, fault)
+                    reject(window.line, _of_cut(window, fault))
                     continue
                 cut["custom"][FIELD] = member.to_dict()
                 cuts.write(orjson.dumps(cut, option=orjson.OPT_APPEND_NEWLINE))
@@ -234,8 +235,7 @@ class ShardMaker:
                 parts = [next(streams[file]) for file in window.audio.files]
                 faults = [part for part in parts if isinstance(part, BadEntry)]
                 if faults:
-                    named = f"cut {visible(window.audio.id)}: {faults[0].detail}"
-                    reject(window.line, BadEntry(faults[0].reason, named))
+                    reject(window.line, _of_cut(window, faults[0]))
                 else:
                     yield window, parts
 
@@ -285,7 +285,7 @@ class ShardMaker:
         rates = {part.sample_rate for part in parts}
         if len(rates) > 1:
             paths = " and ".join(visible(file.path) for file in audio.files)
-            what = f"cut {visible(audio.id)}: {paths} have other sample rates: {sorted(rates)} Hz; give --sample_rate"
+            what = f"{paths} have other sample rates: {sorted(rates)} Hz; give --sample_rate"
             raise BadEntry(RejectReason.AUDIO_UNREADABLE, what)
         samples = parts[0].values
         if len(parts) > 1:
@@ -364,6 +364,19 @@ def begun_shards(run: StagedRun) -> dict[int, str]:
         found = {path.rpartition("/")[2]: place.fs.cat_file(path) for path in place.fs.ls(place.path, detail=False)}
         return {int(name): content.decode("utf-8", "replace") for name, content in sorted(found.items())}
     return {}
+
+
+def _of_cut(window: _Window, fault: BadEntry) -> BadEntry:
+    """The fault, which names the cut."""
+    return BadEntry(fault.reason, f"cut {visible(window.audio.id)}: {fault.detail}")
+
+
+def _refuse_what_is_too_deep(cut: dict[str, Any]) -> None:
+    """Refuses a cut that could not be written once its audio is: formats have it within objects of theirs."""
+    try:
+        orjson.dumps([[[[cut]]]])
+    except TypeError as error:
+        raise unwritable(error) from None
 
 
 def _recording_of(audio: CutAudio) -> tuple[str, bytes]:
