@@ -70,7 +70,7 @@ def test_shards_are_made_by_both_task_managers_and_are_those_of_the_local_runner
     assert runs.ended(runs.shards(source, tmp_path / "local", "--windows_per_shard=4"))[0] == 0
     found, expected = cuts.files_in(tmp_path / "out"), cuts.files_in(tmp_path / "local")
     assert {**found, "input_cfg.yaml": b""} == {**expected, "input_cfg.yaml": b""}  # which names the folder
-    shards = cluster.records_read("MakeShards/ParDo")
+    shards = cluster.records_read("NameCuts")
     assert sum(shards.values()) == 24
     assert len(shards) == 2
 
