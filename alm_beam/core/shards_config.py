@@ -41,6 +41,7 @@ class LayoutConfig:
         "bytes of audio of a shard at most, as if it were written in 16-bit WAV; FLAC takes about half of that",
         label="Bytes per shard",
         at_least=0,
+        at_most=10**12,
         zero="only the number of windows counts",
         metavar="BYTES",
     )

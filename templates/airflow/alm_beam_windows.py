@@ -335,8 +335,9 @@ SHARDS_FLAGS = {
     "shard_bytes": _whole(
         0,
         "Bytes of audio of a shard at most, as if it were written in 16-bit WAV; FLAC takes about half of "
-        "that. A whole number from 0 (only the number of windows counts) to 1000000000.",
+        "that. A whole number from 0 (only the number of windows counts) to 1000000000000.",
         minimum=0,
+        maximum=1000000000000,
     ),
     "order": _text(
         "recording",

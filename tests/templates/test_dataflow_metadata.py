@@ -96,7 +96,7 @@ VALUES: dict[str, tuple[list[str], list[str]]] = {
     "levels": SWITCH,
     "format": (["shar", "nemo", "webdataset", "parquet"], ["", "tar", "Shar", "shar,nemo"]),
     "windows_per_shard": FROM_ZERO,
-    "shard_bytes": FROM_ZERO,
+    "shard_bytes": (["0", "2000000000", "999999999999"], ["", "-1", "1.5", "many", "2000000000000"]),
     "order": (["recording", "shuffled"], ["", "random"]),
     "seed": FROM_ZERO,
     "audio_format": (["flac", "wav", "opus"], ["", "mp3"]),
