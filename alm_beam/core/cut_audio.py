@@ -1,7 +1,6 @@
 """A cut whose audio is to be sliced: what its line states of the audio, checked."""
 
 import math
-from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
@@ -132,10 +131,8 @@ def _files_with(channels: tuple[int, ...], files: list[AudioFile]) -> tuple[Audi
             where = "in none of" if not count else "in more than one of"
             raise BadEntry(RejectReason.NOT_A_CUT, f"channel {channel} is {where} recording.sources")
     found = tuple(file for file in files if not {*channels}.isdisjoint(file.channels))
-    paths = Counter(file.path for file in found)
-    if len(paths) < len(found):
-        path = visible(max(paths, key=paths.__getitem__))
-        what = f"recording.sources: two of them name {path}; one source has to state all channels of a file"
+    if len({file.path for file in found}) < len(found):
+        what = "recording.sources: two of them name the same file; one source has to state all channels of a file"
         raise BadEntry(RejectReason.NOT_A_CUT, what)
     return found
 

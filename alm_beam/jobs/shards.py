@@ -30,8 +30,8 @@ from alm_beam.storage.shard_plan import ShardPlan, planned
 from alm_beam.storage.spool import Spool
 from alm_beam.transforms.finish import FinishRun
 from alm_beam.transforms.index import IndexCuts
-from alm_beam.transforms.made_shard import begun_shards, keep_shards_alone, plan_url
 from alm_beam.transforms.shards import DescribeShards, MakeShards, NameCuts
+from alm_beam.transforms.staged_shards import begun_shards, keep_shards_alone, plan_url
 from alm_beam.transforms.statistics import CombineStatistics
 from alm_beam.transforms.write import StageShards
 
@@ -140,6 +140,9 @@ def _index_of(url: str, options: StorageOptions) -> Index | None:
         return info_of(place.fs, f"{place.path}/{name}") is not None
 
     try:
+        given = info_of(place.fs, place.path)
+        if given is None or given["type"] == "file":  # a web server may give a file for whatever is below it
+            return None
         is_complete = has(SUCCESS) or not has(LOSS_STATS)
         index = open_index(url, storage_options=options) if is_complete and has(f"{FOLDER}/{META}") else None
     except (IndexFault, OSError) as fault:

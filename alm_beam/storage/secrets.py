@@ -33,6 +33,9 @@ _PORT = re.compile(r"(Port could not be cast to integer value as )('.*'|\".*\")"
 _CONTAINER_BEFORE_HOST = ("abfs", "abfss", "wasb", "wasbs")
 """Schemes whose URLs name the container where others name the user."""
 
+_URL = re.compile(r"[a-zA-Z][-a-zA-Z0-9+.]*://")
+_JSON_TEXT = re.compile(rb'"((?:[^"\\]|\\.)*)("?)', re.DOTALL)
+
 _secrets: set[str] = set()
 
 
@@ -69,6 +72,26 @@ def credentials_in(url: str) -> list[str]:
     rest = url.partition("://")[2].removeprefix(found[0] if found else "")
     query = rest.removeprefix(named.partition("://")[2])
     return [*found, query, *(value.partition("=")[2] for value in query[1:].split("&"))] if query else found
+
+
+def shown_json(text: bytes) -> bytes:
+    r"""JSON, whole or not, without the credentials of the URLs in its texts.
+
+    >>> shown_json(b'{"source": "https:\\/\\/me:password@lake/a.wav?sig=abcdef", "text": "Why? a=b", "cut": "s3://me:pas')
+    b'{"source": "https://lake/a.wav", "text": "Why? a=b", "cut": "***'
+    """
+    return _JSON_TEXT.sub(_shown_text, text)
+
+
+def _shown_text(found: re.Match[bytes]) -> bytes:
+    written, end = found.groups()
+    text = written.replace(rb"\/", b"/").decode("utf-8", "surrogateescape")
+    if "://" not in text:
+        return found.group(0)
+    if not end:
+        return f'"{_HIDDEN}'.encode()  # what shows where a password ends may have been cut off
+    named = shown(text) if _URL.match(text) else redacted(text)
+    return b'"%b"' % named.encode("utf-8", "surrogateescape") if named != text else found.group(0)
 
 
 def redacted(text: str) -> str:

@@ -5,7 +5,7 @@ digest of each file, so a run that goes on knows what is whole.
 """
 
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from itertools import groupby
 from typing import IO, Any, NamedTuple
 
@@ -34,42 +34,10 @@ from alm_beam.storage.outputs import CUTS
 from alm_beam.storage.paths import errors_that_name, info_of, is_local, located, version_of, written_whole
 from alm_beam.storage.plan_file import PlannedShard, lines_of, planned_shard
 from alm_beam.storage.run_folder import FILES, StagedRun
-from alm_beam.storage.secrets import shown
+from alm_beam.storage.secrets import shown, shown_json
+from alm_beam.transforms.staged_shards import BEGUN, RECORDS, File, Made, plan_url, sources_digest
 
 _READ_BYTES = 1 << 20
-
-
-class File(msgspec.Struct, frozen=True):
-    """A file of a shard.
-
-    Attributes:
-        path: from the run's temporary folder.
-        size: bytes.
-        digest: of its bytes.
-    """
-
-    path: str
-    size: int
-    digest: str
-
-
-class Made(msgspec.Struct, frozen=True):
-    """A shard that was made, as it is written down beside it.
-
-    Attributes:
-        files: all of its files; the first has its cuts.
-        sources: what told the version of each audio file that was read, by its URL.
-        stats: its statistics, as the run's file has them.
-    """
-
-    files: tuple[File, ...]
-    sources: dict[str, tuple[str, ...]]
-    stats: dict[str, Any]
-
-    @property
-    def published(self) -> list[str]:
-        """The paths of the format's files, from the run's folder."""
-        return [file.path.removeprefix(f"{FILES}/") for file in self.files if file.path.startswith(f"{FILES}/")]
 
 
 class ShardResult(NamedTuple):
@@ -123,18 +91,18 @@ class ShardMaker:
         with self._begun(number):
             result = self._made(number, shard)
             if not result.rejects:  # what was rejected is looked at again
-                self._write(f"{_RECORDS}/{number:06d}.json", msgspec.json.encode(result.made))
+                self._write(f"{RECORDS}/{number:06d}.json", msgspec.json.encode(result.made))
         return result
 
     def _taken_over(self, number: int) -> ShardResult | None:
-        place = located(f"{self._run.url}/{_RECORDS}/{number:06d}.json", self._run.options)
+        place = located(f"{self._run.url}/{RECORDS}/{number:06d}.json", self._run.options)
         with errors_that_name(place.url(place.path)):
             try:
                 made = msgspec.json.decode(place.fs.cat_file(place.path), type=Made)
             except (FileNotFoundError, msgspec.MsgspecError):
                 return None
             is_whole = all(map(self._is_whole, made.files))
-        if not is_whole or any(self._version(url) != version for url, version in made.sources.items()):
+        if not is_whole or self._sources_of(number) != made.sources:
             return None
         stats = ShardsStats.from_dict(made.stats)
         stats.taken_over = 1
@@ -151,6 +119,16 @@ class ShardMaker:
                 digest.add(data)
         return digest.hex() == file.digest
 
+    def _sources_of(self, number: int) -> str | None:
+        """What the record of a shard would state of its audio files as they are now; None where one is not found."""
+        shard = planned_shard(plan_url(self._run), number, self._run.options)
+        try:
+            cuts = [parse_cut(line) for line in lines_of(shard, self._run.options)]
+            urls = {self._places.url(file.path) for cut in cuts for file in cut.files}
+        except BadEntry:
+            return None
+        return sources_digest({url: self._version(url) for url in urls})
+
     def _version(self, url: str) -> tuple[str, ...]:
         """What changes when an audio file does; empty where its store tells nothing."""
         try:
@@ -163,7 +141,7 @@ class ShardMaker:
     @contextmanager
     def _begun(self, number: int) -> Iterator[None]:
         """Says, for as long as the block lasts, that this shard is being made: its worker may die of it."""
-        self._note = f"{_BEGUN}/{number:06d}"
+        self._note = f"{BEGUN}/{number:06d}"
         self._write(self._note, b"")
         yield
         place = located(f"{self._run.url}/{self._note}", self._run.options)
@@ -193,7 +171,8 @@ class ShardMaker:
         sources: dict[str, tuple[str, ...]] = {}
 
         def reject(line: ManifestLine, fault: BadEntry) -> None:
-            rejects.append(serialise_reject(Reject(line, fault)))
+            shown_line = line._replace(text=shown_json(line.text))
+            rejects.append(serialise_reject(Reject(shown_line, fault)))
             stats.rejected[fault.reason.value] += 1
 
         with ExitStack() as stack:
@@ -216,7 +195,7 @@ class ShardMaker:
                 _count(stats, window, sliced, parts, gain)
             writer.finish()
         files.sort(key=lambda file: (not file.path.startswith(f"shards-{CUTS.name}/"), file.path))
-        return ShardResult(Made(tuple(files), sources, stats.to_dict()), rejects, stats)
+        return ShardResult(Made(tuple(files), sources_digest(sources), stats.to_dict()), rejects, stats)
 
     def _sliced(self, shard: PlannedShard, sources: dict[str, tuple[str, ...]], reject: Any) -> Iterator[Any]:
         """The windows of a shard, each with its audio, a slice for each file that holds channels of it."""
@@ -284,7 +263,7 @@ class ShardMaker:
         config, audio = self._config, window.audio
         rates = {part.sample_rate for part in parts}
         if len(rates) > 1:
-            paths = " and ".join(visible(file.path) for file in audio.files)
+            paths = " and ".join(visible(shown(file.path)) for file in audio.files)
             what = f"{paths} have other sample rates: {sorted(rates)} Hz; give --sample_rate"
             raise BadEntry(RejectReason.AUDIO_UNREADABLE, what)
         samples = parts[0].values
@@ -328,42 +307,6 @@ class _Digested:
             self._file.write(data)
         self.digest.add(data)
         self.size += len(data)
-
-
-_RECORDS, _BEGUN = "made", "begun"
-
-
-def plan_url(run: StagedRun) -> str:
-    """The folder of a run's plan."""
-    return f"{run.url}/plan"
-
-
-def keep_shards_alone(run: StagedRun) -> None:
-    """Removes what else an earlier run has left in the temporary folder.
-
-    Raises:
-        OSError: it cannot be removed.
-    """
-    place = located(run.url, run.options)
-    with errors_that_name(run.url):
-        place.fs.invalidate_cache()
-        try:
-            found = place.fs.ls(place.path, detail=False)
-        except FileNotFoundError:
-            return
-        kept = {_RECORDS, FILES, f"shards-{CUTS.name}"}
-        for path in found:
-            if path.rstrip("/").rpartition("/")[2] not in kept:
-                place.fs.rm(path, recursive=True)
-
-
-def begun_shards(run: StagedRun) -> dict[int, str]:
-    """The shards that workers have begun and not ended, and the audio file that each read last, as far as is known."""
-    place = located(f"{run.url}/{_BEGUN}", run.options)
-    with suppress(OSError):
-        found = {path.rpartition("/")[2]: place.fs.cat_file(path) for path in place.fs.ls(place.path, detail=False)}
-        return {int(name): content.decode("utf-8", "replace") for name, content in sorted(found.items())}
-    return {}
 
 
 def _of_cut(window: _Window, fault: BadEntry) -> BadEntry:
