@@ -1,6 +1,7 @@
 """The job that writes audio shards: cuts in, and what trainers read out."""
 
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -21,7 +22,7 @@ from alm_beam.storage.discovery import InputError, Manifest, folder_search
 from alm_beam.storage.index.format import FOLDER, META, IndexFault
 from alm_beam.storage.index.open import Index, open_index
 from alm_beam.storage.outputs import CUTS, LOSS_STATS, REJECTS, SHARDS, SUCCESS
-from alm_beam.storage.paths import info_of, located
+from alm_beam.storage.paths import errors_that_name, files_below, info_of, located
 from alm_beam.storage.plan_file import write_plan
 from alm_beam.storage.run_folder import RunFolder, StagedRun
 from alm_beam.storage.search import is_glob
@@ -121,11 +122,36 @@ def _work(config: ShardsConfig, folder: RunFolder, spool: Spool | None) -> Work:
         ConfigError: the run would write where it reads.
     """
     found_manifests(config.input, folder, spool, _CUTS)
+    _refuse_files_of_others(folder, config.layout.format)
     sources: list[Index | Manifest] = []
     for each in config.input:
         index = _index_of(each, folder.options)
         sources += [index] if index else found_manifests([each], folder, spool, _CUTS)
     return Work(planned(sources, config, folder.options), _roots(config, sources, folder.options))
+
+
+def _refuse_files_of_others(folder: RunFolder, layout: str) -> None:
+    try:
+        name = folder.file_of_others()
+        stranger = _stranger_in_shar(folder) if layout == "shar" else None
+    except OSError as error:
+        raise ConfigError("output", shown(folder.url), f"cannot be used ({redacted(str(error))})") from None
+    if name is not None:
+        why = f"holds {visible(name)}, which no run of this job has left there, and which a run would replace"
+        raise ConfigError("output", shown(folder.url), f"{why}; name another folder, or move it away")
+    if stranger is not None:
+        why = f"holds {visible(stranger)}, which readers of Shar would take for a shard"
+        raise ConfigError("output", shown(folder.url), f"{why}; name another folder, or move it away")
+
+
+def _stranger_in_shar(folder: RunFolder) -> str | None:
+    """A file that is no shard where no other may be, by its path from the run's folder; None without one."""
+    place = located(folder.url, folder.options)
+    [shar] = (tree for tree in SHARDS.trees if tree.folder == "shar")
+    root = f"{place.path}/{shar.folder}"
+    with errors_that_name(folder.url):
+        found = (path.removeprefix(f"{root}/") for path, _ in files_below(place.fs, root, None))
+        return next((f"{shar.folder}/{name}" for name in found if not re.fullmatch(shar.pattern, name)), None)
 
 
 def _index_of(url: str, options: StorageOptions) -> Index | None:

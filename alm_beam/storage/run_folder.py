@@ -134,6 +134,32 @@ class RunFolder:
         with errors_that_name(self.url):
             return _listed(self._place).keys() >= {*names}
 
+    def file_of_others(self) -> str | None:
+        """A file that a run would replace, by its path from the folder, though the folder shows no run of this job.
+
+        None without one. What shows a run are its statistics, or what it has begun to publish.
+        """
+        place = self._place
+        with errors_that_name(self.url):
+            found = _listed(place)
+            if self.outputs.statistics in found or any(self._has_published(place, name) for name in found):
+                return None
+            named = [name for name in found if self.outputs.pattern.fullmatch(name)]
+            for folder, names in self.outputs.folders.items():
+                held = _listed(place._replace(path=f"{place.path}/{folder}")) if folder in found else {}
+                named += (f"{folder}/{name}" for name in names if name in held)
+            for tree in self.outputs.trees:
+                held_paths = self._paths_in(place, tree) if tree.folder in found else []
+                named += (path.removeprefix(f"{place.path}/") for path in held_paths)
+            return min(named, default=None)
+
+    def _has_published(self, place: Located, name: str) -> bool:
+        """Whether it is the temporary folder of a run of this job that has begun to publish."""
+        plan = _content(place.fs, f"{place.path}/{name}/{_PLAN}") if name.startswith(_TEMPORARY) else None
+        with suppress(orjson.JSONDecodeError):  # it was not written to its end, and so nothing was published
+            return plan is not None and self.outputs.statistics in orjson.loads(plan)["outputs"]
+        return False
+
     def stage(self, run_id: str, *, outlives_failure: bool = False) -> "StagedRun":
         """The temporary folder of a run in it."""
         return StagedRun(self, self.temporary_url(run_id), self.finished_at(), outlives_failure)
@@ -173,8 +199,7 @@ class RunFolder:
     def _remove_from_tree(self, place: Located, tree: Tree) -> None:
         fs, folder, _ = place
         root = f"{folder}/{tree.folder}"
-        found = [path for path, _ in files_below(fs, root, None)] if tree.folder in _listed(place) else []
-        ours = [path for path in found if re.fullmatch(tree.pattern, path.removeprefix(f"{root}/"))]
+        ours = self._paths_in(place, tree) if tree.folder in _listed(place) else []
         if ours:
             fs.rm(ours)
         fs.invalidate_cache()
@@ -184,6 +209,12 @@ class RunFolder:
             for each in sorted((each for each in above if f"{each}/".startswith(f"{root}/")), key=len, reverse=True):
                 if not fs.ls(each):
                     fs.rmdir(each)
+
+    def _paths_in(self, place: Located, tree: Tree) -> list[str]:
+        """The paths of files with names that a run gives."""
+        root = f"{place.path}/{tree.folder}"
+        found = (path for path, _ in files_below(place.fs, root, None))
+        return [path for path in found if re.fullmatch(tree.pattern, path.removeprefix(f"{root}/"))]
 
     def _remove_from_folder(self, place: Located, folder: str, names: Sequence[str]) -> None:
         inside = place._replace(path=f"{place.path}/{folder}")

@@ -25,6 +25,7 @@ _Rejects: TypeAlias = pvalue.TaggedOutput[Literal["rejects"], bytes]
 _Stats: TypeAlias = pvalue.TaggedOutput[Literal["stats"], ShardsStats]
 
 _READ_BYTES = 1 << 20
+_AUDIO_PACKAGES = ("av", "soundfile", "soxr")
 
 
 class _MakeShards(beam.DoFn):
@@ -44,6 +45,9 @@ class _MakeShards(beam.DoFn):
             result = self._maker.result(number)
         except MemoryError as error:
             raise OSError(f"shard {number} could not be made: {out_of_memory(str(error))}") from None
+        except ImportError as error:
+            advice = f"{error}; pip install 'alm-beam[audio]'" if error.name in _AUDIO_PACKAGES else str(error)
+            raise OSError(f"shard {number} could not be made: {advice}") from None
         yield msgspec.json.encode(result.made)
         for reject in result.rejects:
             yield pvalue.TaggedOutput(_REJECTS, reject)
