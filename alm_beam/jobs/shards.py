@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import apache_beam as beam
@@ -121,6 +122,8 @@ def _work(config: ShardsConfig, folder: RunFolder, spool: Spool | None) -> Work:
         InputError: the input names no cuts, or some that cannot be read, or an index that does not fit them.
         ConfigError: the run would write where it reads.
     """
+    for each in config.input:
+        _refuse_run_without_cuts(each, folder.options)
     found_manifests(config.input, folder, spool, _CUTS)
     _refuse_files_of_others(folder, config.layout.format)
     sources: list[Index | Manifest] = []
@@ -128,6 +131,15 @@ def _work(config: ShardsConfig, folder: RunFolder, spool: Spool | None) -> Work:
         index = _index_of(each, folder.options)
         sources += [index] if index else found_manifests([each], folder, spool, _CUTS)
     return Work(planned(sources, config, folder.options), _roots(config, sources, folder.options))
+
+
+def _refuse_run_without_cuts(url: str, options: StorageOptions) -> None:
+    has_cuts = True
+    with suppress(OSError, ValueError, KeyError, TypeError):  # it is no such run, or what reads it says what is wrong
+        place = located(f"{url.rstrip('/')}/{LOSS_STATS}", options)
+        has_cuts = orjson.loads(place.fs.cat_file(place.path))["parameters"]["cuts"]
+    if not has_cuts:
+        raise InputError(shown(url), "holds a run of alm-beam windows that wrote no cuts; run it without --no_cuts")
 
 
 def _refuse_files_of_others(folder: RunFolder, layout: str) -> None:

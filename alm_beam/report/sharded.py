@@ -13,7 +13,7 @@ _MET = {
     Notice.SCALED: "{} went above full scale and got scaled down, by the factor in custom.gain|window",
     Notice.SAMPLE_RATE: "{} stated another sample rate than the audio file has; the file's counts|window",
     Notice.CHANNELS: "{} stated other channels than the audio file has; the file's count|window",
-    Notice.REPEATED_WINDOW: "{} is there more than once: is an input named twice?|window",
+    Notice.REPEATED_WINDOW: "{} came again, as a cut with the same id did before: is an input named twice?|window",
 }
 """The note for each notice, and what it counts."""
 

@@ -195,3 +195,19 @@ def test_a_decoder_that_dies_is_told_with_its_shard_and_its_file(tmp_path, sourc
     assert f"(from {tmp_path}/audio/r03.flac)" in last
     assert not (tmp_path / "out" / "_SUCCESS").exists()
     assert job(tmp_path / "out", source, flags=[*FLAGS, *workers]) == 0
+
+
+def test_of_two_runs_at_once_into_one_folder_one_is_complete_and_the_other_says_why_it_is_not(tmp_path):
+    source, out = many(tmp_path, 30, windows=20, seconds=4.0), tmp_path / "out"
+    flags = (f"--input={source}", f"--output={out}", "--windows_per_shard=10", "--direct_num_workers=1")
+    first = started(*flags)
+    while first.poll() is None and not staged(out):
+        time.sleep(0.001)
+    second = started(*flags)
+    _, errors = second.communicate()
+    assert second.returncode == 0, errors
+    _, errors = first.communicate()
+    assert first.returncode == 1
+    assert f"another run has begun to write to {out}" in errors.splitlines()[-1]
+    assert len(shar_audio(out)) == 600
+    assert (out / "_SUCCESS").exists()

@@ -124,3 +124,13 @@ def test_a_package_that_is_not_installed_is_named_with_how_to_install_it(tmp_pat
     [message] = done.stderr.splitlines()
     assert f"No module named '{package}'" in message
     assert "pip install" in message
+
+
+def test_a_run_of_windows_without_cuts_is_told_from_a_folder_without_any(tmp_path, capfd):
+    entry = {"audio_filepath": "a.wav", "audio_sample_rate": 16000, "duration": 9.0, "segments": []}
+    source = write(tmp_path / "m.jsonl", [entry])
+    windows = [sys.executable, "pipelines/build_windows.py", f"--input={source}", f"--output={tmp_path}/windows"]
+    subprocess.run([*windows, "--no_cuts"], cwd=REPO, check=True, capture_output=True)
+    with pytest.raises(SystemExit):
+        job(tmp_path / "out", tmp_path / "windows")
+    assert "holds a run of alm-beam windows that wrote no cuts; run it without --no_cuts" in capfd.readouterr().err
