@@ -17,9 +17,6 @@ _WHOLE_AGAIN = 2
 _NO_TIME = -1
 """Of a page in which no packet ends."""
 
-_BEGINNINGS = (1 << 16, 1 << 20, 1 << 24)
-"""Bytes at the beginning that are looked at: a picture may stand before the audio."""
-
 OPUS_RATE = 48000
 """Hz, of times in Ogg Opus."""
 
@@ -147,56 +144,6 @@ def _pages(source: Source) -> Iterator[tuple[int, _Page | None, str]]:
             if at < 0:
                 at = len(data) - 3
         data, offset = data[at:], offset + at
-
-
-def opus_lead(source: Source) -> int:
-    """Samples of the decoder's delay that libsndfile gives if it has not been told to seek, and leaves out after that.
-
-    There are some where the time of the first page is later than its samples explain, as in a part of a longer stream.
-
-    Returns:
-        At 48 kHz.
-
-    Raises:
-        OSError: its store fails.
-    """
-    data = b""
-    for size in _BEGINNINGS:
-        data = source.at(0, size)
-        packets: list[bytes] = []
-        at = 0
-        while (page := _page(data, at)) is not None and page.end <= len(data):
-            packets += _packets_that_end(data[at : page.end])
-            if page.time not in (0, _NO_TIME):
-                delay = int.from_bytes(packets[0][10:12], "little")
-                return min(delay, max(0, page.time - sum(map(_opus_samples, packets[2:]))))
-            at = page.end
-    return 0
-
-
-def _packets_that_end(page: bytes) -> list[bytes]:
-    """The packets that end in a page; of one that begins before it, the rest."""
-    laces = page[_HEAD_BYTES : _HEAD_BYTES + page[26]]
-    at = begin = _HEAD_BYTES + len(laces)
-    packets = []
-    for lace in laces:
-        at += lace
-        if lace < 255:
-            packets.append(page[begin:at])
-            begin = at
-    return packets
-
-
-def _opus_samples(packet: bytes) -> int:
-    """Samples at 48 kHz in a packet, as its first byte says (RFC 6716, 3.1), and the second one of many frames."""
-    if not packet:
-        return 0
-    config, code = packet[0] >> 3, packet[0] & 3
-    if config < 12:
-        frame = (480, 960, 1920, 2880)[config & 3]
-    else:
-        frame = (480, 960)[config & 1] if config < 16 else 120 << (config & 3)
-    return frame * (1, 2, 2, packet[1] & 63 if len(packet) > 1 else 0)[code]
 
 
 def _page(data: bytes, at: int) -> _Page | None:

@@ -71,11 +71,11 @@ class AudioReader(ABC):
 
     @abstractmethod
     def exact_blocks(self, frames: int, start: int, stop: int | None = None) -> Iterator[Samples]:
-        """The same samples that all blocks of the file have there, as decoders of some formats give others in parts.
+        """The samples that all of the file has there, decoded at once, as decoders of some formats give others in parts.
 
         Args:
             frames: samples per channel in a block at most.
-            start: samples per channel from the first one on that all blocks have.
+            start: samples per channel from the first one on that players have.
             stop: likewise; None: to the end.
 
         Yields:

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack
-from functools import cache, cached_property
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -82,21 +82,16 @@ class SoundfileReader(AudioReader):
         yield from self._from_here(buffer, stop)
 
     def _go_exactly(self, position: int) -> None:
-        """Goes to a place that is counted from the first sample on that all at once has."""
-        if position > self._lead:
-            self._seek(position - self._lead)
-            self._position = position
-        elif not self._is_fresh:
-            self._file.close()
-            self._open(self._source)
+        """Goes to a place, where players and soundfile's `read` have it: see `blocks`."""
+        if position > 0:
+            self._seek(position)
+        else:
+            if not self._is_fresh:
+                self._file.close()
+                self._open(self._source)
+            if self._file.subtype == "OPUS":
+                self._seek(0)
         self._is_fresh = False
-
-    @cached_property
-    def _lead(self) -> int:
-        """Samples that all at once has before those that parts begin with: see `blocks`."""
-        if self._file.subtype != "OPUS":
-            return 0
-        return -(-ogg.opus_lead(self._source) * self.sample_rate // ogg.OPUS_RATE)
 
     def _from_here(self, buffer: Any, stop: int | None) -> Iterator[Any]:
         frames = len(buffer)
