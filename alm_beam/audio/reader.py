@@ -71,7 +71,7 @@ class AudioReader(ABC):
 
     @abstractmethod
     def exact_blocks(self, frames: int, start: int, stop: int | None = None) -> Iterator[Samples]:
-        """The samples that all of the file has there, decoded at once, as decoders of some formats give others in parts.
+        """The samples that all of the file has there, as decoders of some formats give others if they begin there.
 
         Args:
             frames: samples per channel in a block at most.
