@@ -7,7 +7,7 @@ from pathlib import Path
 
 import matplotlib
 
-from benchmarks import floor, index, job, lines, loader, measure, order, selection
+from benchmarks import floor, index, job, lines, loader, measure, order, selection, shards
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
@@ -23,6 +23,7 @@ def main(out: Path) -> None:
     loaders = list(_loader_rows())
     orders = list(order.print_rows(order.rows()))
     measures = list(_measure_rows())
+    sliced = list(shards.print_rows(shards.rows()))
     tables = {
         "kernel": kernels,
         "job": jobs,
@@ -32,6 +33,7 @@ def main(out: Path) -> None:
         "loader": loaders,
         "order": orders,
         "measure": measures,
+        "shards": sliced,
     }
     results = {name: [row._asdict() for row in table] for name, table in tables.items()}
     (out / "results.json").write_text(json.dumps(results, indent=2) + "\n")

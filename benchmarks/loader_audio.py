@@ -1,4 +1,4 @@
-"""Audio windows in random order from shards of FLAC: one process, warm cache, in its core's time.
+"""Audio windows in random order from FLAC shards that `alm-beam shards` wrote: one process, warm cache, in its CPU time.
 
 Beside it: decoding the same members, which are in memory already, by soundfile; and, where Lhotse 2 is installed, its
 indexed Shar reader on the same files. The three take turns, so that what else the machine does is the same to all.
@@ -7,9 +7,9 @@ indexed Shar reader on the same files. The three take turns, so that what else t
 
 import importlib.util
 import io
+import os
 import statistics
 import sys
-import tarfile
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -18,23 +18,22 @@ from pathlib import Path
 from random import Random
 from typing import Any, NamedTuple
 
-import numpy as np
 import orjson
 import soundfile
-from xxhash import xxh3_128_hexdigest
 
+from alm_beam.core.audio_member import AudioMember
 from alm_beam.loader import WindowLoader
-from alm_beam.storage.index.build import build_index
+from benchmarks.shards import run_job, write_cuts
+from benchmarks.slices import write_recording
 
 SECONDS = 120
-RATE = 16000
 WINDOWS = 200
-PER_SHARD = 50
+PER_SHARD = 20
+"""Windows of a shard, which has one recording."""
+
 ROUNDS = 5
 TURN = 20
 """Windows that one of them reads at a time."""
-
-_BLOCK = 512
 
 
 class Row(NamedTuple):
@@ -51,16 +50,17 @@ def rows(windows: int = WINDOWS) -> Iterator[Row]:
     """From our shards; by decoding what is in memory, to which the ratios are; by Lhotse, if there is a Lhotse 2."""
     with tempfile.TemporaryDirectory() as folder:
         members = write_shards(Path(folder), windows)
-        works = {"decoding the same members from memory": _memory(members), "the loader": _loader(folder)}
+        shards = f"{folder}/shards"
+        works = {"decoding the same members from memory": _memory(members), "the loader": _loader(shards)}
         if importlib.util.find_spec("lhotse") and importlib.util.find_spec("lhotse.indexing"):
-            works["Lhotse's indexed Shar reader"] = _lhotse(folder, windows)
-        times = _interleaved(works, windows)
+            works["Lhotse's indexed Shar reader"] = _lhotse(shards, len(members))
+        times = _interleaved(works, len(members))
     [floor, *_] = times.values()
     for name, found in times.items():
         ratios = sorted(before / after for before, after in zip(floor, found))
         quarter = len(ratios) // 4
         spread = ratios[-1 - quarter] - ratios[quarter]
-        yield Row(name, windows, TURN / statistics.median(found), statistics.median(ratios), spread)
+        yield Row(name, len(members), TURN / statistics.median(found), statistics.median(ratios), spread)
 
 
 def _interleaved(works: dict[str, Callable[[], Any]], windows: int) -> dict[str, list[float]]:
@@ -95,61 +95,20 @@ def _lhotse(folder: str, windows: int) -> Callable[[], Any]:
 
 
 def write_shards(folder: Path, windows: int) -> list[bytes]:
-    """Writes our folder and Lhotse's, of the same tars; the members' bytes."""
+    """Has the job write shards of so many windows in Lhotse's format; the bytes of their audio."""
+    paths = [
+        Path(write_recording(folder, "flac", number, PER_SHARD * SECONDS)) for number in range(windows // PER_SHARD)
+    ]
+    cuts = write_cuts(folder / "cuts.jsonl", paths, PER_SHARD * SECONDS, SECONDS, 0)
+    run_job(cuts, folder / "shards", [f"--windows_per_shard={PER_SHARD}"], sorted(os.sched_getaffinity(0)))
     found = []
-    for name in ("shar", "shar_index"):
-        (folder / name).mkdir()
-    count = -(-windows // PER_SHARD)
-    for shard in range(count):
-        tar_name = f"recording.{shard:06}.tar"
-        ours, theirs, starts = [], [], []
-        with tarfile.open(folder / "shar" / tar_name, "w", format=tarfile.USTAR_FORMAT) as tar:
-            for number in range(shard * PER_SHARD, min((shard + 1) * PER_SHARD, windows)):
-                data = _flac(number)
-                found.append(data)
-                starts.append(tar.offset)
-                digest = xxh3_128_hexdigest(data)
-                member = {"file": f"shar/{tar_name}", "offset": tar.offset + _BLOCK, "bytes": len(data)}
-                recording = _recording(number)
-                _add(tar, f"{recording['id']}.flac", data)
-                _add(tar, f"{recording['id']}.json", orjson.dumps(recording))
-                cut = {"id": recording["id"], "start": 0, "duration": float(SECONDS), "channel": 0, "supervisions": []}
-                cut |= {"recording": recording, "type": "MonoCut"}
-                theirs.append(orjson.dumps(cut) + b"\n")
-                ours.append(orjson.dumps(cut | {"custom": {"audio_member": member | {"digest": digest}}}) + b"\n")
-        (folder / f"cuts-{shard:05}-of-{count:05}.jsonl").write_bytes(b"".join(ours))
-        (folder / "shar" / f"cuts.{shard:06}.jsonl").write_bytes(b"".join(theirs))
-        _write_offsets(folder, f"cuts.{shard:06}.jsonl", np.cumsum([0, *map(len, theirs)])[:-1].tolist())
-        _write_offsets(folder, tar_name, starts)
-    build_index(str(folder))
+    for path in sorted((folder / "shards").glob("cuts-*.jsonl")):
+        for line in path.read_bytes().splitlines():
+            member = AudioMember.of(orjson.loads(line))
+            assert member is not None
+            data = (folder / "shards" / member.file).read_bytes()
+            found.append(data[member.offset : member.offset + member.bytes])
     return found
-
-
-def _flac(number: int) -> bytes:
-    """A noise under an envelope, of which FLAC takes about half of what WAV does, as of speech."""
-    generator = np.random.default_rng(number)
-    noise = generator.standard_normal(SECONDS * RATE).astype(np.float32)
-    envelope = np.repeat(generator.uniform(0.0, 0.1, SECONDS * 10).astype(np.float32), RATE // 10)
-    file = io.BytesIO()
-    soundfile.write(file, np.convolve(noise * envelope, np.ones(4, np.float32) / 2, "same"), RATE, format="FLAC")
-    return file.getvalue()
-
-
-def _recording(number: int) -> dict[str, Any]:
-    source = {"type": "shar", "channels": [0], "source": ""}
-    sizes = {"sampling_rate": RATE, "num_samples": SECONDS * RATE, "duration": float(SECONDS)}
-    return {"id": f"window-{number:06}", "sources": [source], **sizes, "channel_ids": [0]}
-
-
-def _add(tar: tarfile.TarFile, name: str, data: bytes) -> None:
-    info = tarfile.TarInfo(name)
-    info.size = len(data)
-    tar.addfile(info, io.BytesIO(data))
-
-
-def _write_offsets(folder: Path, name: str, offsets: list[int]) -> None:
-    size = (folder / "shar" / name).stat().st_size
-    (folder / "shar_index" / f"{name}.idx").write_bytes(np.array([*offsets, size], "<u8").tobytes())
 
 
 if __name__ == "__main__":

@@ -10,11 +10,15 @@ import numpy as np
 import pytest
 import soundfile
 
+from alm_beam.core.shards_config import LayoutConfig, ShardsConfig
+from alm_beam.jobs.shards import Work
 from alm_beam.loader import WindowLoader
+from alm_beam.storage.discovery import Manifest
 from alm_beam.storage.index.open import open_index
 from alm_beam.storage.index.verify import verify_index
 from alm_beam.storage.outputs import SHARDS
-from tests.jobs.cuts import cut, cuts_in, files_in, job, many, noise, recording, rejects, shar_audio, stats, write
+from alm_beam.storage.shard_plan import planned
+from tests.jobs.cuts import RATE, cut, cuts_in, files_in, job, many, noise, recording, rejects, shar_audio, stats, write
 
 REPO = Path(__file__).parents[2]
 FORMATS = ("shar", "nemo", "webdataset", "parquet")
@@ -31,6 +35,14 @@ def test_each_window_has_its_own_audio_sample_for_sample(tmp_path):
             samples, rate = found[f"r{number:02}-{index}"]
             assert rate == 16000
             np.testing.assert_array_equal(samples, whole[index * 8000 : index * 8000 + 16000])
+
+
+def test_two_workers_that_take_shards_in_turns_have_as_much_audio_to_slice(tmp_path):
+    source, config = many(tmp_path, 10), ShardsConfig(("cuts",), "out", layout=LayoutConfig(windows_per_shard=12))
+    work = Work(planned([Manifest(str(source), source.stat().st_size)], config), ())
+    assert np.diff(work.plan.ends, prepend=0).tolist() == [12, 8, 12, 8]
+    assert work.plan.sizes.tolist() == [count * 2 * RATE for count in (12, 8, 12, 8)]
+    assert work.numbers == [0, 2, 1, 3]
 
 
 @pytest.mark.parametrize("layout", FORMATS)
