@@ -13,6 +13,7 @@ from alm_beam.loader import WindowLoader
 from tests.docs.blocks import REPOSITORY, blocks, environment, run_page
 
 PAGE = REPOSITORY / "docs" / "shards.md"
+ENVIRONMENT = environment() | {"OMP_NUM_THREADS": "1"}  # threads of torch that wait for each other take minutes
 INDEXED = 'in_dir="shards/shar", indexed=True, index_path="shards/shar_index"'
 
 
@@ -45,14 +46,14 @@ def assert_each_once(lines: list[str], ids: list[str]) -> None:
 
 def run(folder: Path, script: str) -> list[str]:
     command = [sys.executable, script]
-    done = subprocess.run(command, cwd=folder, env=environment(), capture_output=True, text=True, timeout=600)
+    done = subprocess.run(command, cwd=folder, env=ENVIRONMENT, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr
     return done.stdout.splitlines()
 
 
 def test_the_loop_of_torch_is_killed_and_goes_on(folder, ids):
     command = [sys.executable, "train_torch.py"]
-    with subprocess.Popen(command, cwd=folder, env=environment(), stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(command, cwd=folder, env=ENVIRONMENT, stdout=subprocess.PIPE, text=True) as process:
         before = [process.stdout.readline() for _ in range(3)]
         process.send_signal(signal.SIGKILL)
         before += process.stdout.readlines()
