@@ -56,16 +56,16 @@ def rows(rounds: int = 7, seconds: int = SECONDS, long_seconds: int = LONG_SECON
     """The measurements of both kinds of files, with windows that overlap by half, and that do not."""
     with tempfile.TemporaryDirectory() as folder:
         for ending in ("flac", "wav"):
-            paths = [_written(Path(folder), ending, number, seconds) for number in range(RECORDINGS)]
-            long = _written(Path(folder), ending, RECORDINGS, long_seconds)
+            paths = [write_recording(Path(folder), ending, number, seconds) for number in range(RECORDINGS)]
+            long = write_recording(Path(folder), ending, RECORDINGS, long_seconds)
             for overlap in (50, 0):
-                recordings = [(path, _spans(seconds, overlap)) for path in paths]
-                long_one = (long, _spans(long_seconds, overlap))
+                recordings = [(path, spans_of(seconds, overlap)) for path in paths]
+                long_one = (long, spans_of(long_seconds, overlap))
                 yield _row(f"{ending}, overlap {overlap} %", recordings, long_one, seconds, rounds)
             os.remove(long)
 
 
-def _written(folder: Path, ending: str, number: int, seconds: int) -> str:
+def write_recording(folder: Path, ending: str, number: int, seconds: int) -> str:
     """A recording of bursts of a noise without its highest parts, as loud as speech."""
     generator = np.random.default_rng(number)
     noise = generator.standard_normal(RATE * 60)
@@ -79,9 +79,10 @@ def _written(folder: Path, ending: str, number: int, seconds: int) -> str:
     return str(path)
 
 
-def _spans(seconds: int, overlap: int) -> list[Span]:
-    step = WINDOW_SECONDS * (100 - overlap) // 100
-    return [Span(start, WINDOW_SECONDS, (0,)) for start in range(0, seconds - WINDOW_SECONDS + 1, step)]
+def spans_of(seconds: int, overlap: int, window_seconds: int = WINDOW_SECONDS) -> list[Span]:
+    """Windows that overlap by so many hundredths."""
+    step = window_seconds * (100 - overlap) // 100
+    return [Span(start, window_seconds, (0,)) for start in range(0, seconds - window_seconds + 1, step)]
 
 
 def _row(name: str, recordings: list[Recording], long: Recording, seconds: int, rounds: int) -> Row:

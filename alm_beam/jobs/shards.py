@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 import apache_beam as beam
+import numpy as np
 import orjson
 from apache_beam.options.pipeline_options import PipelineOptions
 
@@ -87,7 +88,7 @@ def build(config: ShardsConfig, work: "Work", staged: StagedRun, options: Pipeli
     """
     pipeline = pipeline_of(options)
     facts = facts_of(config)
-    made = pipeline | "MakeShards" >> MakeShards(staged, config, work.roots, work.count)
+    made = pipeline | "MakeShards" >> MakeShards(staged, config, work.roots, work.numbers)
     stats = made.stats | CombineStatistics(ShardsStats)
     rejects = made.rejects | "WriteRejects" >> StageShards(staged, REJECTS)
     cuts = made.made | "NameCuts" >> NameCuts()
@@ -114,6 +115,15 @@ class Work:
     def count(self) -> int:
         """How many shards there are."""
         return len(self.plan.ends)
+
+    @property
+    def numbers(self) -> list[int]:
+        """Those of the shards, in the order in which they are made: the ones with the most audio first.
+
+        Beam's local runner deals them to the workers in turns, so these have about as much to do as each other.
+        """
+        found: list[int] = np.argsort(-self.plan.sizes, kind="stable").tolist()
+        return found
 
 
 def _work(config: ShardsConfig, folder: RunFolder, spool: Spool | None) -> Work:

@@ -22,7 +22,8 @@ class LineShards:
         max_bytes: a shard that has so many bytes is followed by another.
 
     >>> import tempfile
-    >>> from alm_beam.storage.run_folder import CONVERSION, CONVERTED, RunFolder
+    >>> from alm_beam.storage.outputs import CONVERSION, CONVERTED
+    >>> from alm_beam.storage.run_folder import RunFolder
     >>> shards = LineShards(RunFolder(tempfile.mkdtemp(), CONVERSION).stage("1"), CONVERTED, max_bytes=5)
     >>> shards.write([b"one", b"two"]); shards.write([b"three"])
     >>> shards.close()

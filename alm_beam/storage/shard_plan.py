@@ -47,6 +47,7 @@ class ShardPlan:
         manifests: the files of the cuts.
         windows: records of PLANNED, in the order in which the shards hold them.
         ends: the position behind the last window of each shard.
+        sizes: about how many bytes of audio each shard has.
         partitions: corpus, split and language of each shard; empty texts where the format knows none.
         faults: of those lines that cannot be used whatever they hold, by position in `windows`.
     """
@@ -55,6 +56,7 @@ class ShardPlan:
     manifests: tuple[Manifest, ...]
     windows: Columns
     ends: Ends
+    sizes: Ends
     partitions: tuple[tuple[str, str, str], ...]
     faults: Mapping[int, BadEntry]
 
@@ -115,6 +117,7 @@ def planned(sources: Sequence[Source], config: ShardsConfig, options: StorageOpt
         tuple(manifests),
         windows,
         ends,
+        np.add.reduceat(table["bytes"][order], np.concatenate(([0], ends[:-1]))) if len(ends) else ends,
         partitions,
         dict(sorted(faults.items())),
     )

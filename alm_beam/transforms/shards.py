@@ -66,20 +66,20 @@ class MakeShards(beam.PTransform):
     A shard that is staged, whole and of this plan is not made again.
     """
 
-    def __init__(self, run: StagedRun, config: ShardsConfig, roots: Sequence[str], count: int):
+    def __init__(self, run: StagedRun, config: ShardsConfig, roots: Sequence[str], numbers: Sequence[int]):
         """
         Args:
             run: the run, in whose temporary folder the plan is when it begins.
             config: what the run was told.
             roots: absolute paths or URLs of the folders that relative paths of audio files may be below.
-            count: of the shards.
+            numbers: of all shards, in the order in which workers get them.
         """
         super().__init__()
-        self._count = count
-        self._do_fn = _MakeShards(run, config, roots, count)
+        self._numbers = numbers
+        self._do_fn = _MakeShards(run, config, roots, len(numbers))
 
     def expand(self, begin: PBegin) -> Any:
-        numbers = begin | beam.Create(range(self._count), reshuffle=False) | "SpreadShards" >> beam.Reshuffle()
+        numbers = begin | beam.Create(self._numbers, reshuffle=False) | "SpreadShards" >> beam.Reshuffle()
         return numbers | beam.ParDo(self._do_fn).with_outputs(_REJECTS, _STATS, main=_MADE)
 
 
