@@ -1,4 +1,4 @@
-"""Audio windows in random order from FLAC shards that `alm-beam shards` wrote: one process, warm cache, in its CPU time.
+"""Audio windows in random order from FLAC shards that `alm-beam shards` wrote: one process, warm cache, in CPU time.
 
 Beside it: decoding the same members, which are in memory already, by soundfile; and, where Lhotse 2 is installed, its
 indexed Shar reader on the same files. The three take turns, so that what else the machine does is the same to all.

@@ -1,9 +1,9 @@
 """The whole job that slices audio, `alm-beam shards`, against a plain loop of soundfile on one core.
 
-The loop reads each recording once, as integers, and writes each window once, as FLAC, into a file of its own. It runs in
-a process that has imported all it needs. The job is a process of its own, on one core and on two; what it takes for one
-recording of two seconds, as many shards as cores, is taken off as its start-up. All take turns. Beside the seconds of
-the clock, in which all that the machine does counts, there is the CPU time of all processes of the job.
+The loop reads each recording once, as integers, and writes each window once, as FLAC, into a file of its own. It runs
+in a process that has imported all it needs. The job is a process of its own, on one core and on two; what it takes for
+one recording of two seconds, as many shards as cores, is taken off as its start-up. All take turns. Beside the seconds
+of the clock, in which all that the machine does counts, there is the CPU time of all processes of the job.
 
     python -m benchmarks.shards [SECONDS [ROUNDS]]
 """
