@@ -134,12 +134,12 @@ def _work(config: ShardsConfig, folder: RunFolder, spool: Spool | None) -> Work:
     """
     for each in config.input:
         _refuse_run_without_cuts(each, folder.options)
-    found_manifests(config.input, folder, spool, _CUTS)
-    _refuse_files_of_others(folder, config.layout.format)
     sources: list[Index | Manifest] = []
     for each in config.input:
         index = _index_of(each, folder.options)
-        sources += [index] if index else found_manifests([each], folder, spool, _CUTS)
+        found = found_manifests([each], folder, spool, _CUTS)  # which also sees to it that the run writes elsewhere
+        sources += [index] if index else found
+    _refuse_files_of_others(folder, config.layout.format)
     return Work(planned(sources, config, folder.options), _roots(config, sources, folder.options))
 
 

@@ -6,26 +6,19 @@ digest of each file, so a run that goes on knows what is whole.
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from itertools import groupby
 from typing import IO, Any, NamedTuple
 
 import msgspec
-import numpy as np
 import orjson
 
-from alm_beam.audio.encode import encoded, output_rate
-from alm_beam.audio.open import opened_audio
-from alm_beam.audio.slices import Slice, Span, slices
 from alm_beam.core.audio_member import FIELD
-from alm_beam.core.cut_audio import AudioFile, CutAudio, parse_cut
-from alm_beam.core.cut_labels import language_of, source_of, speakers_of
-from alm_beam.core.faults import BadEntry, RejectReason, unwritable
-from alm_beam.core.manifest import ManifestLine, Reject, serialise_reject
+from alm_beam.core.cut_audio import parse_cut
+from alm_beam.core.cut_labels import source_of, speakers_of
+from alm_beam.core.faults import BadEntry, unwritable
+from alm_beam.core.manifest import Reject, serialise_reject
 from alm_beam.core.shards_config import ShardsConfig
 from alm_beam.core.shards_stats import Notice, ShardsStats
-from alm_beam.core.text import visible
-from alm_beam.shards.format import Partition, SlicedWindow
-from alm_beam.shards.names import member_name
+from alm_beam.shards.format import Partition, ShardWriter
 from alm_beam.shards.own_audio import own_audio_cut
 from alm_beam.shards.registry import FORMATS
 from alm_beam.storage.audio_places import AudioPlaces
@@ -35,6 +28,7 @@ from alm_beam.storage.paths import errors_that_name, info_of, is_local, located,
 from alm_beam.storage.plan_file import PlannedShard, lines_of, planned_shard
 from alm_beam.storage.run_folder import FILES, StagedRun
 from alm_beam.storage.secrets import shown, shown_json
+from alm_beam.transforms.sliced_windows import MadeWindow, WindowSlicer
 from alm_beam.transforms.staged_shards import BEGUN, RECORDS, File, Made, plan_url, sources_digest
 
 _READ_BYTES = 1 << 20
@@ -52,12 +46,6 @@ class ShardResult(NamedTuple):
     made: Made
     rejects: list[bytes]
     stats: ShardsStats
-
-
-class _Window(NamedTuple):
-    line: ManifestLine
-    copy: int
-    audio: CutAudio
 
 
 class ShardMaker:
@@ -170,127 +158,27 @@ class ShardMaker:
         stats, rejects, files = ShardsStats(shards=1), list[bytes](), list[File]()
         sources: dict[str, tuple[str, ...]] = {}
 
-        def reject(line: ManifestLine, fault: BadEntry) -> None:
-            shown_line = line._replace(text=shown_json(line.text))
-            rejects.append(serialise_reject(Reject(shown_line, fault)))
-            stats.rejected[fault.reason.value] += 1
+        def begins(url: str) -> None:
+            sources[url] = self._version(url)
+            if self._is_local:  # where a note costs nothing
+                self._write(self._note, shown(url).encode("utf-8", "surrogateescape"))
 
+        slicer = WindowSlicer(self._config, self._places, self._run.options, begins)
+        lines = zip(lines_of(shard, self._run.options), shard.windows["copy"].tolist())
         with ExitStack() as stack:
             cuts = stack.enter_context(self._opened(f"shards-{CUTS.name}/{number:06d}{CUTS.suffix}", files))
             writer = self._format.writer(
                 number, self._count, Partition(*shard.partition), lambda path: self._opened(f"{FILES}/{path}", files)
             )
             stack.callback(writer.abandon)
-            for window, parts in self._sliced(shard, sources, reject):
-                try:
-                    sliced, gain = self._encoded(window, parts)
-                    cut = own_audio_cut(sliced)
-                    _refuse_what_is_too_deep(cut)
-                    member = writer.add(sliced)
-                except BadEntry as fault:
-                    reject(window.line, _of_cut(window, fault))
-                    continue
-                cut["custom"][FIELD] = member.to_dict()
-                cuts.write(orjson.dumps(cut, option=orjson.OPT_APPEND_NEWLINE))
-                _count(stats, window, sliced, parts, gain)
+            for found in slicer.windows(lines):
+                reject = found if isinstance(found, Reject) else _put(found, writer, cuts, stats)
+                if reject is not None:
+                    rejects.append(_reject_line(reject))
+                    stats.rejected[reject.fault.reason.value] += 1
             writer.finish()
         files.sort(key=lambda file: (not file.path.startswith(f"shards-{CUTS.name}/"), file.path))
         return ShardResult(Made(tuple(files), sources_digest(sources), stats.to_dict()), rejects, stats)
-
-    def _sliced(self, shard: PlannedShard, sources: dict[str, tuple[str, ...]], reject: Any) -> Iterator[Any]:
-        """The windows of a shard, each with its audio, a slice for each file that holds channels of it."""
-
-        def windows() -> Iterator[_Window]:
-            for line, copy in zip(lines_of(shard, self._run.options), shard.windows["copy"].tolist()):
-                try:
-                    yield _Window(line, copy, parse_cut(line))
-                except BadEntry as fault:
-                    reject(line, fault)
-
-        for _, group in groupby(windows(), lambda window: _recording_of(window.audio)):
-            together = [*group]
-            streams = self._streams(together, sources)
-            for window in together:
-                parts = [next(streams[file]) for file in window.audio.files]
-                faults = [part for part in parts if isinstance(part, BadEntry)]
-                if faults:
-                    reject(window.line, _of_cut(window, faults[0]))
-                else:
-                    yield window, parts
-
-    def _streams(
-        self, windows: Sequence[_Window], sources: dict[str, tuple[str, ...]]
-    ) -> dict[AudioFile, Iterator[Slice | BadEntry]]:
-        """The slices of windows of one recording, in their order, from each of its files."""
-        config = self._config.audio
-        streams: dict[AudioFile, Iterator[Slice | BadEntry]] = {}
-        for file in dict.fromkeys(file for window in windows for file in window.audio.files):
-            spans = [
-                Span(
-                    window.audio.start,
-                    window.audio.duration,
-                    tuple(at for at, channel in enumerate(file.channels) if channel in window.audio.channels),
-                )
-                for window in windows
-                if file in window.audio.files
-            ]
-            is_mixed_here = config.channels == "mono" and all(len(window.audio.files) == 1 for window in windows)
-            try:
-                url = self._places.url(file.path)
-                sources[url] = self._version(url)
-                self._write_note(url)
-                rate = self._rate(url)
-            except BadEntry as fault:
-                streams[file] = iter([fault] * len(spans))
-                continue
-            streams[file] = slices(url, spans, self._run.options, sample_rate=rate, mono=is_mixed_here, pad=config.pad)
-        return streams
-
-    def _write_note(self, url: str) -> None:
-        if self._is_local:  # where it costs nothing
-            self._write(self._note, shown(url).encode("utf-8", "surrogateescape"))
-
-    def _rate(self, url: str) -> int:
-        """The sample rate that is asked for, Hz; 0: that of the file, which Opus may not take."""
-        config = self._config.audio
-        if config.sample_rate or config.audio_format != "opus":
-            return config.sample_rate
-        with opened_audio(url, self._run.options) as audio:
-            return output_rate(audio.sample_rate, 0, config.audio_format)
-
-    def _encoded(self, window: _Window, parts: Sequence[Slice]) -> tuple[SlicedWindow, float | None]:
-        """The window with its audio as it goes into the shard, and the factor by which that was scaled, if it was."""
-        config, audio = self._config, window.audio
-        rates = {part.sample_rate for part in parts}
-        if len(rates) > 1:
-            paths = " and ".join(visible(shown(file.path)) for file in audio.files)
-            what = f"{paths} have other sample rates: {sorted(rates)} Hz; give --sample_rate"
-            raise BadEntry(RejectReason.AUDIO_UNREADABLE, what)
-        samples = parts[0].values
-        if len(parts) > 1:
-            samples = np.concatenate([part.samples for part in parts])
-        if config.audio.channels == "mono" and len(samples) > 1:  # of several files, or beside a window that is
-            several = samples if len(parts) > 1 else parts[0].samples
-            samples = several.mean(axis=0, dtype=np.float32, keepdims=True)
-        cut = audio.cut
-        if config.audio.channels == "keep" and len(samples) > 1:
-            heard = _channels_of(audio, parts)
-            samples, cut = samples[np.argsort(heard)], {**cut, "channel": sorted(heard)}
-        rate = parts[0].sample_rate
-        data, gain = encoded(samples, rate, config.audio.audio_format, max(part.bits for part in parts))
-        if gain is not None:
-            cut = {**cut, "custom": {**(cut.get("custom") or {}), "gain": gain}}
-        channels, count = samples.shape
-        name, ending = member_name(audio.id, window.copy), config.audio.audio_format
-        language = config.layout.language or language_of(cut)
-        sliced = SlicedWindow(cut, name, data, ending, rate, channels, count, language)
-        return sliced, gain
-
-
-def _channels_of(audio: CutAudio, parts: Sequence[Slice]) -> list[int]:
-    """The numbers of the channels that the files of a cut turned out to have, in the order of the files."""
-    stated = ([channel for channel in file.channels if channel in audio.channels] for file in audio.files)
-    return [channel for channels, part in zip(stated, parts) for channel in channels[: len(part.values)]]
 
 
 class _Digested:
@@ -309,9 +197,22 @@ class _Digested:
         self.size += len(data)
 
 
-def _of_cut(window: _Window, fault: BadEntry) -> BadEntry:
-    """The fault, which names the cut."""
-    return BadEntry(fault.reason, f"cut {visible(window.audio.id)}: {fault.detail}")
+def _put(window: MadeWindow, writer: ShardWriter, cuts: "_Digested", stats: ShardsStats) -> Reject | None:
+    """Puts a window into a shard, and its cut, which says where the audio stands, beside it; its reject where it is bad."""
+    try:
+        cut = own_audio_cut(window.sliced)
+        _refuse_what_is_too_deep(cut)
+        member = writer.add(window.sliced)
+    except BadEntry as fault:
+        return window.planned.rejected(fault)
+    cut["custom"][FIELD] = member.to_dict()
+    cuts.write(orjson.dumps(cut, option=orjson.OPT_APPEND_NEWLINE))
+    _count(stats, window)
+    return None
+
+
+def _reject_line(reject: Reject) -> bytes:
+    return serialise_reject(Reject(reject.line._replace(text=shown_json(reject.line.text)), reject.fault))
 
 
 def _refuse_what_is_too_deep(cut: dict[str, Any]) -> None:
@@ -322,15 +223,9 @@ def _refuse_what_is_too_deep(cut: dict[str, Any]) -> None:
         raise unwritable(error) from None
 
 
-def _recording_of(audio: CutAudio) -> tuple[str, bytes]:
-    recording = audio.cut["recording"]
-    return str(recording.get("id")), orjson.dumps(recording["sources"])
-
-
-def _count(
-    stats: ShardsStats, window: _Window, sliced: SlicedWindow, parts: Sequence[Slice], gain: float | None
-) -> None:
-    audio = window.audio
+def _count(stats: ShardsStats, window: MadeWindow) -> None:
+    planned, sliced, parts, gain = window
+    audio = planned.audio
     padded = max(part.padded for part in parts)
     stats.recordings += 1
     stats.audio_seconds += sliced.samples / sliced.sample_rate
@@ -340,10 +235,11 @@ def _count(
     stats.speakers[speakers_of(audio.cut)] += 1
     stats.sample_rates[sliced.sample_rate] += 1
     stats.channels[sliced.channels] += 1
-    stats.findings[Notice.REPEATED_WINDOW.value] += window.copy > 0
-    stats.findings[Notice.PADDED.value] += padded > 0
-    stats.findings[Notice.SCALED.value] += gain is not None
-    differs = [part.file_rate != audio.sample_rate for part in parts]
-    stats.findings[Notice.SAMPLE_RATE.value] += any(differs)
-    has_others = [part.file_channels != len(file.channels) for part, file in zip(parts, audio.files)]
-    stats.findings[Notice.CHANNELS.value] += any(has_others)
+    met = {
+        Notice.REPEATED_WINDOW: planned.copy > 0,
+        Notice.PADDED: padded > 0,
+        Notice.SCALED: gain is not None,
+        Notice.SAMPLE_RATE: any(part.file_rate != audio.sample_rate for part in parts),
+        Notice.CHANNELS: any(part.file_channels != len(file.channels) for part, file in zip(parts, audio.files)),
+    }
+    stats.findings.update(notice.value for notice, is_met in met.items() if is_met)

@@ -17,7 +17,7 @@ REPO = Path(__file__).parents[2]
 FLAGS = ["--windows_per_shard=4"]
 CRASH = """
 import os, signal, sys
-import alm_beam.transforms.made_shard as made
+import alm_beam.transforms.sliced_windows as made
 before = made.slices
 def slices(url, *args, **more):
     if "r03" in url:
