@@ -198,7 +198,7 @@ class _Digested:
 
 
 def _put(window: MadeWindow, writer: ShardWriter, cuts: "_Digested", stats: ShardsStats) -> Reject | None:
-    """Puts a window into a shard, and its cut, which says where the audio stands, beside it; its reject where it is bad."""
+    """Puts a window into a shard, and beside it its cut, which says where the audio stands; its reject if it is bad."""
     try:
         cut = own_audio_cut(window.sliced)
         _refuse_what_is_too_deep(cut)
