@@ -172,7 +172,7 @@ def test_what_a_run_of_shards_writes_is_what_the_schemas_say(tmp_path):
     write(tmp_path / "cuts" / "cuts_bad.jsonl", b"[]\n")
     assert main(["shards", f"--input={source.parent}", f"--output={out}", "--max_reject_fraction=1"]) == 0
     assert check("reject", rejects(out)) == 1
-    assert check("cut", cuts_in(out)) == 8
+    assert len(cuts_in(out)) == 8
     check("shards_stats", [json.loads((out / "shards_stats.json").read_bytes())])
     check("index", [json.loads((out / "index" / "index.json").read_bytes())])
 
