@@ -138,7 +138,7 @@ def _uploaded(store: Store, folder: str) -> str:
 
 def print_rows(found: Iterator[Row]) -> Iterator[Row]:
     """Prints a line for each row, and gives the rows again."""
-    print("\nBoth orders of the loader, shuffle_window 1,024, one process, nothing of the data in the page cache.")
+    print("\nBoth orders of the loader, one process, nothing of the data in the page cache.")
     print(f"{'':20}{'order':>10}{'windows':>10}{'seconds':>10}{'windows/s':>12}{'requests per 1,000':>20}")
     for row in found:
         requests = "" if row.requests is None else f"{row.requests:,.1f}"
