@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
-from alm_beam.core.run_stats import RunStats
+from alm_beam.core.run_stats import RunStats, by_number, by_text
 
 
 class Difference(str, Enum):
@@ -84,8 +84,8 @@ class MeasureStats(RunStats):
             "segments": self.segments,
             "bandwidths": self.bandwidths,
             "levels": self.levels,
-            "sample_rates": _by_text(self.sample_rates),
-            "channels": _by_text(self.channels),
+            "sample_rates": by_text(self.sample_rates),
+            "channels": by_text(self.channels),
             **{difference.value: self.findings[difference.value] for difference in Difference},
         }
 
@@ -104,11 +104,7 @@ class MeasureStats(RunStats):
             named["segments"],
             named["bandwidths"],
             named["levels"],
-            Counter({int(rate): count for rate, count in named["sample_rates"].items()}),
-            Counter({int(number): count for number, count in named["channels"].items()}),
+            by_number(named["sample_rates"]),
+            by_number(named["channels"]),
             Counter({each.value: named[each.value] for each in Difference if named[each.value]}),
         )
-
-
-def _by_text(counts: Counter[int]) -> dict[str, int]:
-    return {str(number): count for number, count in sorted(counts.items())}

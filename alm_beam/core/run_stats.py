@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any, TypeVar
 
 _Stats = TypeVar("_Stats", bound="RunStats")
@@ -48,3 +49,17 @@ class RunStats(ABC):
     @abstractmethod
     def durations(self) -> dict[str, float]:
         """The durations among them, seconds."""
+
+
+def by_text(counts: Counter[int]) -> dict[str, int]:
+    """Counts by numbers as JSON has them, by the numbers' texts.
+
+    >>> by_text(Counter({16000: 2, 8000: 1}))
+    {'8000': 1, '16000': 2}
+    """
+    return {str(number): count for number, count in sorted(counts.items())}
+
+
+def by_number(counts: Mapping[str, int]) -> Counter[int]:
+    """The counts that `by_text` wrote."""
+    return Counter({int(number): count for number, count in counts.items()})

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
-from alm_beam.core.run_stats import RunStats
+from alm_beam.core.run_stats import RunStats, by_number, by_text
 
 
 class Notice(str, Enum):
@@ -33,7 +33,7 @@ class ShardsStats(RunStats):
         audio_seconds: of the windows.
         audio_bytes: of the windows, encoded.
         padded_seconds: silence that was added at the ends of windows.
-        sources: windows by `custom.source` of their cuts; empty where they have none.
+        sources: windows by `custom.source` of their cuts; an empty text for those that have none.
         speakers: windows by their number of speakers.
         sample_rates: windows by sample rate, Hz.
         channels: windows by number of channels.
@@ -90,9 +90,9 @@ class ShardsStats(RunStats):
             **self.durations(),
             "audio_bytes": self.audio_bytes,
             "sources": dict(sorted(self.sources.items())),
-            "speakers": _by_text(self.speakers),
-            "sample_rates": _by_text(self.sample_rates),
-            "channels": _by_text(self.channels),
+            "speakers": by_text(self.speakers),
+            "sample_rates": by_text(self.sample_rates),
+            "channels": by_text(self.channels),
             **{notice.value: self.findings[notice.value] for notice in Notice},
         }
 
@@ -112,16 +112,8 @@ class ShardsStats(RunStats):
             named["audio_bytes"],
             named["padded_dur"],
             Counter(named["sources"]),
-            _by_number(named["speakers"]),
-            _by_number(named["sample_rates"]),
-            _by_number(named["channels"]),
+            by_number(named["speakers"]),
+            by_number(named["sample_rates"]),
+            by_number(named["channels"]),
             Counter({each.value: named[each.value] for each in Notice if named[each.value]}),
         )
-
-
-def _by_text(counts: Counter[int]) -> dict[str, int]:
-    return {str(number): count for number, count in sorted(counts.items())}
-
-
-def _by_number(counts: dict[str, int]) -> Counter[int]:
-    return Counter({int(number): count for number, count in counts.items()})

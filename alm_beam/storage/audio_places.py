@@ -12,7 +12,7 @@ from alm_beam.storage.secrets import shown
 
 
 class AudioPlaces:
-    """Finds files by their relative paths, in the first folders that hold them. What it has found it remembers.
+    """Finds files by their relative paths, in the one folder of several that holds each. What it found it remembers.
 
     >>> import pathlib, tempfile
     >>> folder = pathlib.Path(tempfile.mkdtemp())
