@@ -44,7 +44,8 @@ def written(path: Path, content: str | bytes) -> Path:
 
 
 def lines_of(output: Path, name: str = "manifest") -> list[dict]:
-    return [json.loads(line) for path in sorted(output.glob(f"{name}-*")) for line in path.read_bytes().splitlines()]
+    paths = sorted(output.glob(f"{name}-*.jsonl"))
+    return [json.loads(line) for path in paths for line in path.read_bytes().splitlines()]
 
 
 def names(output: Path) -> set[str]:

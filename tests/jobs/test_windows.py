@@ -128,8 +128,8 @@ class TestInput:
         manifest = write(tmp_path / "m.jsonl")
         prepare = RunFolder.prepare
 
-        def grow(folder: RunFolder) -> None:
-            prepare(folder)
+        def grow(folder: RunFolder, taken_up: str) -> None:
+            prepare(folder, taken_up)
             with manifest.open("ab") as file:
                 file.write(lines())
 
