@@ -290,7 +290,6 @@ class WindowIterator(Iterator[Window]):
         self.epoch = begins.epoch
         self._loader, self._begins = loader, begins
         self._readers = loader.readers
-        self._firsts = np.array([source.first for source in loader.sources], np.int64)
         partition, count = begins.partition, begins.left.count(loader.plan.size)
         self._size = part_size(count, partition.part, partition.parts)
         self._first = begins.read
@@ -380,12 +379,13 @@ class WindowIterator(Iterator[Window]):
         part, parts = begins.partition.part, begins.partition.parts
         read = np.arange(first, min(first + length, self._size))
         sources, rows = loader.plan.at(self.epoch, loader.plan.part(self.epoch, begins.left, part, parts, read))
-        rows = rows + self._firsts[sources]
         if len(self._readers) == 1:
+            rows = loader.sources[0].index_rows(rows)
             return _Block(sources.tolist(), rows.tolist(), *self._readers[0].lines(rows))
         lines, keys = [b""] * len(rows), [b""] * len(rows)
         for number in np.unique(sources).tolist():
             here = np.flatnonzero(sources == number)
+            rows[here] = loader.sources[number].index_rows(rows[here])
             for at, line, key in zip(here.tolist(), *self._readers[number].lines(rows[here])):
                 lines[at], keys[at] = line, key
         return _Block(sources.tolist(), rows.tolist(), lines, keys)

@@ -5,7 +5,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+import numpy as np
+import numpy.typing as npt
+
 from alm_beam.core.text import visible
+from alm_beam.loader.permutation import Positions
 from alm_beam.storage.index.open import Index, open_index
 from alm_beam.storage.options import options_by_protocol
 from alm_beam.storage.secrets import shown
@@ -62,6 +66,15 @@ class OpenSource:
     index: Index
     first: int
     rows: int
+
+    def index_rows(self, numbers: Positions) -> Positions:
+        """The rows in the index of windows of the source, given their numbers in the source, from 0."""
+        return numbers + self.first
+
+    def durations(self) -> npt.NDArray[np.float64]:
+        """Seconds, of each window of the source in their order."""
+        found: npt.NDArray[np.float64] = self.index.rows["duration"][self.first : self.first + self.rows]
+        return found
 
 
 def as_sources(given: SourceLike | Sequence[SourceLike]) -> tuple[Source, ...]:
