@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from alm_beam.jobs.measure import measure as measure
     from alm_beam.jobs.shards import build_shards as build_shards
     from alm_beam.jobs.windows import run as run
+    from alm_beam.loader.batching.window_batches import WindowBatches as WindowBatches
     from alm_beam.loader.dataset import WindowDataset as WindowDataset
     from alm_beam.loader.loader import WindowLoader as WindowLoader
     from alm_beam.loader.partition import Partition as Partition
@@ -90,6 +91,7 @@ _NAMES = {
     "jobs.measure": ("measure",),
     "jobs.shards": ("build_shards",),
     "jobs.windows": ("run",),
+    "loader.batching.window_batches": ("WindowBatches",),
     "loader.dataset": ("WindowDataset",),
     "loader.loader": ("WindowLoader",),
     "loader.partition": ("Partition",),

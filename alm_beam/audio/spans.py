@@ -6,7 +6,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import NamedTuple
 
 _MOST_SAMPLES = 1 << 62
-_DIGITS = 8
+DIGITS = 8
 """Decimals that are kept of a number of samples before it is rounded: 0.5 may come as 0.49999999999."""
 
 
@@ -43,4 +43,4 @@ def counted_samples(seconds: float, rate: int) -> int:
     >>> counted_samples(0.5, 8001), counted_samples(4.35, 16000)
     (4001, 69600)
     """
-    return int(Decimal(round(seconds * rate, _DIGITS)).quantize(Decimal(0), ROUND_HALF_UP))
+    return int(Decimal(round(seconds * rate, DIGITS)).quantize(Decimal(0), ROUND_HALF_UP))

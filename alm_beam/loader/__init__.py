@@ -4,6 +4,7 @@ It needs NumPy, but neither Beam nor torch. `alm_beam.loader.dataset.WindowDatas
 """
 
 from alm_beam.loader.audio import Audio
+from alm_beam.loader.batching.window_batches import WindowBatches
 from alm_beam.loader.loader import WindowIterator, WindowLoader
 from alm_beam.loader.mixture import WeightError
 from alm_beam.loader.partition import Partition, PartitionError
@@ -22,6 +23,7 @@ __all__ = [
     "StateError",
     "Token",
     "WeightError",
+    "WindowBatches",
     "WindowError",
     "WindowIterator",
     "WindowLoader",

@@ -15,6 +15,17 @@ _CELLS = 1 + MAX_WORKERS * (MAX_WORKERS + 1) // 2
 _EPOCH, _RESUMES = 0, 1
 
 
+def checked_epoch(epoch: int) -> int:
+    """The number of an epoch, if it is one.
+
+    Raises:
+        ValueError: it is no integer, negative, or 2**62 or more.
+    """
+    if not isinstance(epoch, int) or isinstance(epoch, bool) or not 0 <= epoch < END_OF_EPOCHS:
+        raise ValueError(f"epoch={epoch!r}: must be an integer, at least 0 and below 2**62")
+    return epoch
+
+
 class Epochs:
     """For each worker, the epoch that its next pass reads, and whether that pass continues from a loaded state.
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from alm_beam.loader.audio import Audio, FolderAudio
 from alm_beam.loader.audio_ahead import AudioAhead
-from alm_beam.loader.epochs import END_OF_EPOCHS, Epochs
+from alm_beam.loader.epochs import Epochs, checked_epoch
 from alm_beam.loader.partition import Partition, partition_here, torch_worker
 from alm_beam.loader.reader import Reader, Window, window_of
 from alm_beam.loader.remainder import part_size
@@ -167,9 +167,7 @@ class WindowLoader:
         Raises:
             ValueError: it is no integer, negative, or 2**62 or more.
         """
-        if not isinstance(epoch, int) or isinstance(epoch, bool) or not 0 <= epoch < END_OF_EPOCHS:
-            raise ValueError(f"epoch={epoch!r}: must be an integer, at least 0 and below 2**62")
-        self._epochs.set_next(epoch, resume=False, worker=self._worker())
+        self._epochs.set_next(checked_epoch(epoch), resume=False, worker=self._worker())
         if self._pass is not None and self._pass.epoch != epoch:
             self._pass = None
 

@@ -6,8 +6,9 @@ from typing import Any
 
 import msgspec
 
+from alm_beam.loader.batching import batch_state
 from alm_beam.loader.partition import Partition
-from alm_beam.loader.plan import Plan
+from alm_beam.loader.plan import Plan, PlannedSource
 from alm_beam.loader.ranges import RangesLeft
 from alm_beam.loader.remainder import Remainder, part_size
 from alm_beam.loader.state_format import (
@@ -148,6 +149,8 @@ def merge_states(states: Any) -> State:
     found = list(_found(states))
     if not found:
         raise StateError("there is no state of a loader in what was given")
+    if found[0]["format"] == batch_state.FORMAT:
+        return batch_state.merged(found)
     merged = found[0]
     windows_read: dict[str, int] = {}
     for state in found:
@@ -177,7 +180,7 @@ def _found(value: Any, depth: int = 0) -> Iterable[State]:
     if depth > _MAX_DEPTH:
         raise StateError(f"what was given is nested more than {_MAX_DEPTH} levels deep: it holds no states of loaders")
     if isinstance(value, Mapping):
-        if isinstance(value.get("format"), str) and value["format"] == FORMAT:
+        if isinstance(value.get("format"), str) and value["format"] in (FORMAT, batch_state.FORMAT):
             yield dict(value)
             return
         if value.get(_SNAPSHOT_AGE):
@@ -192,11 +195,16 @@ def _found(value: Any, depth: int = 0) -> Iterable[State]:
         yield from _found(each, depth + 1)
 
 
-def _identity(plan: Plan | StoredPlan, labels: Iterable[str | None]) -> State:
-    sources = [
+def sources_of(planned: Iterable[PlannedSource], labels: Iterable[str | None]) -> list[dict[str, Any]]:
+    """What a state holds of the sources."""
+    return [
         {"fingerprint": source.fingerprint, "label": label, "rows": source.rows, "weight": source.weight}
-        for source, label in zip(plan.sources, labels)
+        for source, label in zip(planned, labels)
     ]
+
+
+def _identity(plan: Plan | StoredPlan, labels: Iterable[str | None]) -> State:
+    sources = sources_of(plan.sources, labels)
     found = {"seed": plan.seed, "shuffle": plan.shuffle, "repeat": plan.repeat, "sources": sources}
     if isinstance(plan, StoredPlan):
         found.update(order="shards", shuffle_window=plan.shuffle_window, layouts=list(plan.layouts))

@@ -45,7 +45,8 @@ _MAX_SEED_BITS = 8192
 _MAX_SHOWN = 200
 _MAX_LINES = 20
 
-_encoded = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
+encoded = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
+"""JSON of which the same fields give the same."""
 
 _Count: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=END_OF_EPOCHS)]
 _PartNumber: TypeAlias = Annotated[str, msgspec.Meta(pattern=r"^(0|[1-9][0-9]{0,8})\Z")]
@@ -142,7 +143,7 @@ def parsed(state: Any) -> StateFields:
     try:
         fields = msgspec.convert(state, StateFields)
     except msgspec.ValidationError as error:
-        raise FieldFault(_named_field(error)) from None
+        raise FieldFault(named_field(error)) from None
     if fields.seed.bit_length() > _MAX_SEED_BITS:
         raise FieldFault(f"seed: has more than {_MAX_SEED_BITS:,} bits")
     for name in ("shuffle", "repeat"):
@@ -189,10 +190,10 @@ def _checksum(state: Mapping[str, Any]) -> str:
         {**source, "weight": None if source["weight"] is None else float(source["weight"])}
         for source in fields["sources"]
     ]
-    return xxh3_64_hexdigest(_encoded(fields).encode())
+    return xxh3_64_hexdigest(encoded(fields).encode())
 
 
-def _named_field(error: msgspec.ValidationError) -> str:
+def named_field(error: msgspec.ValidationError) -> str:
     """msgspec's message with the field's name first."""
     what, _, path = str(error).rpartition(" - at ")
     if what:
