@@ -7,7 +7,7 @@ from pathlib import Path
 
 import matplotlib
 
-from benchmarks import floor, index, job, lines, loader, measure, order, selection, shards
+from benchmarks import batch_plan, floor, index, job, lines, loader, measure, order, selection, shards
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
@@ -21,6 +21,7 @@ def main(out: Path) -> None:
     selections = list(_selection_rows())
     indices = list(_index_rows())
     loaders = list(_loader_rows())
+    plans = list(batch_plan.print_rows(batch_plan.rows()))
     orders = list(order.print_rows(order.rows()))
     measures = list(_measure_rows())
     sliced = list(shards.print_rows(shards.rows()))
@@ -31,6 +32,7 @@ def main(out: Path) -> None:
         "selection": selections,
         "index": indices,
         "loader": loaders,
+        "batch_plan": plans,
         "order": orders,
         "measure": measures,
         "shards": sliced,

@@ -101,7 +101,8 @@ def plan_of_batches(
     """Plans batches of which each rank has the same number, and all ranks those of one bucket at each step.
 
     Windows that do not fill a step of their bucket move to the next longer one: the longest of a bucket, which fit best
-    there. So only the last step of all may hold fewer windows than its bucket has room for.
+    there. So only the last step of all may hold fewer windows than its bucket has room for. The windows of a step are
+    divided among the ranks by length, the ranks in a random order; which windows make a step is random.
 
     Args:
         lengths: samples of each window, int64, in the order of reading; none longer than the last bucket's longest.
@@ -131,8 +132,30 @@ def plan_of_batches(
         here, moved = here[order[: len(here) - over]], here[order[len(here) - over :]]
         if not is_last:
             here = here[np.lexsort((places[here], spans[here]))]
+        if shuffle.span > 1:
+            here = _dealt(here.reshape(-1, size), lengths, places, world_size)
         steps.add(number, size, here, spans[here])
+    moved = moved[np.argsort(lengths[moved], kind="stable")] if shuffle.span > 1 else moved
     return _plan(steps, numbers, moved, world_size, shuffle, drop_remainder=drop_remainder)
+
+
+def _dealt(steps: Positions, lengths: Positions, places: npt.NDArray[np.uint64], world_size: int) -> Positions:
+    """The windows of steps, those of each rank together: of similar lengths, so that they are padded less.
+
+    Which windows are trained on together, in a step of all ranks, is not changed.
+
+    Args:
+        steps: the windows of each step, int64 [steps, windows].
+        lengths: samples of each window.
+        places: random numbers, one for each window.
+        world_size: number of ranks.
+    """
+    if world_size == 1:
+        return steps.ravel()
+    by_length = np.take_along_axis(steps, np.argsort(lengths[steps], axis=1, kind="stable"), 1)
+    batches = by_length.reshape(len(steps), world_size, steps.shape[1] // world_size)
+    ranks = np.argsort(places[batches[:, :, 0]], axis=1, kind="stable")
+    return np.take_along_axis(batches, ranks[:, :, None], 1).ravel()
 
 
 def _plan(

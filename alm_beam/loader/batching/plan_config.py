@@ -13,8 +13,8 @@ from alm_beam.loader.batching.bucket_edges import least_padding_edges
 from alm_beam.loader.batching.buckets import Bucket
 from alm_beam.loader.permutation import Positions
 
-_STEPS_OF_A_BUCKET = 8
-"""So many steps has a bucket, on average, at least: within fewer, windows are hardly mixed."""
+_STEPS_OF_A_BUCKET = 2
+"""So many steps has a bucket, on average, at least. In a single one the same windows would meet in every epoch."""
 
 _MOST = 1 << 62
 

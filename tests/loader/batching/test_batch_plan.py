@@ -1,5 +1,7 @@
 """What a plan of batches has to keep, whatever the lengths, buckets and ranks."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -88,6 +90,18 @@ def test_steps_and_windows_are_mixed():
     assert not together & {
         frozenset(other.batch(step, rank).tolist()) for step in range(len(other)) for rank in range(4)
     }
+
+
+def test_ranks_have_windows_of_similar_lengths_in_a_random_order():
+    lengths = np.random.default_rng(1).integers(16_000, 640_000, 4_000)
+    plan = plan_of_batches(lengths, [Bucket(10, 640_000)], 4, shuffle())
+    first = []
+    for step in range(len(plan)):
+        batches = sorted((sorted(lengths[plan.batch(step, rank)]), rank) for rank in range(4))
+        for (before, _), (after, _) in pairwise(batches):
+            assert before[-1] <= after[0]
+        first.append(batches[0][1])
+    assert set(np.bincount(first, minlength=4) // 15) == {1}  # of 100 steps, 15 to 29 each
 
 
 def test_a_span_keeps_windows_near_their_places():

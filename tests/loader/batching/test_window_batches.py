@@ -118,6 +118,14 @@ class TestEpoch:
         given = WindowBatches(folder, buckets=[(30, 160_000), (4, 960_000)])
         assert {len(batch) for batch in list(given)[:-1]} == {30, 4}
 
+    def test_the_last_bucket_ends_at_the_longest_window(self, folder):
+        batches = batches_of(folder, buckets=[5.0, 10.0, 80.0, 90.0])
+        assert batches.table(1) == [(40, 80_000), (20, 160_000), (3, 816_816)]
+
+    def test_limits_are_inclusive(self, tmp_path):
+        folder = write_windows(tmp_path / "a", [2.0, 3.0, 4.0, 5.0])
+        assert sum(map(len, batches_of(folder, min_duration=3, max_duration=4))) == 2
+
     def test_without_shuffling_windows_come_as_they_stand(self, folder):
         rows = [token.row for batch in batches_of(folder, shuffle=False, buckets=1) for token in batch]
         assert rows == list(range(COUNT))
@@ -216,6 +224,11 @@ class TestState:
         rest, _ = read_some(sources, state, 3, 2, None, **more)
         every = [(0, row) for row in range(COUNT)] + [(1, row) for row in range(150)]
         assert sorted(read + rest) == every
+
+    def test_ranks_that_change_before_the_first_step_change_nothing_else(self, folder):
+        batches = batches_of(folder, 0, 3)
+        batches.load_state_dict(batches_of(folder, 0, 2).state_dict())
+        assert list(batches) == list(batches_of(folder, 0, 3))
 
     def test_the_epoch_after_one_that_was_resumed_is_whole(self, folder):
         _, state = read_some(folder, None, 2, 0, 5)
