@@ -1,0 +1,88 @@
+"""Items that a thread makes ahead of the one who takes them."""
+
+import weakref
+from collections.abc import Iterable, Iterator
+from queue import SimpleQueue
+from threading import Semaphore, Thread
+from typing import Generic, TypeVar
+
+Item = TypeVar("Item")
+
+
+class _End(Exception):
+    """The items are at their end."""
+
+
+class _Ahead(Generic[Item]):
+    """What the thread and the one who takes share. The thread holds this alone, so that an iterator can be dropped."""
+
+    def __init__(self, items: Iterable[Item], count: int):
+        self.items = items
+        self.made: SimpleQueue[Item | _Failed] = SimpleQueue()
+        self.room = Semaphore(count)
+        self.is_stopped = False
+
+    def stop(self) -> None:
+        self.is_stopped = True
+        self.room.release()
+
+    def fill(self) -> None:
+        """Makes items as long as there is room for them."""
+        try:
+            source = iter(self.items)
+            while True:
+                self.room.acquire()
+                if self.is_stopped:
+                    return
+                try:
+                    item = next(source)
+                except StopIteration:
+                    raise _End from None
+                self.made.put(item)
+        except BaseException as error:
+            self.made.put(_Failed(error))
+
+
+class _Failed:
+    """Stands in the queue for the end of the items, or for the error that ended them."""
+
+    def __init__(self, error: BaseException):
+        self.error = error
+
+
+class Prefetched(Iterator[Item], Generic[Item]):
+    """The items of an iterable, of which a thread makes up to `count` ahead.
+
+    An error of the iterable comes where its item would. The thread starts with the first call of `next`, and stops
+    before it asks for another item when the iterator is closed or dropped.
+
+    >>> list(Prefetched(range(5), count=2))
+    [0, 1, 2, 3, 4]
+    """
+
+    def __init__(self, items: Iterable[Item], count: int):
+        """
+        Args:
+            items: any iterable; the thread alone asks it for items.
+            count: items that were made and not yet taken, at most; from 1.
+        """
+        self._ahead = _Ahead(items, count)
+        self._thread: Thread | None = None
+        self._is_ended = False
+        self.close = weakref.finalize(self, self._ahead.stop)
+        """Stops the thread; the items that were made ahead are lost."""
+
+    def __next__(self) -> Item:
+        if self._is_ended or not self.close.alive:
+            raise StopIteration
+        if self._thread is None:
+            self._thread = Thread(target=self._ahead.fill, name="alm_beam-batches", daemon=True)
+            self._thread.start()
+        made = self._ahead.made.get()
+        if not isinstance(made, _Failed):
+            self._ahead.room.release()
+            return made
+        self._is_ended = True
+        if isinstance(made.error, _End):
+            raise StopIteration
+        raise made.error
