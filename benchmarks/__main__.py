@@ -7,7 +7,19 @@ from pathlib import Path
 
 import matplotlib
 
-from benchmarks import batch_plan, floor, index, job, lines, loader, measure, order, selection, shards
+from benchmarks import (
+    batch_plan,
+    batch_streams,
+    floor,
+    index,
+    job,
+    lines,
+    loader,
+    measure,
+    order,
+    selection,
+    shards,
+)
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
@@ -24,6 +36,7 @@ def main(out: Path) -> None:
     plans = list(batch_plan.print_rows(batch_plan.rows()))
     orders = list(order.print_rows(order.rows()))
     measures = list(_measure_rows())
+    streams = list(_stream_rows())
     sliced = list(shards.print_rows(shards.rows()))
     tables = {
         "kernel": kernels,
@@ -35,6 +48,7 @@ def main(out: Path) -> None:
         "batch_plan": plans,
         "order": orders,
         "measure": measures,
+        "streams": streams,
         "shards": sliced,
     }
     results = {name: [row._asdict() for row in table] for name, table in tables.items()}
@@ -133,6 +147,16 @@ def _measure_rows() -> Iterator[measure.Row]:
             f"{row.name:26}{row.hours:>7.2f}{row.segments:>10}{row.measuring:>9.2f}{row.plain:>9.2f}{row.speed:>7.2f}"
             f"{row.spread:>8.2f}{row.two_processes:>15.2f}{row.both:>10.2f}{row.peak_memory / 1e6:>9.0f}",
             flush=True,
+        )
+        yield row
+
+
+def _stream_rows() -> Iterator[batch_streams.Row]:
+    print("\nBatches of a stream of (id, length), one core. Ratio: to a loop that appends each item to a list.")
+    print(f"{'':62}{'items':>12}{'items/s':>12}{'ratio':>7}{'spread':>8}")
+    for row in batch_streams.rows():
+        print(
+            f"{row.name:62}{row.items:>12,}{row.items_a_second:>12,.0f}{row.ratio:>7.1f}{row.spread:>8.2f}", flush=True
         )
         yield row
 

@@ -108,11 +108,8 @@ def length_buckets(
     >>> found.asked, found.max_num_elements, found.max_pending
     (17, 16, 6)
     """
-    check_integer("max_audio_len", max_audio_len, 1)
+    check_lengths(min_audio_len, max_audio_len, shortest=1)
     check_integer("max_num_elements", max_num_elements, 1)
-    check_integer("min_audio_len", min_audio_len, 1)
-    if min_audio_len > max_audio_len:
-        raise ConfigError("min_audio_len", min_audio_len, f"must be at most max_audio_len={max_audio_len}")
     if max_num_elements < max_audio_len:
         raise ConfigError(
             "max_num_elements",
@@ -138,6 +135,18 @@ def check_integer(name: str, value: object, at_least: int) -> None:
     """
     if not isinstance(value, int) or isinstance(value, bool) or value < at_least:
         raise ConfigError(name, value, f"must be an integer, at least {at_least}")
+
+
+def check_lengths(min_audio_len: int, max_audio_len: int, shortest: int) -> None:
+    """Checks the limits of lengths.
+
+    Raises:
+        ConfigError: one is no integer, the lower one is below `shortest`, or they are the wrong way round.
+    """
+    check_integer("max_audio_len", max_audio_len, 1)
+    check_integer("min_audio_len", min_audio_len, shortest)
+    if min_audio_len > max_audio_len:
+        raise ConfigError("min_audio_len", min_audio_len, f"must be at most max_audio_len={max_audio_len}")
 
 
 def _check(max_num_elements: int, max_seq_len: int, min_seq_len: int, num_seqs_multiple_of: int) -> None:

@@ -5,14 +5,17 @@ from copy import deepcopy
 from dataclasses import replace
 from itertools import islice
 from operator import itemgetter
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from alm_beam.audio.spans import counted_samples
+from alm_beam.loader.batching.bucket_sizes import check_integer
 from alm_beam.loader.batching.stream_buckets import LengthBatches, StaticBatches
 from alm_beam.loader.batching.stream_config import StreamConfig
 from alm_beam.loader.batching.stream_counts import ItemLengths, StreamCounts
+from alm_beam.loader.batching.stream_mixture import MixtureStream
 from alm_beam.loader.batching.stream_prefetch import Prefetched
 from alm_beam.loader.batching.stream_shuffle import BlockShuffle
+from alm_beam.loader.loader import WindowLoader
 from alm_beam.loader.partition import Partition, partition_here
 
 Item = TypeVar("Item")
@@ -24,11 +27,12 @@ class StreamBatches(Generic[Item]):
     """Batches of the items of any iterable, in exactly the order of Omnilingual ASR on fairseq2.
 
     Each call of `iter` begins a pass over the items. They are filtered by length, shuffled, divided among ranks,
-    grouped in batches, and the batches are shuffled; then a thread makes `num_prefetch` batches ahead. A pass goes on
-    with the random generators of the pass before, so each epoch has an order of its own. After a pass that was not read
-    to its end, the next one has an order that depends on `seed` and the number of passes.
+    grouped in batches, and the batches are shuffled; a thread makes `num_prefetch` batches ahead. A pass goes on with
+    the random generators of the pass before, so each epoch has an order of its own. After a pass that was not read to
+    its end, and after `set_epoch`, the order depends on `seed` and the number of the epoch alone.
 
-    Every rank reads all items, and takes each `world_size`-th of them after the shuffle. Ranks may come to different
+    Every rank reads all items, and takes each `world_size`-th of them after the shuffle, as `partition` says. (A
+    `MixtureStream` or a `WindowLoader` divides its items itself, and is taken as it comes.) Ranks may come to different
     numbers of batches, as in fairseq2: `WindowBatches` is for windows with an index, and plans equal numbers.
 
     Attributes:
@@ -63,11 +67,17 @@ class StreamBatches(Generic[Item]):
             config: how they are batched.
             length: gives the samples of an item, an integer, at `config.sample_rate`. Give it or `duration`.
             duration: gives the seconds of an item; they are rounded to samples, halves up.
-            partition: the part of this process. Leave it out where one process reads everything.
+            partition: the part of this process. Leave it out where one process reads everything, and where `items`
+                divides itself. Where your own iterable gives each rank other items, pass Partition(0, 1).
 
         Raises:
-            ValueError: both or none of `length` and `duration` are given.
+            ValueError: both or none of `length` and `duration` are given, or `items` has a partition of its own.
         """
+        if partition is not None and isinstance(items, (MixtureStream, WindowLoader)):
+            raise ValueError(
+                f"the items are a {type(items).__name__}, which divides itself among ranks: give it the partition, and "
+                "none to StreamBatches"
+            )
         self.items, self.config, self.partition = items, config, partition
         if length is not None and duration is None:
             self._length = length
@@ -75,9 +85,13 @@ class StreamBatches(Generic[Item]):
             self._length = _samples_of(duration, config.sample_rate)
         else:
             raise ValueError("give either length=, which gives an item's samples, or duration=, its seconds")
-        self._passes = 0
+        self._epoch = 0
+        self._has_begun = False
+        self._shuffles = _Shuffles(config, 0)
         self._pass: StreamPass[Item] | None = None
-        self._next = _Shuffles(config)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_shuffles": self._next_shuffles(), "_pass": None}
 
     def __iter__(self) -> "StreamPass[Item]":
         """Begins a pass.
@@ -86,19 +100,44 @@ class StreamBatches(Generic[Item]):
             PartitionError: there are several ranks or workers and no partition.
             ValueError: the items are an iterator, and a pass has read it.
         """
-        if self._passes and iter(self.items) is self.items:
+        if self._has_begun and isinstance(self.items, Iterator):
             raise ValueError(
                 "the items are an iterator, which an earlier pass has read; give an iterable that begins anew in each "
                 "pass, such as a list, or an object whose __iter__ opens the files"
             )
-        partition = partition_here(self.partition)
-        if self._pass is not None and not self._pass.is_complete:
-            self._next = _Shuffles(self.config, self._passes)
-        elif self._pass is not None:
-            self._next = self._pass.shuffles
-        self._passes += 1
-        self._pass = StreamPass(self.items, self.config, self._length, partition, deepcopy(self._next))
+        divides_itself = isinstance(self.items, (MixtureStream, WindowLoader))
+        partition = Partition(0, 1) if divides_itself else partition_here(self.partition)
+        self._shuffles = self._next_shuffles()
+        self._has_begun = True
+        self._epoch += 1
+        self._pass = StreamPass(self.items, self.config, self._length, partition, deepcopy(self._shuffles))
         return self._pass
+
+    @property
+    def epoch(self) -> int:
+        """The epoch that the next pass reads, from 0."""
+        return self._epoch
+
+    def set_epoch(self, epoch: int) -> None:
+        """Makes the next pass read this epoch, in the order that `seed` and the number of the epoch give.
+
+        Epoch 0 has the order of fairseq2's first epoch. Call it before each pass where new processes read each epoch,
+        such as the workers of a DataLoader: they know nothing of earlier passes.
+
+        Args:
+            epoch: from 0, below 2**32.
+
+        Raises:
+            ConfigError: it is no integer, or out of its range.
+        """
+        check_integer("epoch", epoch, 0)
+        self._epoch, self._shuffles, self._pass = epoch, _Shuffles(self.config, epoch), None
+
+    def _next_shuffles(self) -> "_Shuffles":
+        """The shuffles of the next pass."""
+        if self._pass is None:
+            return self._shuffles
+        return self._pass.shuffles if self._pass.is_complete else _Shuffles(self.config, self._epoch)
 
     @property
     def counts(self) -> StreamCounts:
@@ -113,7 +152,7 @@ class StreamBatches(Generic[Item]):
 class _Shuffles:
     """The shuffles of an epoch: of items and of batches. As in Omnilingual ASR, seeds are `seed` and `seed` + 1."""
 
-    def __init__(self, config: StreamConfig, epoch: int = 0):
+    def __init__(self, config: StreamConfig, epoch: int):
         self.items = BlockShuffle(config.example_shuffle_window, config.seed, epoch)
         self.batches = BlockShuffle(config.batch_shuffle_window, config.seed + 1, epoch)
 
@@ -136,7 +175,7 @@ class StreamPass(Iterator[list[Item]], Generic[Item]):
     ):
         self.shuffles = shuffles
         self.is_complete = False
-        self._has_failed = False
+        self._is_cut = False
         self._lengths = ItemLengths(length, shortest=config.min_audio_len, longest=config.max_audio_len)
         mine = islice(shuffles.items(_in_range(items, self._lengths)), partition.part, None, partition.parts)
         self._grouped = _grouped(mine, config)
@@ -153,11 +192,17 @@ class StreamPass(Iterator[list[Item]], Generic[Item]):
         try:
             return [item for _, item in next(self._batches)]
         except StopIteration:
-            self.is_complete = not self._has_failed
+            self.is_complete = not self._is_cut
             raise
         except BaseException:
-            self._has_failed = True
+            self._is_cut = True
             raise
+
+    def close(self) -> None:
+        """Ends the pass, and stops the thread that makes batches ahead. A pass that is dropped is closed."""
+        if isinstance(self._batches, Prefetched):
+            self._batches.close()
+        self._batches, self._is_cut = iter(()), True
 
     @property
     def counts(self) -> StreamCounts:

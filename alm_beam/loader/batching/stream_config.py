@@ -6,7 +6,7 @@ from typing import Any
 
 from alm_beam.audio.spans import counted_samples
 from alm_beam.core.parameters import ConfigError
-from alm_beam.loader.batching.bucket_sizes import LengthBuckets, check_integer, length_buckets
+from alm_beam.loader.batching.bucket_sizes import LengthBuckets, check_integer, check_lengths, length_buckets
 
 STRATEGIES = ("LENGTH", "STATIC")
 
@@ -64,10 +64,11 @@ shuffling, and a window of at least as many as there are is a full shuffle, whic
     def __post_init__(self) -> None:
         if self.batching_strategy not in STRATEGIES:
             raise ConfigError("batching_strategy", repr(self.batching_strategy), f"must be one of {STRATEGIES}")
-        check_integer("sample_rate", self.sample_rate, 1)
-        check_integer("num_prefetch", self.num_prefetch, 0)
-        check_window("example_shuffle_window", self.example_shuffle_window)
-        check_window("batch_shuffle_window", self.batch_shuffle_window)
+        at_least = {"batch_size": 1, "num_seqs_multiple_of": 1, "sample_rate": 1, "num_prefetch": 0}
+        for name, lowest in at_least.items():
+            check_integer(name, getattr(self, name), lowest)
+        for name in ("example_shuffle_window", "batch_shuffle_window"):
+            check_window(name, getattr(self, name))
         if not isinstance(self.seed, int) or isinstance(self.seed, bool):
             raise ConfigError("seed", repr(self.seed), "must be an integer")
         if not isinstance(self.drop_remainder, bool):
@@ -75,9 +76,7 @@ shuffling, and a window of at least as many as there are is a full shuffle, whic
         if self.batching_strategy == "LENGTH":
             _ = self.buckets  # making them checks the lengths, the budget and the sizes
         else:
-            check_integer("batch_size", self.batch_size, 1)
-            check_integer("min_audio_len", self.min_audio_len, 0)
-            check_integer("max_audio_len", self.max_audio_len, self.min_audio_len)
+            check_lengths(self.min_audio_len, self.max_audio_len, shortest=0)
 
     @classmethod
     def in_seconds(
@@ -127,7 +126,6 @@ shuffling, and a window of at least as many as there are is a full shuffle, whic
         Raises:
             ConfigError: with STATIC, which has none, the lengths or the budget may be wrong for LENGTH.
         """
-        check_integer("num_seqs_multiple_of", self.num_seqs_multiple_of, 1)
         return length_buckets(
             max_num_elements=self.max_num_elements,
             min_audio_len=self.min_audio_len,
