@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from copy import deepcopy
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import partial
 from itertools import islice
 from operator import itemgetter
 from typing import Any, Generic, TypeVar
 
 from alm_beam.audio.spans import counted_samples
+from alm_beam.core.parameters import ConfigError
 from alm_beam.loader.batching.bucket_sizes import check_integer
 from alm_beam.loader.batching.stream_buckets import LengthBatches, StaticBatches
 from alm_beam.loader.batching.stream_config import StreamConfig
@@ -21,6 +23,7 @@ from alm_beam.loader.partition import Partition, partition_here
 Item = TypeVar("Item")
 
 _MOST_SECONDS = 1e9
+_EPOCHS = 1 << 32
 
 
 class StreamBatches(Generic[Item]):
@@ -80,18 +83,18 @@ class StreamBatches(Generic[Item]):
             )
         self.items, self.config, self.partition = items, config, partition
         if length is not None and duration is None:
-            self._length = length
+            self._length: Callable[[Item], int] = length
         elif duration is not None and length is None:
-            self._length = _samples_of(duration, config.sample_rate)
+            self._length = partial(_samples_of, duration, config.sample_rate)
         else:
             raise ValueError("give either length=, which gives an item's samples, or duration=, its seconds")
         self._epoch = 0
         self._has_begun = False
         self._shuffles = _Shuffles(config, 0)
-        self._pass: StreamPass[Item] | None = None
+        self._last: _Record | None = None
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_shuffles": self._next_shuffles(), "_pass": None}
+        return {**self.__dict__, "_shuffles": self._next_shuffles(), "_last": None}
 
     def __iter__(self) -> "StreamPass[Item]":
         """Begins a pass.
@@ -110,8 +113,9 @@ class StreamBatches(Generic[Item]):
         self._shuffles = self._next_shuffles()
         self._has_begun = True
         self._epoch += 1
-        self._pass = StreamPass(self.items, self.config, self._length, partition, deepcopy(self._shuffles))
-        return self._pass
+        passing = StreamPass(self.items, self.config, self._length, partition, deepcopy(self._shuffles))
+        self._last = passing.record  # not the pass, which is closed when its reader drops it
+        return passing
 
     @property
     def epoch(self) -> int:
@@ -131,18 +135,20 @@ class StreamBatches(Generic[Item]):
             ConfigError: it is no integer, or out of its range.
         """
         check_integer("epoch", epoch, 0)
-        self._epoch, self._shuffles, self._pass = epoch, _Shuffles(self.config, epoch), None
+        if epoch >= _EPOCHS:
+            raise ConfigError("epoch", epoch, "must be below 2**32")
+        self._epoch, self._shuffles, self._last = epoch, _Shuffles(self.config, epoch), None
 
     def _next_shuffles(self) -> "_Shuffles":
         """The shuffles of the next pass."""
-        if self._pass is None:
+        if self._last is None:
             return self._shuffles
-        return self._pass.shuffles if self._pass.is_complete else _Shuffles(self.config, self._epoch)
+        return self._last.shuffles if self._last.is_complete else _Shuffles(self.config, self._epoch)
 
     @property
     def counts(self) -> StreamCounts:
         """How many items the last pass read and skipped so far. Each rank counts those of the whole stream."""
-        return StreamCounts() if self._pass is None else self._pass.counts
+        return StreamCounts() if self._last is None else self._last.counts
 
     def report(self) -> str:
         """The counts of the last pass, in words."""
@@ -157,12 +163,32 @@ class _Shuffles:
         self.batches = BlockShuffle(config.batch_shuffle_window, config.seed + 1, epoch)
 
 
+@dataclass
+class _Record:
+    """What is known of a pass, also after it.
+
+    Attributes:
+        shuffles: its shuffles; after its end those of the next pass.
+        read: how many items were read and skipped.
+        grouped: how many items were dropped.
+        is_complete: whether the pass was read to its end.
+    """
+
+    shuffles: _Shuffles
+    read: StreamCounts
+    grouped: StreamCounts
+    is_complete: bool = False
+
+    @property
+    def counts(self) -> StreamCounts:
+        return replace(self.read, dropped=self.grouped.dropped)
+
+
 class StreamPass(Iterator[list[Item]], Generic[Item]):
     """One pass over the batches of a stream. `iter(batches)` makes it.
 
     Attributes:
-        shuffles: the shuffles of the pass, and after its end those of the next one.
-        is_complete: whether the pass was read to its end.
+        record: what is known of it, also when the pass is gone.
     """
 
     def __init__(
@@ -173,13 +199,12 @@ class StreamPass(Iterator[list[Item]], Generic[Item]):
         partition: Partition,
         shuffles: _Shuffles,
     ):
-        self.shuffles = shuffles
-        self.is_complete = False
+        lengths = ItemLengths(length, shortest=config.min_audio_len, longest=config.max_audio_len)
+        mine = islice(shuffles.items(_in_range(items, lengths)), partition.part, None, partition.parts)
+        grouped = _grouped(mine, config)
+        self.record = _Record(shuffles, lengths.counts, grouped.counts)
         self._is_cut = False
-        self._lengths = ItemLengths(length, shortest=config.min_audio_len, longest=config.max_audio_len)
-        mine = islice(shuffles.items(_in_range(items, self._lengths)), partition.part, None, partition.parts)
-        self._grouped = _grouped(mine, config)
-        self._batches: Iterator[list[tuple[int, Item]]] = shuffles.batches(self._grouped)
+        self._batches: Iterator[list[tuple[int, Item]]] = shuffles.batches(grouped)
         if config.num_prefetch:
             self._batches = Prefetched(self._batches, config.num_prefetch)
 
@@ -192,7 +217,7 @@ class StreamPass(Iterator[list[Item]], Generic[Item]):
         try:
             return [item for _, item in next(self._batches)]
         except StopIteration:
-            self.is_complete = not self._is_cut
+            self.record.is_complete = not self._is_cut
             raise
         except BaseException:
             self._is_cut = True
@@ -207,7 +232,7 @@ class StreamPass(Iterator[list[Item]], Generic[Item]):
     @property
     def counts(self) -> StreamCounts:
         """How many items were read and skipped so far, of all ranks, and how many of this rank's were dropped."""
-        return replace(self._lengths.counts, dropped=self._grouped.counts.dropped)
+        return self.record.counts
 
 
 def _in_range(items: Iterable[Item], lengths: ItemLengths[Item]) -> Iterator[tuple[int, Item]]:
@@ -232,13 +257,8 @@ def _grouped(
     )
 
 
-def _samples_of(duration: Callable[[Item], float], sample_rate: int) -> Callable[[Item], int]:
-    """Gives the samples of an item, given what gives its seconds."""
-
-    def samples(item: Item) -> int:
-        seconds = duration(item)
-        if not 0 <= seconds < _MOST_SECONDS:
-            raise ValueError(f"{seconds!r} is not a duration in seconds")
-        return counted_samples(seconds, sample_rate)
-
-    return samples
+def _samples_of(duration: Callable[[Item], float], sample_rate: int, item: Item) -> int:
+    seconds = duration(item)
+    if not 0 <= seconds < _MOST_SECONDS:
+        raise ValueError(f"{seconds!r} is not a duration in seconds")
+    return counted_samples(seconds, sample_rate)

@@ -1,5 +1,6 @@
 """Items that a thread makes ahead of the one who takes them."""
 
+import os
 import weakref
 from collections.abc import Iterable, Iterator
 from queue import SimpleQueue
@@ -63,16 +64,27 @@ class Prefetched(Iterator[Item], Generic[Item]):
         """
         self._ahead = _Ahead(items, count)
         self._thread: Thread | None = None
+        self._pid = 0
         self._is_ended = False
         self.close = weakref.finalize(self, self._ahead.stop)
         """Stops the thread; the items that were made ahead are lost."""
 
     def __next__(self) -> Item:
+        """The next item.
+
+        Raises:
+            RuntimeError: another process began, and this one is a fork of it, which has no thread.
+        """
         if self._is_ended or not self.close.alive:
             raise StopIteration
         if self._thread is None:
             self._thread = Thread(target=self._ahead.fill, name="alm_beam-batches", daemon=True)
             self._thread.start()
+            self._pid = os.getpid()
+        if self._pid != os.getpid():
+            raise RuntimeError(
+                "another process began to read, and its thread is not in this fork of it; begin anew here"
+            )
         made = self._ahead.made.get()
         if not isinstance(made, _Ended):
             self._ahead.room.put(None)

@@ -1,3 +1,4 @@
+import multiprocessing
 import pickle
 import threading
 import time
@@ -114,7 +115,7 @@ def test_wrong_lengths_end_the_pass(num_prefetch):
     with pytest.raises(LengthError, match=r"^item 3 \(the first is 0\): its length is 5.0; it must be an integer"):
         next(passing)
     assert list(passing) == []
-    assert not passing.is_complete
+    assert not passing.record.is_complete
 
 
 def test_length_or_duration_is_given():
@@ -171,8 +172,9 @@ def test_epochs_can_be_chosen():
     assert found[0] == found[2]
     assert found[3] == epochs_by_parts(CONFIG, 0, 1, 1)[0]
     assert len({str(order) for order in found}) == 3
-    with pytest.raises(ConfigError, match="epoch=-1"):
-        batches.set_epoch(-1)
+    for wrong in (-1, 2**32, 1.0):
+        with pytest.raises(ConfigError, match=f"epoch={wrong}: must be"):
+            batches.set_epoch(wrong)
 
 
 def test_a_copy_in_another_process_goes_on():
@@ -180,6 +182,12 @@ def test_a_copy_in_another_process_goes_on():
     list(batches)
     later = pickle.loads(pickle.dumps(batches))
     assert list(later) == list(batches) == epochs_by_parts(CONFIG, 0, 1, 2)[1]
+
+
+def test_a_copy_with_durations_is_another_processs_too():
+    seconds = [(number, samples / 16_000) for number, samples in ITEMS]
+    batches = StreamBatches(seconds, CONFIG, duration=itemgetter(1))
+    assert list(pickle.loads(pickle.dumps(batches))) == list(batches)
 
 
 def test_the_configuration_is_not_changed():
@@ -226,11 +234,13 @@ def numbers():
         number += 1
 
 
+AHEAD = StreamConfig(batching_strategy="STATIC", batch_size=2, batch_shuffle_window=1, num_prefetch=3)
+
+
 @pytest.mark.parametrize("ends", ["dropped", "closed", "failed"])
 def test_thread_stops_when_the_consumer_does(ends):
-    read = []
-    config = StreamConfig(batching_strategy="STATIC", batch_size=2, batch_shuffle_window=1, num_prefetch=3)
-    passing = iter(StreamBatches((read.append(n) or n for n in numbers()), config, length=lambda item: 5))
+    batches = StreamBatches(numbers(), AHEAD, length=lambda item: 5)
+    passing = iter(batches)
     assert next(passing) == [0, 1]
     if ends == "closed":
         passing.close()
@@ -242,6 +252,26 @@ def test_thread_stops_when_the_consumer_does(ends):
             consume(passing)
         del passing
     wait_for_no_threads()
+    assert batches.counts.read >= 2
+
+
+def test_a_fork_in_the_middle_of_a_pass_is_told():
+    passing = iter(StreamBatches(numbers(), AHEAD, length=lambda item: 5))
+    next(passing)
+    context = multiprocessing.get_context("fork")
+    answers = context.Queue()
+    process = context.Process(target=tell_error, args=(passing, answers))
+    process.start()
+    assert "another process began to read" in answers.get(timeout=30)
+    process.join()
+    assert next(passing) == [2, 3]
+
+
+def tell_error(passing, answers) -> None:
+    try:
+        next(passing)
+    except RuntimeError as error:
+        answers.put(str(error))
 
 
 def consume(passing) -> None:
@@ -251,8 +281,7 @@ def consume(passing) -> None:
 
 def test_no_more_batches_are_made_ahead_than_stated():
     read = []
-    config = StreamConfig(batching_strategy="STATIC", batch_size=2, batch_shuffle_window=1, num_prefetch=3)
-    passing = iter(StreamBatches((read.append(n) or n for n in numbers()), config, length=lambda item: 5))
+    passing = iter(StreamBatches((read.append(n) or n for n in numbers()), AHEAD, length=lambda item: 5))
     for taken in range(1, 20):
         next(passing)
         deadline = time.monotonic() + 10
