@@ -1,7 +1,6 @@
 """Batches of a stream without an index: filtered, shuffled, divided among ranks, grouped, as in Omnilingual ASR."""
 
 from collections.abc import Callable, Iterable, Iterator
-from copy import deepcopy
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
@@ -113,7 +112,7 @@ class StreamBatches(Generic[Item]):
         self._shuffles = self._next_shuffles()
         self._has_begun = True
         self._epoch += 1
-        passing = StreamPass(self.items, self.config, self._length, partition, deepcopy(self._shuffles))
+        passing = StreamPass(self.items, self.config, self._length, partition, self._shuffles)
         self._last = passing.record  # not the pass, which is closed when its reader drops it
         return passing
 
@@ -225,8 +224,6 @@ class StreamPass(Iterator[list[Item]], Generic[Item]):
 
     def close(self) -> None:
         """Ends the pass, and stops the thread that makes batches ahead. A pass that is dropped is closed."""
-        if isinstance(self._batches, Prefetched):
-            self._batches.close()
         self._batches, self._is_cut = iter(()), True
 
     @property

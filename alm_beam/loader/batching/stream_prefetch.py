@@ -50,7 +50,7 @@ class Prefetched(Iterator[Item], Generic[Item]):
     """The items of an iterable, of which a thread makes up to `count` ahead.
 
     An error of the iterable comes where its item would. The thread starts with the first call of `next`, and stops
-    before it asks for another item when the iterator is closed or dropped.
+    before it asks for another item when the iterator is dropped.
 
     >>> list(Prefetched(range(5), count=2))
     [0, 1, 2, 3, 4]
@@ -66,8 +66,7 @@ class Prefetched(Iterator[Item], Generic[Item]):
         self._thread: Thread | None = None
         self._pid = 0
         self._is_ended = False
-        self.close = weakref.finalize(self, self._ahead.stop)
-        """Stops the thread; the items that were made ahead are lost."""
+        weakref.finalize(self, self._ahead.stop)
 
     def __next__(self) -> Item:
         """The next item.
@@ -75,7 +74,7 @@ class Prefetched(Iterator[Item], Generic[Item]):
         Raises:
             RuntimeError: another process began, and this one is a fork of it, which has no thread.
         """
-        if self._is_ended or not self.close.alive:
+        if self._is_ended:
             raise StopIteration
         if self._thread is None:
             self._thread = Thread(target=self._ahead.fill, name="alm_beam-batches", daemon=True)

@@ -196,7 +196,9 @@ def test_the_configuration_is_not_changed():
     assert vars_of(CONFIG) == before
 
 
-def test_a_mixture_is_divided_once():
+def test_a_mixture_is_divided_once(monkeypatch):
+    monkeypatch.setenv("RANK", "1")
+    monkeypatch.setenv("WORLD_SIZE", "3")
     sources = {name: [[(f"{name}{group}-{row}", 10) for row in range(5)] for group in range(9)] for name in "ab"}
     weights = {"a": 0.4, "b": 0.6}
     config = StreamConfig(batching_strategy="STATIC", batch_size=5, batch_shuffle_window=1)

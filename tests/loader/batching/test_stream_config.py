@@ -105,6 +105,15 @@ def test_wrong_seconds_are_refused(parameters, fault):
         StreamConfig.in_seconds(**parameters)
 
 
+def test_items_that_a_pass_holds_are_those_of_each_stage():
+    config = StreamConfig(
+        min_audio_len=32_000, max_audio_len=960_000, max_num_elements=960_000, example_shuffle_window=50
+    )
+    assert config.max_held == 50 + 358 + (1000 + 4 + 1) * 24
+    plain = dataclasses.replace(config, example_shuffle_window=1, batch_shuffle_window=1, num_prefetch=0)
+    assert plain.max_held == 358 + 24
+
+
 def test_static_takes_items_of_no_length_and_no_budget():
     config = StreamConfig(batching_strategy="STATIC", min_audio_len=0, max_num_elements=1, batch_size=3)
     assert config.max_batch_size == 3

@@ -1,5 +1,6 @@
 from itertools import islice
 
+import numpy as np
 import pytest
 
 from alm_beam.core.parameters import ConfigError
@@ -125,6 +126,20 @@ def test_draws_equal_to_fairseq2(golden):
 def test_each_source_is_drawn_by_its_weight():
     found = list(islice(draws([1, 2, 5], seed=7), 80_000))
     assert [round(found.count(number) / 10_000, 1) for number in range(3)] == [1.0, 2.0, 5.0]
+
+
+def test_a_number_at_a_bound_draws_the_source_below_it():
+    first = int(np.random.RandomState(261).randint(0, 1 << 32, dtype=np.uint32)) % (1 << 24) / (1 << 24)
+    assert next(draws([first, 1 - first], seed=261)) == 0
+    below = first - 2**-24
+    assert next(draws([below, 1 - below], seed=261)) == 1
+
+
+def test_numbers_above_the_last_bound_draw_the_last_source():
+    """The sum is so near to 1 that fairseq2 does not divide by it."""
+    found = list(islice(draws([0.4, 0.59991], seed=0), 200_000))
+    assert set(found) == {0, 1}
+    assert 1 in islice(draws([0.99991, 1e-9], seed=0), 200_000)
 
 
 def test_without_weights_each_row_of_all_sources_comes_in_each_epoch():

@@ -1,3 +1,5 @@
+import weakref
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -29,6 +31,24 @@ def test_one_block_is_read_ahead():
     for count in range(1, 30):
         next(found)
         assert len(read) == -(-count // 4) * 4
+
+
+def test_one_block_is_held():
+    class Item:
+        pass
+
+    alive = weakref.WeakSet()
+
+    def items():
+        for _ in range(100):
+            item = Item()
+            alive.add(item)
+            assert len(alive) <= 5 + 1
+            yield item
+            del item
+
+    for _ in BlockShuffle(5, 0)(items()):
+        pass
 
 
 def test_other_epochs_have_other_orders():
