@@ -10,7 +10,7 @@ from typing import Any, Generic, TypeVar
 from alm_beam.audio.spans import counted_samples
 from alm_beam.core.parameters import ConfigError
 from alm_beam.loader.batching.bucket_sizes import check_integer
-from alm_beam.loader.batching.stream_buckets import LengthBatches, StaticBatches
+from alm_beam.loader.batching.stream_buckets import BucketedItems, StaticBatches
 from alm_beam.loader.batching.stream_config import StreamConfig
 from alm_beam.loader.batching.stream_counts import ItemLengths, StreamCounts
 from alm_beam.loader.batching.stream_mixture import MixtureStream
@@ -242,15 +242,15 @@ def _in_range(items: Iterable[Item], lengths: ItemLengths[Item]) -> Iterator[tup
 
 def _grouped(
     items: Iterator[tuple[int, Item]], config: StreamConfig
-) -> LengthBatches[tuple[int, Item]] | StaticBatches[tuple[int, Item]]:
+) -> BucketedItems[tuple[int, Item]] | StaticBatches[tuple[int, Item]]:
     if config.batching_strategy == "STATIC":
         return StaticBatches(items, config.batch_size, drop_remainder=config.drop_remainder)
-    return LengthBatches(
+    return BucketedItems(
         items,
         config.buckets.buckets,
-        length=itemgetter(0),
-        min_data_len=config.min_audio_len,
+        length_of=itemgetter(0),
         drop_remainder=config.drop_remainder,
+        counts=StreamCounts(),
     )
 
 

@@ -13,7 +13,97 @@ from alm_beam.loader.batching.stream_counts import ItemLengths, LengthError, Str
 Item = TypeVar("Item")
 
 
-class LengthBatches(Iterator[list[Item]], Generic[Item]):
+class BucketedItems(Iterator[list[Item]], Generic[Item]):
+    """Batches of items of similar lengths; `LengthBatches` are those of items whose lengths are still to be checked.
+
+    Attributes:
+        counts: what became of the items so far.
+        max_pending: items that wait in the buckets, at most.
+        max_pending_samples: their samples, at most.
+    """
+
+    def __init__(
+        self,
+        items: Iterable[Item],
+        bucket_sizes: Sequence[Bucket],
+        *,
+        length_of: Callable[[Item], int | None],
+        drop_remainder: bool,
+        counts: StreamCounts,
+    ):
+        """
+        Args:
+            items: any iterable, an infinite one too.
+            bucket_sizes: the buckets, in any order. A size of 0 means 1.
+            length_of: gives the length of an item, which the longest bucket admits; None: the item is skipped.
+            drop_remainder: leave out the last batch if it is smaller than its bucket asks.
+            counts: where items that are left out for it are counted.
+
+        Raises:
+            ConfigError: there is no bucket, two admit the same longest length, or a number is out of its range.
+        """
+        table = sorted_table(bucket_sizes)
+        self.counts = counts
+        self.max_pending, self.max_pending_samples = most_pending(table)
+        self._length_of = length_of
+        self._items, self._drops = iter(items), drop_remainder
+        self._sizes = [max(bucket.size, 1) for bucket in table]
+        self._edges = [bucket.longest for bucket in table]
+        self._pending: list[list[Item]] = [[] for _ in table]
+        self._last: Iterator[list[Item]] | None = None
+
+    def __next__(self) -> list[Item]:
+        """The next batch.
+
+        Raises:
+            LengthError: an item has no usable length, or one that is out of range and not to be skipped.
+        """
+        if self._last is None:
+            try:
+                batch = self._next_full()
+            except LengthError:
+                raise
+            except BaseException:
+                self._last = iter(())  # what waits must not come as if the stream were complete
+                raise
+            if batch is not None:
+                return batch
+            self._last = self._flushed()
+        return next(self._last)
+
+    def _next_full(self) -> list[Item] | None:
+        """The next batch that is full; None at the end of the stream."""
+        length_of, pending, edges, sizes = self._length_of, self._pending, self._edges, self._sizes
+        for item in self._items:
+            samples = length_of(item)
+            if samples is None:
+                continue
+            at = bisect_left(edges, samples)
+            bucket = pending[at]
+            bucket.append(item)
+            if len(bucket) >= sizes[at]:
+                pending[at] = []
+                return bucket
+        return None
+
+    def _flushed(self) -> Iterator[list[Item]]:
+        """The batches of what is left at the end of the stream: from the longest bucket down."""
+        at = len(self._pending) - 1
+        while at >= 0:
+            batch, size, below = self._pending[at], self._sizes[at], at - 1
+            while batch and len(batch) < size and below >= 0:
+                if self._pending[below]:
+                    batch.append(self._pending[below].pop())
+                else:
+                    below -= 1
+            at = below  # buckets between are drained
+            if batch and len(batch) < size and self._drops:
+                self.counts.dropped = len(batch)
+            elif batch:
+                yield batch
+
+
+class LengthBatches(BucketedItems[Item]):
     """Batches of items of similar lengths, as fairseq2's `bucket_by_length` makes them.
 
     An item joins the first bucket that admits its length. A bucket that is full is a batch, which comes at once, in the
@@ -59,10 +149,10 @@ class LengthBatches(Iterator[list[Item]], Generic[Item]):
         Raises:
             ConfigError: there is no bucket, two admit the same longest length, or a number is out of its range.
         """
-        table = _sorted_table(bucket_sizes)
+        table = sorted_table(bucket_sizes)
         check_integer("min_data_len", min_data_len, 0)
         check_integer("max_num_warnings", max_num_warnings, 0)
-        self._lengths = ItemLengths(
+        lengths = ItemLengths(
             length,
             shortest=min_data_len,
             longest=table[-1].longest,
@@ -70,63 +160,7 @@ class LengthBatches(Iterator[list[Item]], Generic[Item]):
             skips_long=skip_above_max_examples,
             tolerated=max_num_warnings,
         )
-        self.counts = self._lengths.counts
-        self.max_pending, self.max_pending_samples = most_pending(table)
-        self._items, self._drops = iter(items), drop_remainder
-        self._sizes = [max(bucket.size, 1) for bucket in table]
-        self._edges = [bucket.longest for bucket in table]
-        self._pending: list[list[Item]] = [[] for _ in table]
-        self._last: Iterator[list[Item]] | None = None
-
-    def __next__(self) -> list[Item]:
-        """The next batch.
-
-        Raises:
-            LengthError: an item has no usable length, or one that is out of range and not to be skipped.
-        """
-        if self._last is None:
-            try:
-                batch = self._next_full()
-            except LengthError:
-                raise
-            except BaseException:
-                self._last = iter(())  # what waits must not come as if the stream were complete
-                raise
-            if batch is not None:
-                return batch
-            self._last = self._flushed()
-        return next(self._last)
-
-    def _next_full(self) -> list[Item] | None:
-        """The next batch that is full; None at the end of the stream."""
-        length_of, pending, edges, sizes = self._lengths.of, self._pending, self._edges, self._sizes
-        for item in self._items:
-            samples = length_of(item)
-            if samples is None:
-                continue
-            at = bisect_left(edges, samples)
-            bucket = pending[at]
-            bucket.append(item)
-            if len(bucket) >= sizes[at]:
-                pending[at] = []
-                return bucket
-        return None
-
-    def _flushed(self) -> Iterator[list[Item]]:
-        """The batches of what is left at the end of the stream: from the longest bucket down."""
-        at = len(self._pending) - 1
-        while at >= 0:
-            batch, size, below = self._pending[at], self._sizes[at], at - 1
-            while batch and len(batch) < size and below >= 0:
-                if self._pending[below]:
-                    batch.append(self._pending[below].pop())
-                else:
-                    below -= 1
-            at = below  # buckets between are drained
-            if batch and len(batch) < size and self._drops:
-                self.counts.dropped = len(batch)
-            elif batch:
-                yield batch
+        super().__init__(items, table, length_of=lengths.of, drop_remainder=drop_remainder, counts=lengths.counts)
 
 
 class StaticBatches(Iterator[list[Item]], Generic[Item]):
@@ -164,7 +198,7 @@ class StaticBatches(Iterator[list[Item]], Generic[Item]):
         return batch
 
 
-def _sorted_table(buckets: Sequence[Bucket]) -> list[Bucket]:
+def sorted_table(buckets: Sequence[Bucket]) -> list[Bucket]:
     """The buckets by length.
 
     Raises:
