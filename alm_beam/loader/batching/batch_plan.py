@@ -175,13 +175,6 @@ def _plan(
     return BatchPlan(world_size, windows, np.append(0, np.cumsum(sizes)), buckets, dropped)
 
 
-def batch_key(seed: int, epoch: int, run: int, fingerprints: Sequence[str]) -> bytes:
-    """The key of a shuffled order.
-
-    Args:
-        seed: any integer.
-        epoch: from 0.
-        run: number of the topology in the epoch, from 0.
-        fingerprints: of the sources.
-    """
-    return derived_key("batches", seed, epoch, run, *fingerprints)
+def batch_key(seed: int, epoch: int, fingerprints: Sequence[str]) -> bytes:
+    """The key of the order of an epoch, from 0, of sources with these fingerprints."""
+    return derived_key("batches", seed, epoch, *fingerprints)

@@ -25,7 +25,7 @@ from alm_beam.storage.options import options_by_protocol
 
 _KEPT_PLANS = 2
 
-_STEPS_BY_WEIGHT = 64
+_STEPS_BY_WEIGHT = 16
 """Windows of sources with weights are mixed within about so many steps, so that the weights hold on the way."""
 
 
@@ -246,7 +246,7 @@ class WindowBatches:
                 left = before.left(runs[-1].steps)
             while len(self._plans) >= _KEPT_PLANS:
                 self._plans.pop(next(iter(self._plans)))
-            self._plans[which] = self._planned(epoch, len(runs), world_size, left)
+            self._plans[which] = self._planned(epoch, world_size, left)
         return self._plans[which]
 
     def tokens(self, epoch: int, windows: Positions) -> list[Token]:
@@ -288,7 +288,7 @@ class WindowBatches:
         sources = np.searchsorted(self._firsts, windows, side="right") - 1
         return sources, windows - self._firsts[sources]
 
-    def _planned(self, epoch: int, run: int, world_size: int, left: Positions | None) -> BatchPlan:
+    def _planned(self, epoch: int, world_size: int, left: Positions | None) -> BatchPlan:
         lengths = self.lengths(epoch, np.arange(self._windows.size))
         fingerprints = [each.index.fingerprint for each in self.sources]
         table = self.table(world_size)
@@ -296,9 +296,10 @@ class WindowBatches:
         if not self._windows.shuffle:
             span = 1
         elif self._has_weights:
-            mean = np.mean([bucket.size for bucket in table])
-            span = _STEPS_BY_WEIGHT * world_size * max(1, int(mean))
-        key = batch_key(self._windows.seed, epoch, run, fingerprints)
+            sizes = np.array([bucket.size for bucket in table])
+            batches = (1 / sizes[np.searchsorted([bucket.longest for bucket in table], lengths)]).sum()
+            span = int(_STEPS_BY_WEIGHT * world_size * len(lengths) / batches)
+        key = batch_key(self._windows.seed, epoch, fingerprints)
         shuffle = Shuffle(key, max(1, span))
         drop = self.config.drop_remainder
         return plan_of_batches(lengths, table, world_size, shuffle, drop_remainder=drop, windows=left)

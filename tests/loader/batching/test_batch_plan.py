@@ -11,7 +11,7 @@ from alm_beam.loader.batching.buckets import Bucket
 
 
 def shuffle(seed=0, span=1 << 40):
-    return Shuffle(batch_key(seed, 0, 0, ["f"]), span)
+    return Shuffle(batch_key(seed, 0, ["f"]), span)
 
 
 def made(seed):

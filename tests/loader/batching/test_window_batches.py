@@ -11,6 +11,7 @@ import pytest
 
 from alm_beam import build_index
 from alm_beam.loader import Partition, PartitionError, Source, StateError, WindowBatches, WindowLoader, merge_states
+from alm_beam.loader.batching.batch_state import BatchProgress, Run
 from alm_beam.loader.sources import SourceError
 from tests.loader.batching.lengths import durations_like_speech, write_windows
 
@@ -151,6 +152,18 @@ class TestSources:
         parts = np.array_split([token.source for token in tokens], 4)
         assert all(0.68 < part.mean() < 0.82 for part in parts)
 
+    def test_a_source_that_is_exhausted_leaves_the_rest_to_the_others(self, folder, other):
+        """As with the loader: weights hold until then, and each window comes once."""
+        tokens = [
+            token
+            for batch in batches_of([Source(folder, weight=1), Source(other, weight=3)], max_seconds=60)
+            for token in batch
+        ]
+        assert Counter(token.source for token in tokens) == {0: COUNT, 1: 150}
+        first, *_, last = np.array_split([token.source for token in tokens], 8)
+        assert first.mean() > 0.6
+        assert last.mean() < 0.1  # of long windows, which wait for others of their length
+
     def test_a_label_is_a_source(self, tmp_path):
         folder = write_windows(tmp_path / "a", durations_like_speech(40), source="ami")
         assert sum(map(len, batches_of(Source(folder, label="ami")))) == 40
@@ -267,6 +280,29 @@ class TestState:
             batches_of(folder).load_state_dict(WindowLoader(folder).state_dict())
         with pytest.raises(StateError, match="format, version"):
             WindowLoader(folder).load_state_dict(batches_of(folder).state_dict())
+
+    @pytest.mark.parametrize(
+        "progress",
+        [
+            BatchProgress(0, (), Partition(0, 1), 10**6, 0),
+            BatchProgress(0, (Run(2, 0, 10**6),), Partition(0, 1), 0, 0),
+        ],
+    )
+    def test_a_state_of_more_steps_than_there_are_is_refused(self, folder, progress):
+        batches = batches_of(folder)
+        with pytest.raises(StateError, match="the epoch has fewer"):
+            batches.load_state_dict(batches.state_at(progress))
+
+    def test_a_pass_may_be_told_to_go_on_elsewhere(self, folder):
+        """As torchdata's StatefulDataLoader does with the iterator of a sampler."""
+        batches = batches_of(folder)
+        expected = list(batches)
+        state = iter(batches_of(folder)).state_after(5)
+        passing = iter(batches)
+        passing.load_state_dict(state)
+        assert next(passing) == expected[5]
+        assert batches.state_dict() == passing.state_dict() != state
+        assert list(passing) == expected[6:]
 
     def test_every_field_of_a_state_is_looked_at(self, folder):
         _, state = read_some(folder, None, 2, 2, 3)
