@@ -1,7 +1,29 @@
 """What a cut says of the kind of its speech."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
+
+
+class CutLabels(NamedTuple):
+    """The labels of a cut, by which the index tells windows; empty where it states none.
+
+    Attributes:
+        source: see `source_of`.
+        corpus: see `corpus_of`.
+        language: see `language_of`.
+
+    >>> CutLabels.of({"custom": {"source": "meetings", "lang": "en"}})
+    CutLabels(source='meetings', corpus='meetings', language='en')
+    """
+
+    source: str
+    corpus: str
+    language: str
+
+    @classmethod
+    def of(cls, cut: Mapping[str, Any]) -> "CutLabels":
+        """Those that a cut states."""
+        return cls(source_of(cut), corpus_of(cut), language_of(cut))
 
 
 def source_of(cut: Mapping[str, Any]) -> str:
@@ -11,6 +33,15 @@ def source_of(cut: Mapping[str, Any]) -> str:
     ('meetings', '')
     """
     return _text(cut.get("custom"), "source")
+
+
+def corpus_of(cut: Mapping[str, Any]) -> str:
+    """Its `custom.corpus`, or else its source; empty where it has neither.
+
+    >>> corpus_of({"custom": {"source": "meetings", "corpus": "ami"}}), corpus_of({"custom": {"source": "meetings"}})
+    ('ami', 'meetings')
+    """
+    return _text(cut.get("custom"), "corpus") or source_of(cut)
 
 
 def language_of(cut: Mapping[str, Any]) -> str:

@@ -65,3 +65,10 @@ def change_meta(folder: Path, **changes: Any) -> None:
     """Changes fields of index.json, as one would who also makes its digest anew."""
     path = folder / "index" / "index.json"
     path.write_bytes(signed({**json.loads(path.read_text()), **changes}))
+
+
+def without_label_sets(folder: Path, **changes: Any) -> None:
+    """Makes index.json what it was before indexes of version 3 listed corpora and languages."""
+    path = folder / "index" / "index.json"
+    fields = {name: value for name, value in json.loads(path.read_text()).items() if name != "label_sets"}
+    path.write_bytes(signed({**fields, **changes}))

@@ -22,7 +22,7 @@ from alm_beam.storage.index.meta import decoded_meta, encoded_meta
 from alm_beam.storage.index.open import IndexFault, open_index
 from alm_beam.storage.index.scan import find_shards
 from alm_beam.storage.index.verify import verify_index
-from tests.storage.cuts import LINES, change_meta, read_lines, signed, write_shards
+from tests.storage.cuts import LINES, change_meta, read_lines, signed, without_label_sets, write_shards
 
 VERSION_2 = Path(__file__).parents[1] / "data" / "index_v2"
 """A folder of cuts whose index was made when version 2 was the newest. One of its windows comes twice."""
@@ -116,6 +116,7 @@ ONE = {
     "repeated_windows": 0,
     "skipped": 0,
     "requires": [],
+    "label_sets": [{"corpus": "a", "language": "en", "rows": 1, "duration": 1.0}],
 }
 
 
@@ -133,7 +134,8 @@ PATHS: list[tuple[str | int, ...]] = [
     ("rows",), ("duration",), ("rows_digest",), ("fingerprint",), ("labels",), ("shards",), ("skipped",), ("requires",),
     ("repeated_windows",), ("version",), ("labels", 0, "first"), ("labels", 0, "rows"), ("labels", 0, "duration"),
     ("labels", 0, "label"), ("shards", 0, "name"), ("shards", 0, "size"), ("shards", 0, "rows"),
-    ("shards", 0, "digest"),
+    ("shards", 0, "digest"), ("label_sets",), ("label_sets", 0, "corpus"), ("label_sets", 0, "language"),
+    ("label_sets", 0, "rows"), ("label_sets", 0, "duration"),
 ]  # fmt: skip
 VALUES = [-1, 2**62 + 1, 10**400, 1.5, -0.5, 1e300, True, "x", "", "/etc/passwd", "../x", "0" * 31 + "g", {}, [[]], [1]]
 
@@ -143,7 +145,7 @@ def test_numbers_and_names_are_bounded(path):
     assert decoded_meta(signed(ONE), "index.json").rows == 1
     version_2 = {name: ONE[name] for name in list(ONE)[:7]} | {"version": 2}
     for value in VALUES:
-        if path[-1] == "label" and isinstance(value, str):
+        if path[-1] in ("label", "corpus", "language") and isinstance(value, str):
             continue
         with pytest.raises(IndexFault, match=r"^index\.json: "):
             decoded_meta(signed(with_value(ONE, path, value)), "index.json")
@@ -151,7 +153,7 @@ def test_numbers_and_names_are_bounded(path):
             with pytest.raises(IndexFault, match=r"^index\.json: "):
                 decoded_meta(json.dumps(with_value(version_2, path, value)).encode(), "index.json")
     for text in (b"NaN", b"Infinity", b"1e999", b"null"):
-        if path != ("repeated_windows",) or text != b"null":
+        if path not in (("repeated_windows",), ("label_sets",)) or text != b"null":
             raw = json.dumps(with_value(version_2 if path[0] in version_2 else ONE, path, "@")).encode()
             with pytest.raises(IndexFault, match=r"^index\.json: "):
                 decoded_meta(raw.replace(b'"@"', text), "index.json")
@@ -174,7 +176,9 @@ def test_names_that_are_no_shard_are_refused(name):
 
 def test_two_shards_of_one_name_and_labels_that_do_not_follow_are_refused():
     label, shard = ONE["labels"][0], ONE["shards"][0]
-    two = {**ONE, "rows": 2, "duration": 2.0}
+    label_set, two = ONE["label_sets"][0], {**ONE, "rows": 2, "duration": 2.0, "label_sets": None}
+    twice = {**two, "labels": [{**label, "rows": 2, "duration": 2.0}], "shards": [{**shard, "rows": 2}]}
+    assert decoded_meta(signed(twice), "index.json").rows == 2
     for changed in (
         {**two, "labels": [{**label, "rows": 2, "duration": 2.0}], "shards": [shard, shard]},
         {**two, "labels": [label, {**label, "first": 1}], "shards": [{**shard, "rows": 2}]},
@@ -183,6 +187,12 @@ def test_two_shards_of_one_name_and_labels_that_do_not_follow_are_refused():
         {**ONE, "duration": 1.1},
         {**ONE, "repeated_windows": 1},
         {**ONE, "labels": [{**label, "duration": 1.1e9}], "duration": 1.1e9},
+        {**ONE, "label_sets": []},
+        {**ONE, "label_sets": [{**label_set, "rows": 2}]},
+        {**ONE, "label_sets": [{**label_set, "duration": 1.1}]},
+        {**ONE, "label_sets": [label_set, {**label_set, "corpus": "b", "rows": 0, "duration": 0.0}]},
+        {**twice, "label_sets": [label_set, label_set]},
+        {**twice, "label_sets": [label_set, {**label_set, "language": "de"}]},
     ):
         with pytest.raises(IndexFault, match=r"contradict|do not follow"):
             decoded_meta(signed(changed), "index.json")
@@ -194,7 +204,8 @@ def test_huge_counts_cost_nothing(folder):
     shards = [{**first, "rows": rows}, *({**other, "rows": 0} for other in others)]
     labels = [{**ONE["labels"][0], "rows": rows}]
     tracemalloc.start()
-    change_meta(folder, rows=rows, labels=labels, shards=shards, duration=1.0)
+    label_sets = [{**ONE["label_sets"][0], "rows": rows}]
+    change_meta(folder, rows=rows, labels=labels, shards=shards, label_sets=label_sets, duration=1.0)
     with pytest.raises(IndexFault, match=r"rows\.bin: has 48000 bytes where"):
         open_index(str(folder))
     assert tracemalloc.get_traced_memory()[1] < 10e6
@@ -203,21 +214,21 @@ def test_huge_counts_cost_nothing(folder):
 
 def test_unknown_fields_are_ignored_and_what_is_required_is_not(folder):
     meta = json.loads((folder / "index/index.json").read_text())
-    more = {"label_sets": [["ami", "en"]], "shards": [{**shard, "etag": "x"} for shard in meta["shards"]]}
+    more = {"more_labels": [["ami", "en"]], "shards": [{**shard, "etag": "x"} for shard in meta["shards"]]}
     change_meta(folder, **more, labels=[{**label, "language": "en"} for label in meta["labels"]])
     verify_index(open_index(str(folder)))
-    change_meta(folder, requires=["label_sets"])
-    with pytest.raises(IndexFault, match=r"needs what this alm_beam does not know \(label_sets\); update alm_beam"):
+    change_meta(folder, requires=["more_labels"])
+    with pytest.raises(IndexFault, match=r"needs what this alm_beam does not know \(more_labels\); update alm_beam"):
         open_index(str(folder))
 
 
-def test_what_is_in_reserved_is_ignored(folder):
-    """A later alm_beam may write it; the order, the fingerprint and the check do not depend on it."""
+def test_the_numbers_of_label_sets_are_ignored_where_none_are_listed(folder):
+    """Indexes of version 3 did not list them at first; the order and the fingerprint do not depend on them."""
     before = open_index(str(folder))
     rows = np.array(before.rows)
-    rows["reserved"] = np.arange(len(rows))
+    rows["label_set"] = np.arange(len(rows))
     (folder / "index/rows.bin").write_bytes(rows.tobytes())
-    change_meta(folder, rows_digest=xxhash.xxh3_128_hexdigest(rows.tobytes()))
+    without_label_sets(folder, rows_digest=xxhash.xxh3_128_hexdigest(rows.tobytes()))
     after = open_index(str(folder))
     assert verify_index(after).total == 0
     assert after.fingerprint == before.fingerprint
@@ -234,6 +245,8 @@ ROW_CHANGES: dict[str, Callable[[Any], None]] = {
     "infinite": lambda rows: rows["duration"].__setitem__(17, float("inf")),
     "negative": lambda rows: rows["duration"].__setitem__(17, -1.0),
     "a label that is none": lambda rows: rows["label"].__setitem__(17, 9),
+    "a label set that is none": lambda rows: rows["label_set"].__setitem__(17, 4),
+    "a row of another label set": lambda rows: rows["label_set"].__setitem__(17, (rows["label_set"][17] + 1) % 4),
     "a label out of its place": lambda rows: rows["label"].__setitem__(300, 0),
 }
 
@@ -245,7 +258,8 @@ def test_rows_that_are_of_no_line_are_refused(folder, change):
     ROW_CHANGES[change](rows)
     (folder / "index/rows.bin").write_bytes(rows.tobytes())
     change_meta(folder, rows_digest=xxhash.xxh3_128_hexdigest(rows.tobytes()))
-    with pytest.raises(IndexFault, match=r"rows\.bin: a row is of no line of any shard, or not in its place"):
+    what = "its rows are not those of the label sets" if "label set" in change else "a row is of no line of any shard"
+    with pytest.raises(IndexFault, match=rf"rows\.bin: {what}"):
         open_index(str(folder), samples=0)
 
 

@@ -8,7 +8,7 @@ import pytest
 from alm_beam.loader import WindowLoader
 from alm_beam.loader.check_findings import FAILED, PASSED
 from alm_beam.loader.check_static import _index_complete
-from alm_beam.storage.index import scan, unusable
+from alm_beam.storage.index import plain_cuts, scan, unusable
 from alm_beam.storage.index.build import build_index
 from alm_beam.storage.index.open import IndexFault, open_index
 from alm_beam.storage.index.verify import verify_index
@@ -156,7 +156,7 @@ def test_a_failed_build_leaves_the_old_index(folder):
 
 
 def test_a_line_too_long_for_a_record_is_named(tmp_path, monkeypatch):
-    for module in (scan, unusable):
+    for module in (plain_cuts, unusable):
         monkeypatch.setattr(module, "MAX_LINE_BYTES", max(map(len, LINES[:60])) - 1)
     with pytest.raises(IndexFault, match=r"\(1 too long\)(.|\n)*line \d+ .* has \d+ bytes, more than"):
         build_index(str(write_shards(tmp_path, LINES[:60], 1)))

@@ -13,7 +13,7 @@ import msgspec
 
 from alm_beam.storage.connections import NO_OPTIONS, StorageOptions
 from alm_beam.storage.index.claim import sole_maker
-from alm_beam.storage.index.fingerprint import Fingerprint
+from alm_beam.storage.index.fingerprint import Fingerprint, LabelSetTotals
 from alm_beam.storage.index.format import FOLDER, META, ROWS, SHARD_NAME, Digest, IndexExistsError, IndexFault
 from alm_beam.storage.index.merge import Run, merged
 from alm_beam.storage.index.meta import VERSION, Meta, encoded_meta
@@ -81,15 +81,24 @@ def merged_meta(parts: Located, names: Mapping[str, str], write: Callable[[memor
     found = [read_part(parts, name) for name in sorted(names)]
     labels = sorted({label for part in found for run in part.runs for label in run.labels})
     numbers = {label: number for number, label in enumerate(labels)}
+    label_sets = sorted({each for part in found for run in part.runs for each in run.label_sets})
+    set_numbers = {each: number for number, each in enumerate(label_sets)}
     runs = [
-        Run(run_path(parts, part.shard.name, at), run.rows, shard, tuple(numbers[label] for label in run.labels))
+        Run(
+            run_path(parts, part.shard.name, at),
+            run.rows,
+            shard,
+            tuple(numbers[label] for label in run.labels),
+            tuple(set_numbers[each] for each in run.label_sets),
+        )
         for shard, part in enumerate(found)
         for at, run in enumerate(part.runs)
     ]
-    rows_digest, fingerprint = Digest(), Fingerprint(labels)
+    rows_digest, fingerprint, totals = Digest(), Fingerprint(labels), LabelSetTotals(label_sets)
     for block in merged(parts.fs, runs, parts.path):
         rows_digest.add(block.data)
         fingerprint.add(block)
+        totals.add(block)
         write(block.data)
     return Meta(
         version=VERSION,
@@ -98,6 +107,7 @@ def merged_meta(parts: Located, names: Mapping[str, str], write: Callable[[memor
         rows_digest=rows_digest.hex(),
         fingerprint=fingerprint.hex(),
         labels=fingerprint.labels(),
+        label_sets=totals.label_sets(),
         shards=tuple(msgspec.structs.replace(part.shard, name=names[part.shard.name]) for part in found),
         repeated_windows=fingerprint.repeated,
         skipped=sum(part.unusable.total for part in found),

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from alm_beam.storage.index.format import ROW, Digest, Rows
-from alm_beam.storage.index.meta import Label
+from alm_beam.storage.index.meta import Label, LabelSet
 
 _BEGIN = b"alm_beam index 2"
 """What is hashed first. It stays as it was in version 2, as the order of rows did: so an index that is made again by a
@@ -78,6 +78,35 @@ class Fingerprint:
         return sum(self._nanoseconds) / 1e9
 
 
+class LabelSetTotals:
+    """What the rows of each label set add up to."""
+
+    def __init__(self, label_sets: Sequence[tuple[str, str]]):
+        """
+        Args:
+            label_sets: corpus and language of each, sorted.
+        """
+        self._names = label_sets
+        self._counts = [0] * len(label_sets)
+        self._nanoseconds = [0] * len(label_sets)
+
+    def add(self, rows: Rows) -> None:
+        """Adds rows, in any order."""
+        which, size = rows["label_set"], len(self._names)
+        whole, rest = _whole_and_rest(rows["duration"])
+        counts = np.bincount(which, minlength=size)
+        seconds = np.bincount(which, whole, size)  # sums of integers below 2**53, which floats hold exactly
+        nanoseconds = np.bincount(which, rest, size)
+        for number in np.flatnonzero(counts).tolist():
+            self._counts[number] += int(counts[number])
+            self._nanoseconds[number] += 10**9 * int(seconds[number]) + int(nanoseconds[number])
+
+    def label_sets(self) -> tuple[LabelSet, ...]:
+        """The label sets with their rows."""
+        columns = zip(self._names, self._counts, self._nanoseconds)
+        return tuple(LabelSet(*names, count, total / 1e9) for names, count, total in columns)
+
+
 def _framed(label: str) -> bytes:
     text = label.encode()
     return b"%d %b" % (len(text), text)
@@ -85,6 +114,11 @@ def _framed(label: str) -> bytes:
 
 def _nanoseconds(durations: npt.NDArray[np.float64]) -> int:
     """The sum of durations. In whole nanoseconds it is the same in whatever blocks they come."""
-    whole = np.floor(durations)
-    rest = np.rint((durations - whole) * 1e9)
+    whole, rest = _whole_and_rest(durations)
     return 10**9 * int(whole.astype(np.int64).sum()) + int(rest.astype(np.int64).sum())
+
+
+def _whole_and_rest(durations: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Whole seconds, and whole nanoseconds beyond these."""
+    whole = np.floor(durations)
+    return whole, np.rint((durations - whole) * 1e9)

@@ -29,14 +29,14 @@ ROW = np.dtype(
         ("length", "<u4"),
         ("shard", "<u4"),
         ("label", "<u4"),
-        ("reserved", "<u4"),
+        ("label_set", "<u4"),
     ]
 )
 """A record of rows.bin: the key of the line, where in its shard the line stands and how long it is without its newline
-(bytes), the window's duration (seconds), and positions in the lists of shards and of labels.
+(bytes), the window's duration (seconds), and positions in the lists of shards, of labels and of label sets.
 
-`reserved` is written as 0, and readers ignore it: a later alm_beam may put a number there that a field of index.json
-explains, such as one for each set of further labels. It has no part in the order of rows, nor in the fingerprint."""
+`label_set` has no part in the order of rows, nor in the fingerprint. An index that has no list of label sets, as it was
+made before there were any, holds 0 there, and readers ignore it."""
 
 Rows = npt.NDArray[np.void]
 """Records of ROW."""

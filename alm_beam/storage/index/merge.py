@@ -31,12 +31,14 @@ class Run(msgspec.Struct, frozen=True):
         rows: how many.
         shard: of all its rows; None where they state it themselves.
         labels: for each label that its rows state the one of the index; None where they state that themselves.
+        label_sets: the same of label sets.
     """
 
     path: str
     rows: int
     shard: int | None = None
     labels: tuple[int, ...] | None = None
+    label_sets: tuple[int, ...] | None = None
 
 
 def sorted_rows(rows: Rows) -> Rows:
@@ -107,10 +109,11 @@ class _Head:
 
     def put(self, data: bytes) -> None:
         rows = np.frombuffer(data, ROW).copy()
-        if self.run.labels is not None:
-            if rows["label"].max(initial=0) >= max(len(self.run.labels), 1):
-                raise IndexFault(f"{self.run.path}: was changed; start again")
-            rows["label"] = np.array(self.run.labels, np.uint32)[rows["label"]]
+        for field, numbers in (("label", self.run.labels), ("label_set", self.run.label_sets)):
+            if numbers is not None:
+                if rows[field].max(initial=0) >= max(len(numbers), 1):
+                    raise IndexFault(f"{self.run.path}: was changed; start again")
+                rows[field] = np.array(numbers, np.uint32)[rows[field]]
         if self.run.shard is not None:
             rows["shard"] = self.run.shard
         keys = np.empty(len(rows), [("label", ">u4"), ("key", "V16")])

@@ -3,11 +3,14 @@
 It is a JSON object whose last field, on the last line but one, is `digest`: the hash of all bytes before that line's
 comma. So any byte that was changed is found. Version 2 had no digest, nor `repeated_windows`, `skipped` and `requires`.
 
+A window has several labels: its source, by which the rows are ordered; and its corpus and its language. Of these two
+the sets that occur are a list, `label_sets`, and each row holds the number of its set. The list came later than
+version 3: an index without it is read, but its windows cannot be told by corpus and language.
+
 What a later alm_beam may add without another version, and what this one does with it:
 
-- Fields that are not known are ignored, at each level; and so is `reserved` of the rows. Further labels of the windows,
-  by corpus and by language, several a window, can be held so: a list in index.json of the sets of labels that occur,
-  and its number in `reserved` of each row.
+- Fields that are not known are ignored, at each level: also further labels of a set, with which the same corpus and
+  language would come several times in the list only where `requires` says so.
 - Where ignoring would be wrong, the later alm_beam puts a name into `requires`. An index that requires a name that is
   not known is refused.
 """
@@ -54,6 +57,23 @@ class Label(msgspec.Struct, frozen=True):
     duration: _Seconds
 
 
+class LabelSet(msgspec.Struct, frozen=True):
+    """The windows of one corpus and language. Their rows do not stand together.
+
+    Attributes:
+        corpus: `custom.corpus` of the cuts, or else `custom.source`; empty where they have neither.
+        language: of the first supervision that states one, or else `custom.language` or `custom.lang`; empty where
+            nothing states it.
+        rows: how many.
+        duration: seconds, of all.
+    """
+
+    corpus: str
+    language: str
+    rows: _Count
+    duration: _Seconds
+
+
 class Shard(msgspec.Struct, frozen=True):
     """A file of cuts.
 
@@ -80,6 +100,7 @@ class Meta(msgspec.Struct, frozen=True, kw_only=True):
         rows_digest: of rows.bin.
         fingerprint: of the windows in their order; see `Fingerprint`.
         labels: sorted.
+        label_sets: sorted by corpus and language; None where an earlier alm_beam made the index.
         shards: in the order in which rows count them.
         repeated_windows: rows that are the same window as the row before; None where it was not counted (version 2).
         skipped: lines of the shards that were left out, as they are no cut that can be indexed.
@@ -92,6 +113,7 @@ class Meta(msgspec.Struct, frozen=True, kw_only=True):
     rows_digest: _Hash
     fingerprint: _Hash
     labels: tuple[Label, ...]
+    label_sets: tuple[LabelSet, ...] | None = None
     shards: tuple[Shard, ...]
     repeated_windows: _Count | None = None
     skipped: _Count = 0
@@ -180,6 +202,20 @@ def _check(meta: Meta, where: str) -> None:
         or (meta.repeated_windows or 0) > max(meta.rows - 1, 0)
     ):
         raise IndexFault(f"{where}: labels, shards and rows contradict each other; {AGAIN}")
+    if meta.label_sets is not None:
+        _check_label_sets(meta.label_sets, meta, where)
+
+
+def _check_label_sets(sets: tuple[LabelSet, ...], meta: Meta, where: str) -> None:
+    names = [(each.corpus, each.language) for each in sets]
+    seconds = sum(each.duration for each in sets)
+    if (
+        names != sorted(set(names))
+        or sum(each.rows for each in sets) != meta.rows
+        or any(each.rows < 1 or each.duration > each.rows * MAX_SECONDS for each in sets)
+        or abs(seconds - meta.duration) > 1e-6 * max(1.0, seconds)
+    ):
+        raise IndexFault(f"{where}: label sets and rows contradict each other; {AGAIN}")
 
 
 def _digest(body: bytes) -> str:

@@ -2,7 +2,7 @@
 
 import os
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -25,13 +25,13 @@ from alm_beam.storage.index.format import (
     Rows,
     key_of,
 )
-from alm_beam.storage.index.meta import AGAIN, Label, Meta, Shard, decoded_meta
+from alm_beam.storage.index.meta import AGAIN, Label, LabelSet, Meta, Shard, decoded_meta
 from alm_beam.storage.mapped import mapped
 from alm_beam.storage.options import options_by_protocol
 from alm_beam.storage.paths import BLOCK_BYTES, Located, errors_that_name, files_below, is_local, located, modified
 from alm_beam.storage.secrets import shown
 
-__all__ = ["ROW", "Index", "IndexFault", "Label", "Shard", "open_index"]
+__all__ = ["ROW", "Index", "IndexFault", "Label", "LabelSet", "Shard", "open_index"]
 
 WHOLE_CHECK_BYTES = 256 << 20
 """A rows.bin of up to so many bytes (5,600,000 windows) is read whole when it is opened; a larger one in samples."""
@@ -55,6 +55,8 @@ class Index:
         fingerprint: of the windows in their order, the same however they were sharded.
         duration: seconds, of all windows.
         labels: the sources, sorted; each is a range of the rows.
+        label_sets: corpus and language, sorted; `rows["label_set"]` counts them. None where an earlier alm_beam made
+            the index.
         shards: the files; `rows["shard"]` counts them.
         meta: what index.json holds.
         options: fsspec's, by which the cuts are reached.
@@ -70,7 +72,7 @@ class Index:
         """
         self.url, self.options = url, options
         self.version, self.fingerprint, self.duration = meta.version, meta.fingerprint, meta.duration
-        self.labels, self.shards = meta.labels, meta.shards
+        self.labels, self.label_sets, self.shards = meta.labels, meta.label_sets, meta.shards
         self.rows: Rows = np.empty(0, ROW)
         if meta.rows:
             with errors_that_name(path), open(path, "rb") as file:
@@ -87,6 +89,21 @@ class Index:
         if self.meta.repeated_windows is not None:
             return self.meta.repeated_windows
         return sum(repeats(rows, before) for rows, before in self._blocks())
+
+    def rows_of_sets(self, numbers: Sequence[int]) -> npt.NDArray[Any]:
+        """The rows of label sets, given the numbers of these; increasing. It takes 4 bytes a row, which forks share."""
+        begins = np.cumsum([0, *(each.rows for each in self.label_sets or ())])
+        parts = [self._rows_by_set[begins[number] : begins[number + 1]] for number in numbers]
+        return parts[0] if len(parts) == 1 else np.sort(np.concatenate([self._rows_by_set[:0], *parts]))
+
+    @cached_property
+    def _rows_by_set(self) -> npt.NDArray[Any]:
+        """The rows of the first label set, of the next, ..."""
+        which = self.rows["label_set"]
+        if len(self.label_sets or ()) <= 1 << 16:
+            which = which.astype(np.uint16)  # which NumPy sorts in linear time
+        order = np.argsort(which, kind="stable")
+        return order.astype(np.uint32) if len(order) < 1 << 32 else order
 
     def _blocks(self) -> Iterator[tuple[Rows, Rows]]:
         """The rows, so many at a time, and the row before, or none."""
@@ -282,6 +299,18 @@ def _check_rows(place: Located, index: Index) -> None:
         sizes = np.array([shard.size for shard in index.shards], np.uint64)
         if not all(_are_sound(rows, before, sizes) for rows, before in index._blocks()):
             raise IndexFault(f"{where}: {_NO_LINE}; {AGAIN}")
+        if index.label_sets is not None and not _are_counted(index, [each.rows for each in index.label_sets]):
+            raise IndexFault(f"{where}: its rows are not those of the label sets that {META} lists; {AGAIN}")
+
+
+def _are_counted(index: Index, counts: Sequence[int]) -> bool:
+    """Whether each label set has as many rows as it should."""
+    found = np.zeros(len(counts), np.int64)
+    for rows, _ in index._blocks():
+        if rows["label_set"].max() >= len(counts):
+            return False
+        found += np.bincount(rows["label_set"], minlength=len(counts))
+    return bool((found == counts).all())
 
 
 def _are_sound(rows: Rows, before: Rows, sizes: npt.NDArray[np.uint64]) -> bool:

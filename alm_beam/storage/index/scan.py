@@ -5,22 +5,20 @@ with the same content by whoever writes it, so a runner may scan a shard again, 
 """
 
 import os
-from collections.abc import Iterator
-from operator import attrgetter
+from collections.abc import Iterator, Sequence
 from shutil import copyfileobj
 from tempfile import SpooledTemporaryFile, gettempdir
-from typing import IO, Annotated, Any, TypeAlias
+from typing import IO, Annotated, Any, TypeAlias, TypeVar
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from alm_beam.core.cut_labels import CutLabels
 from alm_beam.core.offsets_file import offsets_file
 from alm_beam.storage.connections import NO_OPTIONS, StorageOptions
 from alm_beam.storage.index.format import (
     COMPRESSED_SHARD_NAME,
-    MAX_LINE_BYTES,
-    MAX_SECONDS,
     OFFSETS_ENDING,
     ROW,
     SHARD_NAME,
@@ -31,39 +29,25 @@ from alm_beam.storage.index.format import (
 )
 from alm_beam.storage.index.merge import RUN_ROWS, sorted_rows
 from alm_beam.storage.index.meta import Shard, why_no_shard_name
+from alm_beam.storage.index.plain_cuts import LabelNumbers, Offsets, read_plain_cuts
 from alm_beam.storage.index.unusable import Unusable, UnusableLines, read_cut
 from alm_beam.storage.paths import BLOCK_BYTES, Located, errors_that_name, files_below, located, written_whole
 from alm_beam.storage.secrets import shown
 
-Offsets: TypeAlias = npt.NDArray[np.int64]
+_Numbers: TypeAlias = npt.NDArray[np.uint32]
+_Sortable = TypeVar("_Sortable", str, tuple[str, str])
 
 _READ_BYTES = 1 << 19
 _OFFSETS_BYTES = 4 << 20
 """More than that of where lines begin is held in a temporary file."""
 
-_OPEN, _CLOSE = b"{}"
-
-
-class _Custom(msgspec.Struct, gc=False):
-    source: Any = None
-
-
-class _Cut(msgspec.Struct, gc=False):
-    """What a record states of a cut."""
-
-    duration: float
-    custom: _Custom = msgspec.field(default_factory=_Custom)
-
-
-_decoder = msgspec.json.Decoder(_Cut)
-_duration_of, _source_of = attrgetter("duration"), attrgetter("custom.source")
-
 
 class RunLabels(msgspec.Struct, frozen=True):
-    """The labels of a run, sorted, which its rows count."""
+    """The labels of a run, and its sets of corpus and language. Both are sorted, and its rows count them."""
 
     rows: Annotated[int, msgspec.Meta(ge=0)]
     labels: tuple[str, ...]
+    label_sets: tuple[tuple[str, str], ...]
 
 
 class Part(msgspec.Struct, frozen=True):
@@ -214,7 +198,7 @@ class _Scan:
         self._size = self._rows = 0
         self._digest = Digest()
         self._blocks: list[Rows] = []
-        self._numbers: dict[str, int] = {}
+        self._numbers = LabelNumbers()
         self._runs: list[RunLabels] = []
         self._unusable = UnusableLines()
 
@@ -227,7 +211,7 @@ class _Scan:
         stops = np.cumsum(lengths + 1) - 1
         starts = stops - lengths
         begins = self._size + starts
-        plain = _read_lines(data, starts, stops)
+        plain = self._read_all(data, starts, stops)
         if plain is None:
             usable, plain = self._read_each(lines, starts.tolist())
             lines, starts, lengths = [lines[at] for at in usable], starts[usable], lengths[usable]
@@ -237,7 +221,7 @@ class _Scan:
         return begins
 
     def _add_rows(
-        self, lines: list[bytes], starts: Offsets, lengths: Offsets, durations: Any, sources: list[str]
+        self, lines: list[bytes], starts: Offsets, lengths: Offsets, durations: Any, labels: _Numbers
     ) -> None:
         keys = b"".join(map(key_of, lines))
         rows = np.zeros(len(lines), ROW)
@@ -245,7 +229,7 @@ class _Scan:
         rows["offset"] = self._size + starts
         rows["length"] = lengths
         rows["duration"] = durations
-        rows["label"] = self._labels(sources)
+        rows["label"] = labels
         self._digest.add(keys)
         self._rows += len(rows)
         self._blocks.append(rows)
@@ -257,37 +241,45 @@ class _Scan:
         shard = Shard(self._name, self._size, self._rows, self._digest.hex())
         return Part(shard, tuple(self._runs), self._unusable)
 
-    def _labels(self, sources: list[str]) -> npt.NDArray[np.uint32]:
-        numbers = self._numbers
-        for source in dict.fromkeys(sources):
-            numbers.setdefault(source, len(numbers))
-        return np.fromiter(map(numbers.__getitem__, sources), np.uint32, len(sources))
+    def _read_all(self, data: bytes, starts: Offsets, stops: Offsets) -> tuple[Any, _Numbers] | None:
+        """Durations, and numbers of the labels, of lines that all are plain cuts; None if one is not."""
+        plain = read_plain_cuts(data, starts, stops)
+        if plain is None:
+            return None
+        durations, keys = plain
+        try:
+            return durations, np.fromiter(map(self._numbers.__getitem__, keys), np.uint32, len(keys))
+        except TypeError:  # a label is a list or an object
+            return None
 
-    def _read_each(self, lines: list[bytes], starts: list[int]) -> tuple[list[int], tuple[list[float], list[str]]]:
-        """Which lines can be indexed, and their durations and sources; one line at least is no plain cut."""
+    def _read_each(self, lines: list[bytes], starts: list[int]) -> tuple[list[int], tuple[list[float], _Numbers]]:
+        """Which lines can be indexed, their durations, and numbers of the labels; one at least is no plain cut."""
         usable: list[int] = []
         durations: list[float] = []
-        sources: list[str] = []
+        labels: list[int] = []
         for at, (line, start) in enumerate(zip(lines, starts)):
-            found, text = read_cut(line)
+            found, stated = read_cut(line)
             if isinstance(found, Unusable):
                 number = self._rows + self._unusable.total + len(usable) + 1
-                where = f"{self._where}: line {number} (byte {self._size + start}) {text}"
+                where = f"{self._where}: line {number} (byte {self._size + start}) {stated}"
                 self._unusable = UnusableLines.added([self._unusable, UnusableLines.line(found, where)])
             else:
+                assert isinstance(stated, CutLabels)
                 usable.append(at)
                 durations.append(found)
-                sources.append(text)
-        return usable, (durations, sources)
+                labels.append(self._numbers[stated])
+        return usable, (durations, np.array(labels, np.uint32))
 
     def _flush(self) -> None:
         """Writes the rows so far as a run."""
         if not self._blocks:
             return
-        labels = sorted(self._numbers)
-        ranks = np.empty(len(labels), np.uint32)
-        ranks[[self._numbers[label] for label in labels]] = np.arange(len(labels))
         rows = np.concatenate(self._blocks)
+        used = np.flatnonzero(np.bincount(rows["label"]))
+        of_rows = [self._numbers.labels[number] for number in used]
+        labels, ranks = _sorted_and_ranks([each.source for each in of_rows], used)
+        label_sets, set_ranks = _sorted_and_ranks([(each.corpus, each.language) for each in of_rows], used)
+        rows["label_set"] = set_ranks[rows["label"]]
         rows["label"] = ranks[rows["label"]]
         path = run_path(self._parts, self._name, len(self._runs))
         with (
@@ -295,33 +287,16 @@ class _Scan:
             written_whole(self._parts.fs, path, self._parts.path) as file,
         ):
             file.write(sorted_rows(rows).data)
-        self._runs.append(RunLabels(len(rows), tuple(labels)))
-        self._blocks, self._numbers = [], {}
+        self._runs.append(RunLabels(len(rows), labels, label_sets))
+        self._blocks, self._numbers = [], LabelNumbers()
 
 
-def _read_lines(data: bytes, starts: Offsets, stops: Offsets) -> tuple[Any, list[str]] | None:
-    """Durations and sources of lines that all are plain cuts; None if one is not.
-
-    The decoder does not care where lines end. But where each begins with a brace and ends with one, no object goes over
-    an end of line: nothing in an object may stand between `}` and `{` but a comma.
-    """
-    array = np.frombuffer(data, np.uint8)
-    if int((stops - starts).max(initial=0)) > MAX_LINE_BYTES:
-        return None
-    if not ((array[starts] == _OPEN).all() and (stops > starts).all() and (array[stops - 1] == _CLOSE).all()):
-        return None
-    try:
-        if not data.isascii():
-            data.decode()  # the decoder does not see to that in what it passes over
-        cuts = _decoder.decode_lines(data)
-    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
-        return None
-    if len(cuts) != len(starts):
-        return None
-    durations = np.fromiter(map(_duration_of, cuts), np.float64, len(cuts))
-    if not ((durations >= 0) & (durations <= MAX_SECONDS)).all():
-        return None
-    sources = list(map(_source_of, cuts))
-    if set(map(type, sources)) != {str}:
-        sources = [source if type(source) is str else "" for source in sources]
-    return durations, sources
+def _sorted_and_ranks(
+    found: Sequence[_Sortable], numbers: npt.NDArray[np.intp]
+) -> tuple[tuple[_Sortable, ...], _Numbers]:
+    """The different ones, sorted; and by the number of each, which increase, its place among these."""
+    ordered = sorted(set(found))
+    places = {each: place for place, each in enumerate(ordered)}
+    ranks = np.zeros(numbers[-1] + 1, np.uint32)
+    ranks[numbers] = [places[each] for each in found]
+    return tuple(ordered), ranks

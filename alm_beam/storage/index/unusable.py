@@ -11,6 +11,7 @@ from enum import Enum
 import msgspec
 import orjson
 
+from alm_beam.core.cut_labels import CutLabels
 from alm_beam.core.text import visible
 from alm_beam.storage.index.format import MAX_LINE_BYTES, MAX_SECONDS, IndexFault
 
@@ -90,11 +91,11 @@ class UnusableLines(msgspec.Struct, frozen=True):
             raise IndexFault(f"{self.summary()} cannot be indexed: {'; '.join(self.listed())}. {help_text}")
 
 
-def read_cut(line: bytes) -> tuple[float, str] | tuple[Unusable, str]:
-    """Duration (seconds) and source of the cut in a line; or what is wrong with it, as a kind and in words.
+def read_cut(line: bytes) -> tuple[float, CutLabels] | tuple[Unusable, str]:
+    """Duration (seconds) and labels of the cut in a line; or what is wrong with it, as a kind and in words.
 
     >>> read_cut(b'{"duration": 2.5, "custom": {"source": "ami"}}')
-    (2.5, 'ami')
+    (2.5, CutLabels(source='ami', corpus='ami', language=''))
     >>> read_cut(b'{"id": "x", "type": "MixedCut", "tracks": []}')[0].value
     'MixedCut'
     """
@@ -114,9 +115,7 @@ def read_cut(line: bytes) -> tuple[float, str] | tuple[Unusable, str]:
         return Unusable.MIXED_CUT, "is a MixedCut, which states no duration"
     if isinstance(duration, bool) or not isinstance(duration, int | float) or not 0 <= duration <= MAX_SECONDS:
         return Unusable.NO_CUT, f"is no object with a duration in seconds, from 0 to {MAX_SECONDS:.0f}, so no cut"
-    custom = cut.get("custom")
-    source = custom.get("source") if isinstance(custom, dict) else None
-    return float(duration), source if isinstance(source, str) else ""
+    return float(duration), CutLabels.of(cut)
 
 
 def _constant_in(line: bytes) -> str | None:

@@ -1,9 +1,12 @@
 """The check of an index that reads everything."""
 
 import tempfile
+from collections.abc import Callable
+
+import numpy as np
 
 from alm_beam.storage.index.build import merged_meta
-from alm_beam.storage.index.format import FOLDER, META, ROWS, Digest, IndexFault
+from alm_beam.storage.index.format import FOLDER, META, ROW, ROWS, Digest, IndexFault
 from alm_beam.storage.index.meta import AGAIN, Meta
 from alm_beam.storage.index.open import Index
 from alm_beam.storage.index.scan import offsets_name, scan_shard
@@ -42,8 +45,10 @@ def verify_index(index: Index) -> UnusableLines:
             _check_offsets(place, shard.name, parts)
             skipped.append(part.unusable)
         names = {shard.name: shard.name for shard in index.shards}
-        found = merged_meta(located(parts), names, len)
-    if found.rows_digest != rows_digest or not _are_same(found, index.meta):
+        digest = Digest()
+        has_sets = index.meta.label_sets is not None
+        found = merged_meta(located(parts), names, digest.add if has_sets else _without_sets(digest))
+    if digest.hex() != rows_digest or not _are_same(found, index.meta):
         where = shown(place.url(f"{place.path}/{FOLDER}/{META}"))
         raise IndexFault(f"{where}: is not what the shards give; {AGAIN}")
     return UnusableLines.added(skipped)
@@ -65,17 +70,27 @@ def _check_offsets(place: Located, name: str, parts: str) -> None:
 
 
 def _checked_digest(index: Index, where: str) -> str:
-    """The digest that rows.bin has without what is in `reserved`, when it has the one that it should have with that."""
+    """The digest of what is known of rows.bin, when the whole of it has the digest that it should have."""
     whole, known = Digest(), Digest()
+    add = known.add if index.meta.label_sets is not None else _without_sets(known)
     for at in range(0, len(index), _ROWS_AT_A_TIME):
         rows = index.rows[at : at + _ROWS_AT_A_TIME]
         whole.add(rows.data)
-        rows = rows.copy()
-        rows["reserved"] = 0
-        known.add(rows.data)
+        add(rows.data)
     if whole.hex() != index.meta.rows_digest:
         raise IndexFault(f"{where}: its bytes are not those that were written; {AGAIN}")
     return known.hex()
+
+
+def _without_sets(digest: Digest) -> Callable[[memoryview], None]:
+    """What adds rows to a digest as if they had no label sets, which are ignored where index.json lists none."""
+
+    def add(data: memoryview) -> None:
+        rows = np.frombuffer(data, ROW).copy()
+        rows["label_set"] = 0
+        digest.add(rows.data)
+
+    return add
 
 
 def _are_same(found: Meta, stated: Meta) -> bool:
@@ -86,5 +101,6 @@ def _are_same(found: Meta, stated: Meta) -> bool:
         and found.fingerprint == stated.fingerprint
         and (found.duration, found.labels, found.shards) == (stated.duration, stated.labels, stated.shards)
         and found.skipped == stated.skipped
+        and stated.label_sets in (None, found.label_sets)
         and (repeated is None or found.repeated_windows == repeated)
     )
