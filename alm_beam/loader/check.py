@@ -114,7 +114,7 @@ def _epoch_findings(config: CheckConfig, base: Results, epoch: int, is_whole: bo
         missing = (
             f"{_window((number, row))}: missing"
             for number, each in enumerate(config.sources)
-            for row in range(each.first, each.first + each.rows)
+            for row in each.index_rows(np.arange(each.rows)).tolist()
             if len(readers.get((number, row), ())) < min_times[number]
         )
         yield finding_of(Check.NONE_MISSING, evidence, missing)
@@ -248,6 +248,8 @@ def _other_states_refused(config: CheckConfig, state: str) -> Finding:
         "a source that was rewritten": lambda source: source.update(fingerprint=source["fingerprint"][::-1] + "0"),
         "another weight": lambda source: source.update(weight=(source["weight"] or 0) + 1),
         "another label": lambda source: source.update(label=f"{source['label']} too"),
+        "another corpus": lambda source: source.update(corpus=f"{source.get('corpus')} too"),
+        "another language": lambda source: source.update(language=f"{source.get('language')} too"),
     }
     results = {
         what: run_alone(other, first, [PassRequest(state=state, limit=1)], {})[0] for what, other in others.items()
@@ -302,7 +304,7 @@ def _ranks_even(base: Results, is_whole: bool) -> Finding:
 
 def _exists(sources: Sequence[OpenSource], token: tuple[int, int]) -> bool:
     number, row = token
-    return 0 <= number < len(sources) and 0 <= row - sources[number].first < sources[number].rows
+    return 0 <= number < len(sources) and sources[number].has_row(row)
 
 
 def _is_repeated(first: PassResult, second: PassResult) -> bool:

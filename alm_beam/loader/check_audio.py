@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import numpy as np
+
 from alm_beam.audio.spans import counted_samples
 from alm_beam.core.audio_member import AudioMember
 from alm_beam.core.text import visible
@@ -44,9 +46,9 @@ def audio_found(config: CheckConfig, *, of_plain_cuts: bool, audio_root: str | N
 def _rows(source: OpenSource, limit: int, of_plain_cuts: bool) -> list[int]:
     """The rows that are read, counted from the first one of the source."""
     reader, sizes = Reader(source.index), []
-    for row in spread(source.rows):
+    for row in source.index_rows(np.array(spread(source.rows), np.int64)).tolist():
         try:
-            member = AudioMember.of(reader[source.first + row])
+            member = AudioMember.of(reader[row])
         except (ValueError, OSError):  # which is found again where all rows are read
             continue
         if member is not None:
@@ -59,10 +61,10 @@ def _rows(source: OpenSource, limit: int, of_plain_cuts: bool) -> list[int]:
 
 def _faults(number: int, source: OpenSource, rows: list[int], folder: FolderAudio) -> Iterator[str]:
     reader = Reader(source.index)
-    for row in rows:
-        where = f"source {number} row {source.first + row}"
+    for row in source.index_rows(np.array(rows, np.int64)).tolist():
+        where = f"source {number} row {row}"
         try:
-            window = reader[source.first + row]
+            window = reader[row]
             fault = _length_fault(window, folder.of(window))
         except (WindowError, OSError, ImportError) as error:
             fault = str(error)

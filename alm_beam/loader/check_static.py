@@ -132,15 +132,15 @@ def _texts(sources: Sequence[OpenSource], field: str) -> Finding:
     faults, count = [], 0
     for number, each in enumerate(sources):
         reader = Reader(each.index)
-        for row in spread(each.rows):
+        for row in each.index_rows(np.array(spread(each.rows), np.int64)).tolist():
             count += 1
-            window = reader[each.first + row]
+            window = reader[row]
             supervisions = window.get("supervisions")
             texts = [spoken.get(field) for spoken in supervisions or () if isinstance(spoken, dict)]
             wrong = [text for text in texts if text is not None and not isinstance(text, str)]
             if wrong or not any(texts):
                 what = f"{field} is {wrong[0]!r}" if wrong else f"no supervision has a {field}"
-                faults.append(f"source {number} row {each.first + row}: {what}")
+                faults.append(f"source {number} row {row}: {what}")
     return finding_of(Check.TEXTS, f"{count} windows, supervisions[].{field}", faults)
 
 

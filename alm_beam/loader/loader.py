@@ -77,7 +77,8 @@ class WindowLoader:
     ):
         """
         Args:
-            sources: folders of cuts with an index: paths or URLs, or `Source`s with a label or a weight.
+            sources: folders of cuts with an index: paths or URLs, or `Source`s with a label, a corpus, a language or a
+                weight.
             seed: any integer; give all ranks and workers the same.
             shuffle: False: windows come in the order of the index (by label, then by a hash of their content); with
                 order="shards", file after file, as they stand.
@@ -95,7 +96,8 @@ class WindowLoader:
                 folder of the cuts, or else the working directory. Audio in shards is found without it.
 
         Raises:
-            SourceError: there is no source, a label does not exist, or only some sources have a weight.
+            SourceError: there is no source; a label, corpus or language does not exist; or only some sources have a
+                weight.
             WeightError: a weight is not above 0 or is too small or too large.
             ValueError: the seed is no integer, `repeat` is on without weights, `order` or `shuffle_window` is wrong, or
                 order="shards" is to read sources with weights.
@@ -109,7 +111,6 @@ class WindowLoader:
         self.plan = plan_of(
             self.sources, order=order, shuffle_window=shuffle_window, seed=seed, shuffle=shuffle, repeat=repeat
         )
-        self._labels = [source.label for source in asked]
         by_index = {id(each.index): Reader(each.index) for each in self.sources}
         self.readers = [by_index[id(each.index)] for each in self.sources]
         self.gives_audio = audio
@@ -196,7 +197,7 @@ class WindowLoader:
         Raises:
             StateError: it is no state, or seed, sources, weights, ... are not this loader's. Nothing is changed then.
         """
-        check_state(state, self.plan, self._labels)
+        check_state(state, self.plan, [each.source for each in self.sources])
         if self._worker():
             progress_of(state, partition_here(self.partition))  # the rank itself may hold a state for its workers
         self._resumed, self._pass = deepcopy(state), None
@@ -258,7 +259,7 @@ class WindowLoader:
 
     def state_at(self, progress: Progress) -> State:
         """The state of a process that has read so far."""
-        return state_of(progress, self.plan, self._labels)
+        return state_of(progress, self.plan, [each.source for each in self.sources])
 
 
 class _Block(NamedTuple):

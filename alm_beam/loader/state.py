@@ -11,6 +11,7 @@ from alm_beam.loader.partition import Partition
 from alm_beam.loader.plan import Plan, PlannedSource
 from alm_beam.loader.ranges import RangesLeft
 from alm_beam.loader.remainder import Remainder, part_size
+from alm_beam.loader.sources import Source
 from alm_beam.loader.state_format import (
     FORMAT,
     VERSION,
@@ -31,6 +32,9 @@ _SAME_FOR_A_LOADER = ("seed", "shuffle", "repeat", "order", "shuffle_window", "s
 _SAME_FOR_ALL_PARTS = ("version", *_SAME_FOR_A_LOADER, "epoch", "left", "world_size", "num_workers")
 _OF_ONE_ORDER = ("shuffle_window", "layouts")
 """Fields that states of order "shards" have."""
+
+_ONLY_WHERE_GIVEN = ("corpus", "language")
+"""Fields of a source that states lacked before there were any."""
 
 _SNAPSHOT_AGE = "_steps_since_snapshot"
 _MAX_DEPTH = 64
@@ -53,13 +57,13 @@ class Progress:
     read: int
 
 
-def state_of(progress: Progress, plan: Plan | StoredPlan, labels: Iterable[str | None]) -> State:
+def state_of(progress: Progress, plan: Plan | StoredPlan, sources: Iterable[Source]) -> State:
     """The state of one process."""
     return with_checksum(
         {
             "format": FORMAT,
             "version": VERSION,
-            **_identity(plan, labels),
+            **_identity(plan, sources),
             "epoch": progress.epoch,
             "left": [{"start": run.start, "read": list(run.read)} for run in progress.left.runs],
             "world_size": progress.partition.world_size,
@@ -69,24 +73,24 @@ def state_of(progress: Progress, plan: Plan | StoredPlan, labels: Iterable[str |
     )
 
 
-def check_state(state: Any, plan: Plan | StoredPlan, labels: Iterable[str | None]) -> None:
+def check_state(state: Any, plan: Plan | StoredPlan, sources: Iterable[Source]) -> None:
     """Compares a state with what is to be read.
 
     Raises:
         StateError: a field is missing, unknown, malformed, was changed since, or differs from the plan's.
     """
-    faults = _faults(state, plan, labels)
+    faults = _faults(state, plan, sources)
     if faults:
         raise StateError.of("the state does not fit:", faults)
 
 
-def _faults(state: Any, plan: Plan | StoredPlan, labels: Iterable[str | None]) -> list[str]:
+def _faults(state: Any, plan: Plan | StoredPlan, sources: Iterable[Source]) -> list[str]:
     """Why a state does not fit, a line for each field."""
     try:
         fields = parsed(state)
     except FieldFault as fault:
         return [str(fault)]
-    faults = _all_differences(_SAME_FOR_A_LOADER, state, _identity(plan, labels))
+    faults = _all_differences(_SAME_FOR_A_LOADER, state, _identity(plan, sources))
     if faults:
         return faults
     if not fields.remainder.fits(plan.size):
@@ -195,20 +199,29 @@ def _found(value: Any, depth: int = 0) -> Iterable[State]:
         yield from _found(each, depth + 1)
 
 
-def sources_of(planned: Iterable[PlannedSource], labels: Iterable[str | None]) -> list[dict[str, Any]]:
+def sources_of(planned: Iterable[PlannedSource], sources: Iterable[Source]) -> list[dict[str, Any]]:
     """What a state holds of the sources."""
-    return [
-        {"fingerprint": source.fingerprint, "label": label, "rows": source.rows, "weight": source.weight}
-        for source, label in zip(planned, labels)
-    ]
+    return [_of_source(*each) for each in zip(planned, sources)]
 
 
-def _identity(plan: Plan | StoredPlan, labels: Iterable[str | None]) -> State:
-    sources = sources_of(plan.sources, labels)
-    found = {"seed": plan.seed, "shuffle": plan.shuffle, "repeat": plan.repeat, "sources": sources}
+def _identity(plan: Plan | StoredPlan, sources: Iterable[Source]) -> State:
+    of_sources = sources_of(plan.sources, sources)
+    found = {"seed": plan.seed, "shuffle": plan.shuffle, "repeat": plan.repeat, "sources": of_sources}
     if isinstance(plan, StoredPlan):
         found.update(order="shards", shuffle_window=plan.shuffle_window, layouts=list(plan.layouts))
     return found
+
+
+def _of_source(planned: PlannedSource, source: Source) -> State:
+    found = {
+        "fingerprint": planned.fingerprint,
+        "label": source.label,
+        "rows": planned.rows,
+        "weight": planned.weight,
+        "corpus": source.corpus,
+        "language": source.language,
+    }
+    return {name: value for name, value in found.items() if value is not None or name not in _ONLY_WHERE_GIVEN}
 
 
 def _all_differences(names: Iterable[str], state: State, other: State) -> list[str]:
@@ -239,8 +252,8 @@ def _differences(name: str, found: Any, expected: Any) -> list[str]:
     if len(found) != len(expected):
         return [f"sources: {len(found)} in the state, {len(expected)} here"]
     return [
-        f"sources[{number}].{field}: {shortened(one.get(field))} in the state, {shortened(other[field])} here"
+        f"sources[{number}].{field}: {shortened(one.get(field))} in the state, {shortened(other.get(field))} here"
         for number, (one, other) in enumerate(zip(found, expected))
-        for field in other
-        if one.get(field) != other[field]
+        for field in {**other, **one}
+        if one.get(field) != other.get(field)
     ]

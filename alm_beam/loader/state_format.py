@@ -21,7 +21,8 @@ State: TypeAlias = dict[str, Any]
 
     format, version       "alm_beam.loader", 2
     seed, shuffle, repeat as given to the loader
-    sources               for each source: fingerprint of its index, label, rows, weight
+    sources               for each source: fingerprint of its index, label, rows, weight; corpus and language only
+                          where they were given
     epoch                 the epoch that is being read
     left                  what was left of the epoch when this run began; see `Remainder`, `RangesLeft`
     world_size, num_workers   of this run; num_workers is 1 for a rank without workers
@@ -76,6 +77,8 @@ class _SourceFields(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     label: str | None
     rows: _Count
     weight: Any  # a number, which may be one of NumPy's
+    corpus: str | None = None
+    language: str | None = None
 
 
 class _RunFields(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

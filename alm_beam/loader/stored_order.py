@@ -31,9 +31,8 @@ class StoredOrder:
         self._ends = np.cumsum(rows)
         self._begins = self._ends - rows
         firsts, count = _first_files(sources)
-        records = [each.index.rows[each.first : each.first + each.rows] for each in sources]
-        files = np.concatenate([each["shard"] + first for each, first in zip(records, firsts)])
-        offsets = np.concatenate([each["offset"] for each in records])
+        files = np.concatenate([each.column("shard") + first for each, first in zip(sources, firsts)])
+        offsets = np.concatenate([each.column("offset") for each in sources])
         order = np.lexsort((offsets, files))  # which is stable: the same on every machine
         self._order = order.astype(np.uint32) if len(order) < _FEW_ROWS else order
         self.sizes = np.bincount(files, minlength=count).astype(np.int64)

@@ -130,7 +130,7 @@ class WindowBatches:
         ]
         self._windows = Plan(planned, seed=seed, shuffle=shuffle, repeat=repeat)
         rows = [PlannedSource(each.index.fingerprint, each.rows, each.source.weight) for each in self.sources]
-        sources_now = sources_of(rows, [each.label for each in asked])
+        sources_now = sources_of(rows, asked)
         self._identity = identity_of(sources_now, self.config, seed=seed, shuffle=shuffle, repeat=repeat)
         self._partition = partition
         self._epochs = Epochs()
