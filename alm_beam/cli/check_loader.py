@@ -19,6 +19,22 @@ def main(argv: Sequence[str], prog: str) -> int:
         "--weights", metavar="W,W", help="a weight for each DIR, comma-separated (default: all are read as one)"
     )
     parser.add_argument(
+        "--beta_corpus",
+        type=float,
+        metavar="B",
+        help="instead of --weights: read each corpus in proportion to its hours to the power of B; 1: to its hours, 0: "
+        "all equally often",
+    )
+    parser.add_argument(
+        "--beta_language", type=float, metavar="B", help="the same for the languages of a corpus; give both"
+    )
+    parser.add_argument(
+        "--summary",
+        metavar="FILE",
+        help="with these, a tab-separated table with the columns corpus, language and hours (default: the hours of the "
+        "indexes)",
+    )
+    parser.add_argument(
         "--repeat",
         action="store_true",
         help="read a DIR again when it is exhausted, so that the weights hold to the end",
@@ -96,6 +112,9 @@ def main(argv: Sequence[str], prog: str) -> int:
             is_sound = print_checks(
                 flags.dirs,
                 weights=_weights(parser, flags.weights),
+                beta_corpus=flags.beta_corpus,
+                beta_language=flags.beta_language,
+                summary=flags.summary,
                 repeat=flags.repeat,
                 seed=flags.seed,
                 order=flags.order,
@@ -108,7 +127,9 @@ def main(argv: Sequence[str], prog: str) -> int:
                 loader=flags.loader,
                 audio=flags.audio,
                 audio_root=flags.audio_root,
-                storage_options=parser.storage_options(flags, [*flags.dirs, *filter(None, [flags.audio_root])]),
+                storage_options=parser.storage_options(
+                    flags, [*flags.dirs, *filter(None, [flags.audio_root, flags.summary])]
+                ),
             )
     except FlagFault as error:
         parser.error(str(error))

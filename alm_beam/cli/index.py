@@ -65,6 +65,12 @@ def _summary(state: str, folder: str, meta: "Meta", repeated: int, skipped: "Unu
     for label in meta.labels:
         name = visible(label.label) or "(no source)"
         lines.append(f"{label.rows:>12,} {label.duration / 3600:>12,.2f} hours  {name}")
+    sets = meta.label_sets or ()
+    if len(sets) > 1 or any(each.language for each in sets):
+        lines.append("by corpus and language:")
+        for each in sets:
+            names = f"{visible(each.corpus) or '(no corpus)'}  {visible(each.language) or '(no language)'}"
+            lines.append(f"{each.rows:>12,} {each.duration / 3600:>12,.2f} hours  {names}")
     if repeated:
         lines.append(f"{repeated:,} repeated windows: their lines are the same as those of other windows")
     if skipped.total:

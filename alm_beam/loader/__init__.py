@@ -7,6 +7,7 @@ from alm_beam.loader.audio import Audio
 from alm_beam.loader.batching.window_batches import WindowBatches
 from alm_beam.loader.loader import WindowIterator, WindowLoader
 from alm_beam.loader.mixture import WeightError
+from alm_beam.loader.mixture_weights import mixture_sources
 from alm_beam.loader.partition import Partition, PartitionError
 from alm_beam.loader.reader import Reader, WindowError
 from alm_beam.loader.sources import Source, SourceError
@@ -28,4 +29,5 @@ __all__ = [
     "WindowIterator",
     "WindowLoader",
     "merge_states",
+    "mixture_sources",
 ]

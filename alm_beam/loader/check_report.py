@@ -13,7 +13,9 @@ from alm_beam.loader.check_findings import FAILED, PASSED, SKIPPED, Check, Findi
 from alm_beam.loader.check_runs import LoaderRecipe
 from alm_beam.loader.check_static import static_checks
 from alm_beam.loader.mixture import WeightError, check_weights
-from alm_beam.loader.sources import Source, open_sources
+from alm_beam.loader.mixture_summary import SummaryError
+from alm_beam.loader.mixture_weights import PlannedMixture, expected_epochs, planned_mixture
+from alm_beam.loader.sources import OpenSource, Source, open_sources
 from alm_beam.storage.connections import StorageOptions
 
 if TYPE_CHECKING:
@@ -28,6 +30,9 @@ def print_checks(
     sources: Sequence[str],
     *,
     weights: Sequence[float] | None = None,
+    beta_corpus: float | None = None,
+    beta_language: float | None = None,
+    summary: str | None = None,
     repeat: bool = False,
     seed: int = 0,
     order: str = "windows",
@@ -47,6 +52,9 @@ def print_checks(
     Args:
         sources: folders of cuts with an index; paths or fsspec URLs.
         weights: one for each source; None: the sources are read as one.
+        beta_corpus: see `mixture_sources`, which gives the weights then; with `beta_language` alone.
+        beta_language: see `mixture_sources`.
+        summary: see `mixture_sources`.
         repeat: read sources again, so that the weights hold to the end of an epoch.
         seed: of the order.
         order: see `WindowLoader`.
@@ -66,17 +74,25 @@ def print_checks(
         IndexFault, SourceError, ImportError, OSError, ValueError: there is nothing to check.
     """
     options = storage_options or {}
-    if repeat and weights is None:
+    has_betas = _has_betas(weights, beta_corpus, beta_language, summary)
+    if repeat and weights is None and not has_betas:
         raise FlagFault("--repeat: repeats sources so that their weights hold, and there are no --weights")
-    if order == "shards" and weights is not None:
+    if order == "shards" and (weights is not None or has_betas):
         raise FlagFault("--order=shards: sources with weights are mixed window by window; leave one of both out")
-    asked, saved = _weighted(sources, weights), _loaded(state)
+    saved = _loaded(state)
+    if beta_corpus is not None and beta_language is not None:
+        mixture = _mixture(sources, beta_corpus, beta_language, summary, options)
+    else:
+        mixture = PlannedMixture([*_weighted(sources, weights)], [])
+    asked = tuple(mixture.sources)
     recipe = LoaderRecipe(loader, asked, seed, repeat, options, os.getcwd(), order, shuffle_window)
     config = CheckConfig(recipe, open_sources(asked, options), world_size, num_workers, limit or sys.maxsize)
     recipe.loader(None)  # raises what is wrong with the arguments
     from rich.console import Console
 
     console = Console(highlight=False)
+    if has_betas:
+        _print_mixture(console, mixture, config.sources, repeat)
     count, failed = 0, 0
     for finding in _findings(config, text_field, saved, audio, audio_root):
         _print(console, finding)
@@ -92,6 +108,44 @@ def _findings(
     yield from static_checks(config, text_field, state)
     yield audio_found(config, of_plain_cuts=audio, audio_root=audio_root)
     yield from run_checks(config)
+
+
+def _has_betas(
+    weights: Sequence[float] | None, beta_corpus: float | None, beta_language: float | None, summary: str | None
+) -> bool:
+    """Whether the weights follow from hours; raises what does not go together."""
+    given = [name for name, beta in (("corpus", beta_corpus), ("language", beta_language)) if beta is not None]
+    if len(given) == 1:
+        raise FlagFault(f"--beta_{given[0]}: give both --beta_corpus and --beta_language")
+    if summary is not None and not given:
+        raise FlagFault("--summary: its hours give weights by --beta_corpus and --beta_language, which are missing")
+    if weights is not None and given:
+        raise FlagFault("--weights: --beta_corpus and --beta_language give the weights; leave one of both out")
+    return bool(given)
+
+
+def _mixture(
+    urls: Sequence[str], beta_corpus: float, beta_language: float, summary: str | None, options: StorageOptions
+) -> PlannedMixture:
+    try:
+        return planned_mixture(
+            urls, beta_corpus=beta_corpus, beta_language=beta_language, summary=summary, storage_options=options
+        )
+    except WeightError as error:
+        raise FlagFault(f"--beta_corpus, --beta_language: {error}") from None
+    except SummaryError as error:
+        raise FlagFault(f"--summary: {error}") from None
+
+
+def _print_mixture(console: "Console", mixture: PlannedMixture, sources: Sequence[OpenSource], repeat: bool) -> None:
+    """Prints how often the windows of each source come, and where the summary differs from the indexes."""
+    from rich.text import Text
+
+    lines = [f"summary: {difference}" for difference in mixture.differences]
+    lines += ["an epoch:" if repeat else "an epoch, if sources are repeated (--repeat):"]
+    lines += [f"  source {number}: {each}" for number, each in enumerate(expected_epochs(sources))]
+    for line in lines:
+        console.print(Text(visible(line)), soft_wrap=True)
 
 
 def _weighted(urls: Sequence[str], weights: Sequence[float] | None) -> tuple[Source, ...]:

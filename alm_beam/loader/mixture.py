@@ -11,7 +11,9 @@ from alm_beam.loader.hashing import derived_key
 from alm_beam.loader.permutation import Positions, hashes
 
 _MIN_BLOCK = 1024
-_MAX_BLOCK = 1 << 16
+MAX_BLOCK = 1 << 16
+"""No weight is less than one of so many parts of all: each block of steps reads each source."""
+
 _MAX_WEIGHT = 1e100
 _UNIT = 1 << 32
 
@@ -44,9 +46,9 @@ def check_weights(weights: Sequence[float]) -> None:
                 f"the weight of source {number} is {weight!r}; it must be a number above 0, at most {_MAX_WEIGHT}"
             )
     for number, weight in enumerate(weights):
-        if weight * _MAX_BLOCK < sum(weights):
+        if weight * MAX_BLOCK < sum(weights):
             raise WeightError(
-                f"the weight of source {number} is {weight!r}, less than 1/{_MAX_BLOCK} of all; leave it out"
+                f"the weight of source {number} is {weight!r}, less than 1/{MAX_BLOCK} of all; leave it out"
             )
 
 
@@ -94,6 +96,7 @@ class Mixture:
         steps: number of steps in an epoch.
         steps_by_weight: for how many steps all sources take part, so that the weights hold. All steps with `repeat`;
             otherwise until the first source is exhausted.
+        counts: number of windows of each source that an epoch reads.
     """
 
     def __init__(self, sizes: Sequence[int], weights: Sequence[float], *, repeat: bool):
@@ -113,6 +116,7 @@ class Mixture:
         self._phases = _phases(sizes, weights, repeat)
         self.steps = sum(phase.steps for phase in self._phases)
         self.steps_by_weight = self._phases[0].steps if self._phases else 0
+        self.counts = self._phases[0].counts(self.steps) if repeat and self._phases else list(sizes)
 
     def picks(self, steps: Positions, seed: int, epoch: int) -> tuple[Positions, Positions]:
         """For each step (int64, any order) its source, and how many windows of that source earlier steps read."""
