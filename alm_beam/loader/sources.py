@@ -168,13 +168,15 @@ def opened_source(source: Source, index: Index) -> OpenSource:
         raise _nothing(source, f"of corpus {source.corpus!r}", "corpora", [each.corpus for each in sets])
     numbers = [number for number in of_corpus if source.language in (None, sets[number].language)]
     if not numbers:
-        what = f"in language {source.language!r}" + (f" of corpus {source.corpus!r}" if source.corpus else "")
+        what = f"in language {source.language!r}" + ("" if source.corpus is None else f" of corpus {source.corpus!r}")
         raise _nothing(source, what, "languages", [sets[number].language for number in of_corpus])
     chosen = index.rows_of_sets(numbers)
     begin, end = np.searchsorted(chosen, (whole.first, whole.first + whole.rows)).tolist()
     if begin == end:
-        what = f"of label {source.label!r} that are of corpus {source.corpus!r} and language {source.language!r}"
-        raise SourceError(f"{visible(shown(source.url))}: has no windows {what.replace('None', 'any')}")
+        pairs = (("corpus", source.corpus), ("language", source.language))
+        others = " and ".join(f"{kind} {name!r}" for kind, name in pairs if name is not None)
+        what = f"has no windows of label {source.label!r} that are also of {others}"
+        raise SourceError(f"{visible(shown(source.url))}: {what}")
     if end - begin == whole.rows:
         return whole
     return OpenSource(source, index, whole.first, end - begin, chosen[begin:end])
