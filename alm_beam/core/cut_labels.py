@@ -7,10 +7,12 @@ from typing import Any, NamedTuple
 class CutLabels(NamedTuple):
     """The labels of a cut, by which the index tells windows; empty where it states none.
 
+    Corpus and language are those by which shards in parquet are partitioned, which say `unknown` where it states none.
+
     Attributes:
         source: see `source_of`.
         corpus: see `corpus_of`.
-        language: see `language_of`.
+        language: of the first supervision, or else that of the cut.
 
     >>> CutLabels.of({"custom": {"source": "meetings", "lang": "en"}})
     CutLabels(source='meetings', corpus='meetings', language='en')
@@ -23,7 +25,9 @@ class CutLabels(NamedTuple):
     @classmethod
     def of(cls, cut: Mapping[str, Any]) -> "CutLabels":
         """Those that a cut states."""
-        return cls(source_of(cut), corpus_of(cut), language_of(cut))
+        supervisions = cut.get("supervisions")
+        first = supervisions[:1] if isinstance(supervisions, list) else []
+        return cls(source_of(cut), corpus_of(cut), language_of({"custom": cut.get("custom"), "supervisions": first}))
 
 
 def source_of(cut: Mapping[str, Any]) -> str:

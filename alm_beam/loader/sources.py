@@ -38,7 +38,7 @@ class Source:
             sources or to none. Without weights, every window of every source comes once in an epoch.
         corpus: read only the windows of this corpus (`custom.corpus` of their cuts, or else `custom.source`); an empty
             text: of those that state none. None: all windows.
-        language: read only the windows in this language (of the first supervision that states one, or else
+        language: read only the windows in this language (of the first supervision, or else
             `custom.language` or `custom.lang`); an empty text: of those that state none. None: all windows.
 
     >>> from alm_beam.loader import Source, WindowLoader

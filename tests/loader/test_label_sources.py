@@ -173,7 +173,7 @@ def test_labels_that_no_window_has_are_an_error_that_names_those_there_are(folde
 def test_labels_that_no_window_has_together(tmp_path):
     folder = write_cuts(tmp_path, [cut(0, "x"), cut(1, "y")])
     build_index(folder, overwrite=True)
-    with pytest.raises(SourceError, match="no windows of label 'x' that are also of corpus 'y'$"):
+    with pytest.raises(SourceError, match=r"no windows of label 'x' that are also of corpus 'y'$"):
         WindowLoader(Source(folder, label="x", corpus="y"))
 
 

@@ -113,7 +113,8 @@ class _Head:
             if numbers is not None:
                 if rows[field].max(initial=0) >= max(len(numbers), 1):
                     raise IndexFault(f"{self.run.path}: was changed; start again")
-                rows[field] = np.array(numbers, np.uint32)[rows[field]]
+                if numbers != tuple(range(len(numbers))):
+                    rows[field] = np.array(numbers, np.uint32)[rows[field]]
         if self.run.shard is not None:
             rows["shard"] = self.run.shard
         keys = np.empty(len(rows), [("label", ">u4"), ("key", "V16")])

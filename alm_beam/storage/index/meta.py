@@ -62,7 +62,7 @@ class LabelSet(msgspec.Struct, frozen=True):
 
     Attributes:
         corpus: `custom.corpus` of the cuts, or else `custom.source`; empty where they have neither.
-        language: of the first supervision that states one, or else `custom.language` or `custom.lang`; empty where
+        language: of the first supervision, or else `custom.language` or `custom.lang`; empty where
             nothing states it.
         rows: how many.
         duration: seconds, of all.

@@ -275,12 +275,12 @@ class _Scan:
         if not self._blocks:
             return
         rows = np.concatenate(self._blocks)
-        used = np.flatnonzero(np.bincount(rows["label"]))
+        numbers = rows["label"].copy()
+        used = np.flatnonzero(np.bincount(numbers))
         of_rows = [self._numbers.labels[number] for number in used]
         labels, ranks = _sorted_and_ranks([each.source for each in of_rows], used)
         label_sets, set_ranks = _sorted_and_ranks([(each.corpus, each.language) for each in of_rows], used)
-        rows["label_set"] = set_ranks[rows["label"]]
-        rows["label"] = ranks[rows["label"]]
+        rows["label"], rows["label_set"] = ranks[numbers], set_ranks[numbers]
         path = run_path(self._parts, self._name, len(self._runs))
         with (
             errors_that_name(self._parts.url(path)),
