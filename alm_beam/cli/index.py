@@ -66,7 +66,7 @@ def _summary(state: str, folder: str, meta: "Meta", repeated: int, skipped: "Unu
         name = visible(label.label) or "(no source)"
         lines.append(f"{label.rows:>12,} {label.duration / 3600:>12,.2f} hours  {name}")
     sets = meta.label_sets or ()
-    if len(sets) > 1 or any(each.language for each in sets):
+    if len(sets) > 1:
         lines.append("by corpus and language:")
         for each in sets:
             names = f"{visible(each.corpus) or '(no corpus)'}  {visible(each.language) or '(no language)'}"

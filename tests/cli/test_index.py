@@ -108,3 +108,23 @@ def test_no_text_of_others_reaches_the_terminal_raw(tmp_path, capsys):
     assert "\\u202e" in told
     assert {char for char in told if not char.isprintable()} == {"\n"}
     assert not any(line.startswith(("gnp", "\\x9b")) for line in told.splitlines())
+
+
+def test_hours_by_corpus_and_language_are_printed_where_there_are_several(tmp_path, capsys):
+    def line(number: int, corpus: str, language: str) -> bytes:
+        return json.dumps(
+            {"id": str(number), "duration": 3600.0, "custom": {"corpus": corpus, "lang": language}}
+        ).encode()
+
+    one = write_shards(tmp_path / "one", [line(0, "ami", "en"), line(1, "ami", "en")], 1)
+    assert status(str(one)) == 0
+    assert "language" not in capsys.readouterr().out
+    lines = [line(0, "ami\x1b", "en"), line(1, "ami\x1b", ""), line(2, "", "de"), line(3, "", "de")]
+    assert status(str(write_shards(tmp_path / "two", lines, 1))) == 0
+    printed = capsys.readouterr().out.splitlines()
+    at = printed.index("by corpus and language:")
+    assert [each.split() for each in printed[at + 1 : at + 4]] == [
+        ["2", "2.00", "hours", "(no", "corpus)", "de"],
+        ["1", "1.00", "hours", r"ami\x1b", "(no", "language)"],
+        ["1", "1.00", "hours", r"ami\x1b", "en"],
+    ]

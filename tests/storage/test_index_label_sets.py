@@ -11,7 +11,9 @@ import pytest
 from xxhash import xxh3_128_hexdigest
 
 from alm_beam.core.cut_labels import CutLabels
+from alm_beam.core.shards_config import LayoutConfig, ShardsConfig
 from alm_beam.loader import WindowLoader
+from alm_beam.storage.cut_columns import CutColumns
 from alm_beam.storage.index import merge, scan
 from alm_beam.storage.index.build import build_index
 from alm_beam.storage.index.format import IndexFault
@@ -129,3 +131,15 @@ def test_an_index_without_the_list_is_read_checked_and_made_again(tmp_path):
     again = WindowLoader(str(copied), seed=2)
     again.load_state_dict(WindowLoader(str(folder), seed=2).state_dict())
     assert [window["id"] for window in again] == ids
+
+
+def test_corpora_and_languages_are_the_partitions_of_parquet():
+    columns = CutColumns(ShardsConfig(("in",), "out", layout=LayoutConfig(format="parquet")))
+    lines = mixed(400)
+    for line in lines:
+        columns.add(0, 0, len(line), b"0" * 16, line)
+    places = columns.table()["partition"].tolist()
+    partitions = [columns.partitions[place] for place in places]
+    labels = [CutLabels.of(json.loads(line)) for line in lines]
+    expected = [(each.corpus or "unknown", "train", each.language or "unknown") for each in labels]
+    assert partitions == expected
