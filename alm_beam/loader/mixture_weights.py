@@ -205,7 +205,10 @@ def planned_mixture(
     if table is not None:
         stated = matched(read_summary(table, options), list(hours), shown(table))
         differences = summary_differences(stated, hours)
-    weights = mixture_weights(stated, beta_corpus=beta_corpus, beta_language=beta_language)
+    try:
+        weights = mixture_weights(stated, beta_corpus=beta_corpus, beta_language=beta_language)
+    except WeightError as error:
+        raise (error if table is None else WeightError(f"{visible(shown(table))}: {error}")) from None
     return PlannedMixture(_sources(folders, indexes, weights), differences)
 
 

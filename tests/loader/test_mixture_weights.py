@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from alm_beam.cli.main import main
-from alm_beam.loader import Source, SourceError, WeightError, WindowLoader, mixture_sources
+from alm_beam.loader import Source, SourceError, WeightError, WindowBatches, WindowLoader, mixture_sources
 from alm_beam.loader.mixture_summary import SummaryError, read_summary
 from alm_beam.loader.mixture_weights import SummaryWarning, expected_epochs, hours_by_label, mixture_weights
 from alm_beam.storage.index.build import build_index
@@ -135,6 +135,15 @@ def test_sources_have_the_weights_of_their_hours(folder):
         assert abs(read[pair] - weight * len(loader)) <= 1
 
 
+def test_batches_take_the_sources_of_a_mixture(folder):
+    sources = mixture_sources(folder, **HALF)
+    batches = WindowBatches(sources, batch_size=8, repeat=True)
+    found = Counter(token.source for batch in batches for token in batch)
+    total = sum(found.values())
+    for number, each in enumerate(sources):
+        assert abs(found[number] - (each.weight or 0) * total) <= 1
+
+
 def test_several_folders_share_a_weight_by_their_windows(folder, tmp_path):
     more = labelled(tmp_path, {("ami", "en"): 20, ("new", ""): 20}, first=1000)
     sources = mixture_sources([folder, more], **HALF)
@@ -183,6 +192,10 @@ def test_windows_that_would_never_be_read_are_an_error(folder, tmp_path):
     text = "corpus\tlanguage\thours\nami\ten\t1\ncalls\ten\t1\ncalls\tde\t{}\n"
     with pytest.raises(WeightError, match="corpus 'calls', language 'de': has 0 hours, so its windows would never"):
         mixture_sources(folder, **HALF, summary=table(tmp_path, text.format(0)))
+    with pytest.raises(
+        WeightError, match=r"hours\.tsv: corpus 'x': has 0 hours, by which its languages have no weights"
+    ):
+        mixture_sources(folder, **HALF, summary=table(tmp_path, text.format(1) + "x\ty\t0\n"))
     with pytest.raises(WeightError, match=r"'de': has the weight .*, less than 1/65,536 of all.*smaller betas"):
         mixture_sources(folder, beta_corpus=1, beta_language=1, summary=table(tmp_path, text.format(1e-5)))
 
