@@ -73,6 +73,14 @@ def test_a_source_has_the_windows_of_its_labels(folder, order, label, corpus, la
     assert set(found) == expected
 
 
+def test_files_are_read_as_they_stand(folder):
+    source = Source(folder, corpus="a", language="en")
+    found = [window["id"] for window in WindowLoader(source, order="shards", shuffle=False)]
+    lines = [line for path in sorted(Path(folder).glob("*.jsonl")) for line in path.read_text().splitlines()]
+    wanted = expected_ids(folder, None, "a", "en")
+    assert found == [name for name in (json.loads(line)["id"] for line in lines) if name in wanted]
+
+
 @pytest.mark.parametrize(("label", "corpus", "language"), FILTERS)
 def test_rows_and_durations_of_a_source_are_those_of_the_index(folder, label, corpus, language):
     [source] = open_sources([Source(folder, label=label, corpus=corpus, language=language)])

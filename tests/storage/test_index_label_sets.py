@@ -94,8 +94,14 @@ def test_rows_of_sets_are_those_with_their_numbers(tmp_path):
 
 
 def test_a_label_of_a_line_that_is_left_out_is_in_no_list(tmp_path):
-    """It was read together with others, one of which is no plain cut."""
-    lines = [labelled(1, corpus="kept"), labelled(2, corpus=["list"]), b'{"id": "x", "custom": {"corpus": "lost"}}']
+    """It was read together with others, one of which is no plain cut, and found to be no JSON only then."""
+    lost = labelled(0, corpus="lost", custom={"source": "lost", "text": "@"}).replace(b"@", rb"\ud800")
+    lines = [
+        lost,
+        labelled(1, corpus="kept"),
+        labelled(2, corpus=["list"]),
+        b'{"id": "x", "custom": {"corpus": "lost"}}',
+    ]
     meta = build_index(str(write_shards(tmp_path, lines, 1)), skip_unusable=True)
     assert Counter((each.corpus, each.rows) for each in meta.label_sets or ()) == {("kept", 1): 1, ("s0", 1): 1}
     assert [label.label for label in meta.labels] == ["s0", "s1"]
