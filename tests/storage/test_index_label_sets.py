@@ -93,16 +93,13 @@ def test_rows_of_sets_are_those_with_their_numbers(tmp_path):
         assert index.rows_of_sets(numbers).tolist() == np.flatnonzero(np.isin(which, numbers)).tolist()
 
 
-def test_a_label_of_a_line_that_is_left_out_is_in_no_list(tmp_path):
-    """It was read together with others, one of which is no plain cut, and found to be no JSON only then."""
-    lost = labelled(0, corpus="lost", custom={"source": "lost", "text": "@"}).replace(b"@", rb"\ud800")
-    lines = [
-        lost,
-        labelled(1, corpus="kept"),
-        labelled(2, corpus=["list"]),
-        b'{"id": "x", "custom": {"corpus": "lost"}}',
-    ]
+@pytest.mark.parametrize("bad", [b'{"id": "x", "custom": {"corpus": "lost"}}', None])
+def test_a_label_of_a_line_that_is_left_out_is_in_no_list(tmp_path, bad):
+    """Also where it is found to be no JSON only when the lines are read one by one, as another has a list as corpus."""
+    lost = labelled(0, corpus="lost", custom={"source": "lost", "x": "@"}).replace(b'"@"', b"1e999")
+    lines = [bad or lost, labelled(1, corpus="kept"), labelled(2, corpus=["list"])]
     meta = build_index(str(write_shards(tmp_path, lines, 1)), skip_unusable=True)
+    assert meta.skipped == 1
     assert Counter((each.corpus, each.rows) for each in meta.label_sets or ()) == {("kept", 1): 1, ("s0", 1): 1}
     assert [label.label for label in meta.labels] == ["s0", "s1"]
 
