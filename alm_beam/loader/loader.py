@@ -8,17 +8,17 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from alm_beam.loader.audio import Audio, FolderAudio
+from alm_beam.loader.audio import Audio
 from alm_beam.loader.audio_ahead import AudioAhead
 from alm_beam.loader.epochs import Epochs, checked_epoch
+from alm_beam.loader.open_folders import lines_of, open_folders
 from alm_beam.loader.partition import Partition, partition_here, torch_worker
-from alm_beam.loader.reader import Reader, Window, window_of
+from alm_beam.loader.reader import Window, window_of
 from alm_beam.loader.remainder import part_size
-from alm_beam.loader.sources import OpenSource, SourceLike, as_sources, open_sources
+from alm_beam.loader.sources import SourceLike, as_sources
 from alm_beam.loader.state import Progress, State, StateError, check_state, progress_of, state_of
 from alm_beam.loader.stored_plan import plan_of
 from alm_beam.loader.tokens import Token
-from alm_beam.storage.options import options_by_protocol
 
 _FIRST_BLOCK = 16
 _MAX_BLOCK = 1024
@@ -104,17 +104,12 @@ class WindowLoader:
             IndexFault, OSError: an index or its cuts are damaged, or cannot be read.
         """
         asked = as_sources(sources)
-        urls = [source.url for source in asked]
-        options = options_by_protocol(storage_options, urls if audio_root is None else [*urls, audio_root])
-        self.sources: tuple[OpenSource, ...] = open_sources(asked, options)
+        self.sources, self.readers, self.folders = open_folders(asked, storage_options, audio_root)
         self._partition = partition
         self.plan = plan_of(
             self.sources, order=order, shuffle_window=shuffle_window, seed=seed, shuffle=shuffle, repeat=repeat
         )
-        by_index = {id(each.index): Reader(each.index) for each in self.sources}
-        self.readers = [by_index[id(each.index)] for each in self.sources]
         self.gives_audio = audio
-        self.folders = [FolderAudio(each.index.url, options, audio_root) for each in self.sources]
         self._epochs = Epochs()
         self._resumed: State | None = None
         self._pass: WindowIterator | None = None
@@ -378,13 +373,7 @@ class WindowIterator(Iterator[Window]):
         part, parts = begins.partition.part, begins.partition.parts
         read = np.arange(first, min(first + length, self._size))
         sources, rows = loader.plan.at(self.epoch, loader.plan.part(self.epoch, begins.left, part, parts, read))
-        if len(self._readers) == 1:
-            rows = loader.sources[0].index_rows(rows)
-            return _Block(sources.tolist(), rows.tolist(), *self._readers[0].lines(rows))
-        lines, keys = [b""] * len(rows), [b""] * len(rows)
         for number in np.unique(sources).tolist():
             here = np.flatnonzero(sources == number)
             rows[here] = loader.sources[number].index_rows(rows[here])
-            for at, line, key in zip(here.tolist(), *self._readers[number].lines(rows[here])):
-                lines[at], keys[at] = line, key
-        return _Block(sources.tolist(), rows.tolist(), lines, keys)
+        return _Block(sources.tolist(), rows.tolist(), *lines_of(self._readers, sources, rows))
