@@ -152,7 +152,7 @@ class FolderAudio:
 
     def _row(self, member: AudioMember, path: str, name: str) -> bytes:
         """The audio of a row of parquet. What is held is not taken for it if the row is another by now."""
-        held = self._rows[1].of(member.offset) if self._rows and self._rows[0] == path else None
+        held = _of(self._rows, path, member.offset)
         if held is not None and _is_whole(held, member):
             return held
         self._rows = None  # before others are read
@@ -214,6 +214,11 @@ class FolderAudio:
 def _slice_of(url: str, options: StorageOptions, span: Span) -> Slice | BadEntry:
     [found] = slices(url, [span], options, mono=False, pad=_PAD_SECONDS)
     return found
+
+
+def _of(rows: tuple[str, AudioRows] | None, path: str, row: int) -> bytes | None:
+    """The audio of a row of a file, if it is among these rows: those held, which another thread may replace."""
+    return rows[1].of(row) if rows and rows[0] == path else None
 
 
 def _rows_or_fault(row: int, file: BinaryIO) -> AudioRows | ValueError | ImportError:
