@@ -4,7 +4,10 @@ It needs NumPy, but neither Beam nor torch. `alm_beam.loader.dataset.WindowDatas
 """
 
 from alm_beam.loader.audio import Audio
+from alm_beam.loader.batching.batch_loader import BatchLoader
+from alm_beam.loader.batching.collate import Batch, collate, collate_tensors
 from alm_beam.loader.batching.window_batches import WindowBatches
+from alm_beam.loader.batching.windows import Windows
 from alm_beam.loader.loader import WindowIterator, WindowLoader
 from alm_beam.loader.mixture import WeightError
 from alm_beam.loader.mixture_weights import mixture_sources
@@ -16,6 +19,8 @@ from alm_beam.loader.tokens import Token
 
 __all__ = [
     "Audio",
+    "Batch",
+    "BatchLoader",
     "Partition",
     "PartitionError",
     "Reader",
@@ -28,6 +33,9 @@ __all__ = [
     "WindowError",
     "WindowIterator",
     "WindowLoader",
+    "Windows",
+    "collate",
+    "collate_tensors",
     "merge_states",
     "mixture_sources",
 ]
