@@ -151,17 +151,22 @@ class WindowBatches:
         return part_size(steps, partition.worker or 0, partition.workers)
 
     def __iter__(self) -> "BatchIterator":
-        """Begins a pass over the next epoch, or over the rest of the epoch of a state that was loaded.
+        """A pass over the next epoch, or over the rest of the epoch of a state that was loaded.
+
+        The pass begins with its first batch: DataLoader makes two for one epoch, and reads the second.
 
         Raises:
             PartitionError: there are several ranks or workers and no partition.
             StateError: the state that was loaded is another process's.
         """
-        partition = partition_here(self.partition)
-        begins = self._beginning(partition)
-        self._epochs.begin(partition.worker or 0, partition.num_workers or 0)
-        self._pass = BatchIterator(self, begins)
+        self._pass = BatchIterator(self, self._beginning(partition_here(self.partition)))
         return self._pass
+
+    def begin(self, epoch: int, partition: Partition) -> None:
+        """Makes the epoch after this one the next, if this one is that. A pass over it has begun."""
+        which = partition.worker or 0, partition.num_workers or 0
+        if self._epochs.next_pass(*which)[0] == epoch:
+            self._epochs.begin(*which)
 
     @property
     def partition(self) -> Partition | None:
@@ -336,9 +341,11 @@ class BatchIterator(Iterator[list[Token]]):
         self._batches, self._begins = batches, begins
         self._plan = batches.plan(begins.epoch, begins.runs, begins.partition.world_size)
         self._at = 0
+        self._has_begun = False
 
     def __next__(self) -> list[Token]:
         """The next batch; empty where only other ranks have windows at the last step."""
+        self._begin()
         if len(self) <= 0:
             raise StopIteration
         windows = self._plan.batch(self._step, self._begins.partition.rank)
@@ -378,6 +385,12 @@ class BatchIterator(Iterator[list[Token]]):
         again = iter(self._batches)
         self.__dict__.update(again.__dict__)
         self._batches._pass = self
+        self._begin()
+
+    def _begin(self) -> None:
+        if not self._has_begun:
+            self._has_begun = True
+            self._batches.begin(self.epoch, self._begins.partition)
 
 
 def _usable(sources: Sequence[OpenSource], config: PlanConfig) -> tuple[list[Positions], list[Positions], LeftOut]:

@@ -252,6 +252,17 @@ class TestState:
         expected.set_epoch(1)
         assert list(batches) == list(expected)
 
+    def test_a_pass_begins_with_its_first_batch(self, folder):
+        """DataLoader calls `iter` twice for one epoch; the second of the two is read."""
+        batches = batches_of(folder, 0, 3)
+        expected = batches_of(folder, 0, 3)
+        for epoch in range(3):
+            iter(batches)
+            passing = iter(batches)
+            assert batches.epoch == passing.epoch == epoch
+            assert list(passing) == list(expected)
+            assert batches.epoch == epoch + 1
+
     @pytest.mark.parametrize(
         ("more", "place"),
         [
