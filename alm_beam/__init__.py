@@ -44,7 +44,12 @@ if TYPE_CHECKING:
     from alm_beam.jobs.measure import measure as measure
     from alm_beam.jobs.shards import build_shards as build_shards
     from alm_beam.jobs.windows import run as run
+    from alm_beam.loader.batching.batch_loader import BatchLoader as BatchLoader
+    from alm_beam.loader.batching.collate import Batch as Batch
+    from alm_beam.loader.batching.collate import collate as collate
+    from alm_beam.loader.batching.collate import collate_tensors as collate_tensors
     from alm_beam.loader.batching.window_batches import WindowBatches as WindowBatches
+    from alm_beam.loader.batching.windows import Windows as Windows
     from alm_beam.loader.dataset import WindowDataset as WindowDataset
     from alm_beam.loader.loader import WindowLoader as WindowLoader
     from alm_beam.loader.partition import Partition as Partition
@@ -91,7 +96,10 @@ _NAMES = {
     "jobs.measure": ("measure",),
     "jobs.shards": ("build_shards",),
     "jobs.windows": ("run",),
+    "loader.batching.batch_loader": ("BatchLoader",),
+    "loader.batching.collate": ("Batch", "collate", "collate_tensors"),
     "loader.batching.window_batches": ("WindowBatches",),
+    "loader.batching.windows": ("Windows",),
     "loader.dataset": ("WindowDataset",),
     "loader.loader": ("WindowLoader",),
     "loader.partition": ("Partition",),

@@ -120,13 +120,13 @@ def test_a_fast_batch_does_not_overtake_a_slow_one(cuts):
 
 def test_ranks_that_have_an_empty_batch_at_the_end(shards):
     loaders = [
-        BatchLoader(WindowBatches(shards, batch_size=5, partition=Partition(rank, 5)), Windows(shards))
+        BatchLoader(WindowBatches(shards, batch_size=2, partition=Partition(rank, 5)), Windows(shards))
         for rank in range(5)
     ]
     found = [list(loader) for loader in loaders]
     assert len(set(map(len, found))) == 1
     assert sum(len(batch.windows) for batches in found for batch in batches) == WINDOWS
-    assert {batch.audio.shape for batches in found for batch in batches if not batch.windows} <= {(0, 0)}
+    assert {batch.audio.shape for batches in found for batch in batches if not batch.windows} == {(0, 0)}
 
 
 def test_features_by_a_partial(shards):
