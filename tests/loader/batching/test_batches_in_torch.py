@@ -118,7 +118,11 @@ def test_batches_are_those_of_the_batch_loader(cuts, num_workers):
 
 @pytest.mark.parametrize(
     ("num_workers", "options"),
-    [(0, {}), (2, {"multiprocessing_context": "fork"}), (2, {"multiprocessing_context": "spawn"})],
+    [
+        (0, {}),
+        (2, {"multiprocessing_context": "fork"}),
+        (2, {"multiprocessing_context": "spawn", "persistent_workers": True}),
+    ],
 )
 def test_batches_of_tensors(shards, num_workers, options):
     batches = batches_of(shards)
@@ -237,21 +241,21 @@ def test_a_finished_stateful_loader_goes_on_with_the_next_epoch(cuts, stateful, 
 
 
 def test_a_state_resumes_with_audio_in_spawned_workers(shards, stateful):
-    def loader(audio):
+    def loader(method):
         return stateful(
-            Windows(shards, audio=audio),
+            Windows(shards),
             batch_sampler=batches_of(shards, batch_size=2),
             num_workers=2,
-            collate_fn=collate_tensors if audio else list,
-            multiprocessing_context="spawn" if audio else "fork",
+            collate_fn=collate_tensors,
+            multiprocessing_context=method,
         )
 
-    whole = ids(loader(audio=False))
-    running = loader(audio=True)
+    whole = ids(batch.windows for batch in loader("fork"))
+    running = loader("fork")
     reading = iter(running)
     assert_sounds(next(reading))
     state = json.loads(json.dumps(running.state_dict()))
-    resumed = loader(audio=True)
+    resumed = loader("spawn")
     resumed.load_state_dict(state)
     found = list(resumed)
     for batch in found:
