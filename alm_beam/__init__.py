@@ -47,7 +47,6 @@ if TYPE_CHECKING:
     from alm_beam.loader.batching.batch_loader import BatchLoader as BatchLoader
     from alm_beam.loader.batching.collate import Batch as Batch
     from alm_beam.loader.batching.collate import collate as collate
-    from alm_beam.loader.batching.collate import collate_tensors as collate_tensors
     from alm_beam.loader.batching.window_batches import WindowBatches as WindowBatches
     from alm_beam.loader.batching.windows import Windows as Windows
     from alm_beam.loader.dataset import WindowDataset as WindowDataset
@@ -97,7 +96,7 @@ _NAMES = {
     "jobs.shards": ("build_shards",),
     "jobs.windows": ("run",),
     "loader.batching.batch_loader": ("BatchLoader",),
-    "loader.batching.collate": ("Batch", "collate", "collate_tensors"),
+    "loader.batching.collate": ("Batch", "collate"),
     "loader.batching.window_batches": ("WindowBatches",),
     "loader.batching.windows": ("Windows",),
     "loader.dataset": ("WindowDataset",),

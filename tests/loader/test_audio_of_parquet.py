@@ -9,8 +9,9 @@ import fsspec
 import pytest
 
 from alm_beam.core.audio_member import AudioMember
-from alm_beam.loader import WindowError, WindowLoader
+from alm_beam.loader import WindowError, WindowLoader, Windows
 from alm_beam.loader import audio as audio_of_windows
+from alm_beam.loader.audio import FolderAudio
 from alm_beam.shards.format import Partition, SlicedWindow
 from alm_beam.shards.parquet import Parquet
 from alm_beam.storage.index.build import build_index
@@ -123,3 +124,14 @@ def test_faults_name_file_row_and_window(folder):
     path.unlink()
     with pytest.raises(WindowError, match="of row 0, is missing"):
         loader.audio(window)
+
+
+def test_rows_that_another_thread_replaces(folder, monkeypatch):
+    """It may begin to read others between two looks at what is held."""
+    windows = Windows(folder)
+    assert_is(windows[0]["audio"], number_of(windows[0]))
+    [audio] = windows.folders
+    looks = [audio._rows]
+    held = property(lambda _: looks.pop() if looks else None, lambda *_: None)
+    monkeypatch.setattr(FolderAudio, "_rows", held, raising=False)
+    assert_is(windows[1]["audio"], number_of(windows[1]))

@@ -24,6 +24,11 @@ class Batch(NamedTuple):
         windows: the fields of each window's cut.
         features: float32 [batch, frames, dims], 0 where a window has ended; None: none were asked for.
         feature_lengths: int64 [batch], frames of each window; None as `features`.
+
+    >>> from alm_beam.loader import collate
+    >>> batch = collate([])
+    >>> batch.audio.shape, batch.lengths.shape, batch.features
+    ((0, 0), (0,), None)
     """
 
     audio: Any
