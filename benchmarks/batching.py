@@ -40,6 +40,7 @@ HERE = Path(__file__).parents[1]
 COLUMNS = (
     "padding",
     "waiting",
+    "both",
     "steps of a rank",
     "batches",
     "windows left out",
@@ -93,6 +94,7 @@ def _cells(data: DataSet, epoch: Epoch) -> Iterator[str]:
     found = figures(data.lengths, epoch.batches)
     yield f"{found.padding:.2%}"
     yield f"{found.waiting:.2%}"
+    yield f"{1 - (1 - found.padding) * (1 - found.waiting):.2%}"
     equal = found.least_steps == found.most_steps
     yield f"{found.least_steps:,}" if equal else f"{found.least_steps:,} to {found.most_steps:,}"
     yield f"{found.batches:,}"

@@ -57,8 +57,8 @@ def data_sets(archive: Path, work: Path) -> Iterator[DataSet]:
         work: folder, empty.
 
     Raises:
-        OSError, tarfile.TarError: the archive is missing or damaged.
-        ValueError: there is no RTTM file in it.
+        OSError: the archive is missing.
+        ValueError: it is no archive, or there is no RTTM file in it.
     """
     windows = _windows_of(archive, work)
     for target, folder in windows.items():
@@ -111,11 +111,14 @@ def _windows_of(archive: Path, work: Path) -> dict[int, Path]:
 def _extract(archive: Path, folder: Path) -> None:
     """Writes the RTTM files of the archive, whatever folders they are in, into one."""
     folder.mkdir()
-    with tarfile.open(archive) as members:
-        for member in members:
-            content = members.extractfile(member) if member.name.endswith(".rttm") else None
-            if content is not None:
-                (folder / Path(member.name).name).write_bytes(content.read())
+    try:
+        with tarfile.open(archive) as members:
+            for member in members:
+                content = members.extractfile(member) if member.name.endswith(".rttm") else None
+                if content is not None:
+                    (folder / Path(member.name).name).write_bytes(content.read())
+    except tarfile.TarError as error:
+        raise ValueError(f"{archive}: is no tar archive, or a damaged one: {error}") from error
     if not any(folder.iterdir()):
         raise ValueError(f"{archive}: no file in it ends in .rttm; give an archive of RTTM files, such as those of AMI")
 
