@@ -26,6 +26,7 @@ _COMMANDS = {
     "validate": "say whether manifests are fit for training windows, and which flags follow",
     "schema": "print the JSON Schema of a manifest, or of what the commands write",
     "index": "make or check the index of existing cuts, for training",
+    "batches": "show what an epoch of padded batches looks like: steps, sizes, padding, the largest batch",
     "check-loader": "check that the loader reads every window once and resumes exactly",
     "sample": "write made-up manifests, for trials and scale tests",
 }

@@ -6,6 +6,7 @@ It needs NumPy, but neither Beam nor torch. `alm_beam.loader.dataset.WindowDatas
 from alm_beam.loader.audio import Audio
 from alm_beam.loader.batching.batch_loader import BatchLoader
 from alm_beam.loader.batching.collate import Batch, collate, collate_tensors
+from alm_beam.loader.batching.largest_batches import largest_batches, largest_budget
 from alm_beam.loader.batching.window_batches import WindowBatches
 from alm_beam.loader.batching.windows import Windows
 from alm_beam.loader.loader import WindowIterator, WindowLoader
@@ -36,6 +37,8 @@ __all__ = [
     "Windows",
     "collate",
     "collate_tensors",
+    "largest_batches",
+    "largest_budget",
     "merge_states",
     "mixture_sources",
 ]

@@ -1,0 +1,67 @@
+"""`alm-beam batches`: what an epoch of planned batches looks like."""
+
+import json
+from collections.abc import Sequence
+
+from alm_beam.cli.batch_flags import add_batch_flags, add_source_flags, batch_arguments, weighted_sources
+from alm_beam.cli.flags import FlagParser
+from alm_beam.cli.output import printed
+
+_MAX_RANKS = 1 << 20
+
+
+def main(argv: Sequence[str], prog: str) -> int:
+    """Plans an epoch, prints what it looks like, and gives the exit code.
+
+    Raises:
+        SystemExit: with code 2 when a flag is wrong.
+    """
+    parser = _parser(prog)
+    flags = parser.parse_known_flags(argv)
+    for name, minimum, maximum in (("world_size", 1, _MAX_RANKS), ("epoch", 0, (1 << 62) - 1)):
+        if not minimum <= getattr(flags, name) <= maximum:
+            parser.error(f"--{name}={getattr(flags, name)}: must be from {minimum} to {maximum:,}")
+    arguments = batch_arguments(parser, flags) or {}
+    sources = weighted_sources(parser, flags)
+    options = parser.storage_options(flags, flags.dirs)
+
+    def text() -> str:
+        from alm_beam import __version__
+        from alm_beam.loader import Partition, WindowBatches
+        from alm_beam.loader.batching.epoch_outline import epoch_outline
+        from alm_beam.report.batches import render_outline
+
+        batches = WindowBatches(
+            sources,
+            **arguments,
+            seed=flags.seed,
+            repeat=flags.repeat,
+            partition=Partition(0, flags.world_size),
+            storage_options=options,
+        )
+        outline = epoch_outline(batches, flags.epoch, flags.world_size)
+        if flags.json:
+            return json.dumps({"version": __version__, "seed": flags.seed, **outline.to_dict()}, indent=2)
+        return render_outline(outline)
+
+    return printed(prog, text)
+
+
+def _parser(prog: str) -> FlagParser:
+    parser = FlagParser(
+        prog=prog,
+        description="Plans the batches of an epoch from the index alone, as alm_beam.loader.WindowBatches does, and\n"
+        "prints what it looks like: steps, sizes of batches, padding, the largest batch. No audio is read.",
+        epilog="Exit code: 0; 1 when the index cannot be read, or its windows do not fit into such batches; 2 when a\n"
+        "flag is wrong.",
+    )
+    add_source_flags(parser)
+    parser.add_argument(
+        "--seed", type=int, default=0, metavar="S", help="of the order of the windows (default: %(default)s)"
+    )
+    parser.add_argument("--epoch", type=int, default=0, metavar="N", help="which epoch (default: %(default)s)")
+    parser.add_argument("--world_size", type=int, default=1, metavar="N", help="number of ranks (default: %(default)s)")
+    parser.add_argument("--json", action="store_true", help="print the same as one JSON object")
+    add_batch_flags(parser, required=True)
+    parser.add_storage_options()
+    return parser
