@@ -119,8 +119,8 @@ def largest_budget(fits: Callable[[int], bool], least: int, most: int, precision
         )
     if not fits(least):
         raise ValueError(
-            f"a budget of {least:,} does not fit, and a batch of one longest window has as much: leave out long windows "
-            "by max_duration, or make the model smaller"
+            f"a budget of {least:,} does not fit, and a batch of one longest window has as much: leave out long "
+            "windows by max_duration, or make the model smaller"
         )
     fitting, failing = least, most + 1
     while fitting < most and failing > most:

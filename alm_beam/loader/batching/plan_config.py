@@ -13,7 +13,7 @@ from alm_beam.loader.batching.bucket_edges import least_padding_edges
 from alm_beam.loader.batching.buckets import Bucket
 from alm_beam.loader.permutation import Positions
 
-_STEPS_OF_A_BUCKET = 2
+_STEPS_OF_A_BUCKET = 1.5
 """So many steps has a bucket, on average, at least. In a single one the same windows would meet in every epoch."""
 
 _MOST = 1 << 62
@@ -141,7 +141,7 @@ class PlanConfig:
         if isinstance(self.buckets, int):
             windows = len(lengths) if self.budget is None else -(-int(lengths.sum()) // self.budget)
             steps = windows // ((self.batch_size or 1) * world_size)
-            edges = least_padding_edges(lengths, max(1, min(self.buckets, steps // _STEPS_OF_A_BUCKET)))
+            edges = least_padding_edges(lengths, max(1, min(self.buckets, int(steps / _STEPS_OF_A_BUCKET))))
         else:
             edges = [floor(float(each) * self.sample_rate) for each in self.buckets]  # type: ignore[arg-type]
             self._check_longest(longest, edges[-1], "the last of the buckets ends at")

@@ -3,15 +3,15 @@
 from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from alm_beam.loader.batching.batch_plan import BatchPlan, Shuffle, batch_key, plan_of_batches
 from alm_beam.loader.batching.batch_state import BatchProgress, Run, check_state, identity_of, progress_of, state_of
 from alm_beam.loader.batching.buckets import Bucket
 from alm_beam.loader.batching.plan_config import PlanConfig
+from alm_beam.loader.batching.usable_windows import usable_windows
 from alm_beam.loader.epochs import Epochs, checked_epoch
 from alm_beam.loader.partition import Partition, partition_here, torch_worker
 from alm_beam.loader.permutation import Positions
@@ -27,20 +27,6 @@ _KEPT_PLANS = 2
 
 _STEPS_BY_WEIGHT = 16
 """Windows of sources with weights are mixed within about so many steps, so that the weights hold on the way."""
-
-
-class LeftOut(NamedTuple):
-    """Windows that are in no batch of any epoch, as they are too short or too long.
-
-    Attributes:
-        windows: how many.
-        seconds: of all of them.
-        shorter: how many of them are shorter than `min_duration`, or have no sample.
-    """
-
-    windows: int
-    seconds: float
-    shorter: int
 
 
 class WindowBatches:
@@ -123,7 +109,7 @@ class WindowBatches:
         asked = as_sources(sources)
         options = options_by_protocol(storage_options, [source.url for source in asked])
         self.sources: tuple[OpenSource, ...] = open_sources(asked, options)
-        self._lengths, self._numbers, self.left_out = _usable(self.sources, self.config)
+        self._lengths, self._numbers, self.left_out = usable_windows(self.sources, self.config)
         planned = [
             PlannedSource(each.index.fingerprint, len(numbers), each.source.weight)
             for each, numbers in zip(self.sources, self._numbers)
@@ -391,24 +377,3 @@ class BatchIterator(Iterator[list[Token]]):
         if not self._has_begun:
             self._has_begun = True
             self._batches.begin(self.epoch, self._begins.partition)
-
-
-def _usable(sources: Sequence[OpenSource], config: PlanConfig) -> tuple[list[Positions], list[Positions], LeftOut]:
-    """For each source the samples of its windows that are not left out, and their numbers; and what is left out.
-
-    Raises:
-        ValueError: none is left.
-    """
-    lengths, numbers, count, seconds, shorter = [], [], 0, 0.0, 0
-    for each in sources:
-        durations: npt.NDArray[np.float64] = each.durations()
-        takes = config.takes(durations)
-        lengths.append(config.lengths(durations[takes]))
-        numbers.append(np.flatnonzero(takes))
-        out = durations[~takes]
-        count, seconds = count + len(out), seconds + float(out.sum())
-        shorter += int(np.count_nonzero((out < config.min_duration) | (config.lengths(out) == 0)))
-    if not any(map(len, numbers)):
-        limits = f"min_duration={config.min_duration}, max_duration={config.max_duration}"
-        raise ValueError(f"{limits}: none of {count:,} windows is within these limits")
-    return lengths, numbers, LeftOut(count, seconds, shorter)
