@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 from alm_beam.cli.flags import FlagParser
 
 if TYPE_CHECKING:
-    from alm_beam.loader.sources import Source
+    from alm_beam.loader.mixture_weights import PlannedMixture
+    from alm_beam.storage.connections import StorageOptions
 
 _OF_PLAN = ("max_num_elements", "max_seconds", "batch_size", "sample_rate", "num_seqs_multiple_of")
 _LIMITS = ("min_duration", "max_duration", "drop_remainder")
@@ -20,29 +21,69 @@ def add_source_flags(parser: FlagParser) -> None:
         "--weights", metavar="W,W", help="a weight for each DIR, comma-separated (default: all are read as one)"
     )
     parser.add_argument(
+        "--beta_corpus",
+        type=float,
+        metavar="B",
+        help="instead of --weights: read each corpus in proportion to its hours to the power of B; 1: to its hours, 0: "
+        "all equally often",
+    )
+    parser.add_argument(
+        "--beta_language", type=float, metavar="B", help="the same for the languages of a corpus; give both"
+    )
+    parser.add_argument(
+        "--summary",
+        metavar="FILE",
+        help="with these, a tab-separated table with the columns corpus, language and hours (default: the hours of the "
+        "indexes)",
+    )
+    parser.add_argument(
         "--repeat",
         action="store_true",
         help="read a DIR again when it is exhausted, so that the weights hold to the end",
     )
 
 
-def weighted_sources(parser: FlagParser, flags: argparse.Namespace) -> "list[Source]":
-    """The folders as sources. Ends the process if the weights are not one for each."""
+def mixture_of(parser: FlagParser, flags: argparse.Namespace, options: "StorageOptions") -> "PlannedMixture":
+    """The sources that the flags state. Ends the process if a flag is wrong, or flags do not go together.
+
+    Raises:
+        IndexFault, SourceError, OSError: an index that hours are to be read of cannot be read.
+    """
     from alm_beam.loader.mixture import WeightError, check_weights
+    from alm_beam.loader.mixture_summary import SummaryError
+    from alm_beam.loader.mixture_weights import PlannedMixture, planned_mixture
     from alm_beam.loader.sources import Source
 
     weights = weights_of(parser, flags.weights)
-    if weights is None:
-        if flags.repeat:
-            parser.error("--repeat: repeats sources so that their weights hold, and there are no --weights")
-        return [Source(url) for url in flags.dirs]
-    if len(weights) != len(flags.dirs):
-        parser.error(f"--weights: {len(weights)} weights for {len(flags.dirs)} folders")
+    has_betas = _has_betas(parser, flags)
+    if flags.repeat and weights is None and not has_betas:
+        parser.error("--repeat: repeats sources so that their weights hold, and there are no --weights")
     try:
+        if has_betas:
+            betas = {"beta_corpus": flags.beta_corpus, "beta_language": flags.beta_language}
+            return planned_mixture(flags.dirs, **betas, summary=flags.summary, storage_options=options)
+        if weights is None:
+            return PlannedMixture([Source(url) for url in flags.dirs], [])
+        if len(weights) != len(flags.dirs):
+            parser.error(f"--weights: {len(weights)} weights for {len(flags.dirs)} folders")
         check_weights(weights)
+        return PlannedMixture([Source(url, weight=weight) for url, weight in zip(flags.dirs, weights)], [])
     except WeightError as error:
-        parser.error(f"--weights: {error}")
-    return [Source(url, weight=weight) for url, weight in zip(flags.dirs, weights)]
+        parser.error(f"{'--beta_corpus, --beta_language' if has_betas else '--weights'}: {error}")
+    except SummaryError as error:
+        parser.error(f"--summary: {error}")
+
+
+def _has_betas(parser: FlagParser, flags: argparse.Namespace) -> bool:
+    """Whether the weights follow from hours. Ends the process if flags do not go together."""
+    given = [name for name in ("beta_corpus", "beta_language") if getattr(flags, name) is not None]
+    if len(given) == 1:
+        parser.error(f"--{given[0]}: give both --beta_corpus and --beta_language")
+    if flags.summary is not None and not given:
+        parser.error("--summary: its hours give weights by --beta_corpus and --beta_language, which are missing")
+    if flags.weights is not None and given:
+        parser.error("--weights: --beta_corpus and --beta_language give the weights; leave one of both out")
+    return bool(given)
 
 
 def weights_of(parser: FlagParser, text: str | None) -> list[float] | None:
@@ -72,7 +113,7 @@ def add_batch_flags(parser: FlagParser, *, required: bool) -> None:
         "--num_buckets",
         type=int,
         metavar="N",
-        help="buckets at most; they end where padding is least (default: 100, and 8 steps of each on average at least)",
+        help="buckets at most; they end where padding is least (default: 100, and as few as have 1.5 steps each on average)",
     )
     buckets.add_argument("--bucket_edges", metavar="S,S", help="where each bucket ends, seconds, ascending")
     group.add_argument(

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 
-from alm_beam.cli.batch_flags import add_batch_flags, add_source_flags, batch_arguments, weighted_sources
+from alm_beam.cli.batch_flags import add_batch_flags, add_source_flags, batch_arguments, mixture_of
 from alm_beam.cli.flags import FlagParser
 from alm_beam.cli.output import printed
 
@@ -22,8 +22,7 @@ def main(argv: Sequence[str], prog: str) -> int:
         if not minimum <= getattr(flags, name) <= maximum:
             parser.error(f"--{name}={getattr(flags, name)}: must be from {minimum} to {maximum:,}")
     arguments = batch_arguments(parser, flags) or {}
-    sources = weighted_sources(parser, flags)
-    options = parser.storage_options(flags, flags.dirs)
+    options = parser.storage_options(flags, [*flags.dirs, *filter(None, [flags.summary])])
 
     def text() -> str:
         from alm_beam import __version__
@@ -31,8 +30,9 @@ def main(argv: Sequence[str], prog: str) -> int:
         from alm_beam.loader.batching.epoch_outline import epoch_outline
         from alm_beam.report.batches import render_outline
 
+        mixture = mixture_of(parser, flags, options)
         batches = WindowBatches(
-            sources,
+            mixture.sources,
             **arguments,
             seed=flags.seed,
             repeat=flags.repeat,

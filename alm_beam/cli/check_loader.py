@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from alm_beam.cli.batch_flags import add_batch_flags, add_source_flags, batch_arguments, mixture_of
 from alm_beam.cli.flags import FlagParser
 from alm_beam.cli.output import failed, styled_stdout
 
@@ -14,31 +15,7 @@ def main(argv: Sequence[str], prog: str) -> int:
         "twice or is missing, and that a loader that was stopped goes on exactly.",
         epilog="Exit code: 0 when all is well, 1 when a check failed, 2 when a flag is wrong.",
     )
-    parser.add_argument("dirs", metavar="DIR", nargs="+", help="folder of cuts with an index; a path or any fsspec URL")
-    parser.add_argument(
-        "--weights", metavar="W,W", help="a weight for each DIR, comma-separated (default: all are read as one)"
-    )
-    parser.add_argument(
-        "--beta_corpus",
-        type=float,
-        metavar="B",
-        help="instead of --weights: read each corpus in proportion to its hours to the power of B; 1: to its hours, 0: "
-        "all equally often",
-    )
-    parser.add_argument(
-        "--beta_language", type=float, metavar="B", help="the same for the languages of a corpus; give both"
-    )
-    parser.add_argument(
-        "--summary",
-        metavar="FILE",
-        help="with these, a tab-separated table with the columns corpus, language and hours (default: the hours of the "
-        "indexes)",
-    )
-    parser.add_argument(
-        "--repeat",
-        action="store_true",
-        help="read a DIR again when it is exhausted, so that the weights hold to the end",
-    )
+    add_source_flags(parser)
     parser.add_argument(
         "--seed", type=int, default=0, metavar="S", help="of the order of the windows (default: %(default)s)"
     )
@@ -91,6 +68,7 @@ def main(argv: Sequence[str], prog: str) -> int:
         help="folder that relative paths of audio files are below (default: that of the cuts, or the working "
         "directory)",
     )
+    add_batch_flags(parser, required=False)
     parser.add_storage_options()
     flags = parser.parse_known_flags(argv)
     bounds = (
@@ -104,17 +82,15 @@ def main(argv: Sequence[str], prog: str) -> int:
             parser.error(f"--{name}={getattr(flags, name)}: must be at least {minimum}")
         if maximum is not None and getattr(flags, name) > maximum:
             parser.error(f"--{name}={getattr(flags, name)}: must be at most {maximum:,}")
+    batching = batch_arguments(parser, flags)
     from alm_beam.loader.check_findings import FlagFault
     from alm_beam.loader.check_report import print_checks
 
+    options = parser.storage_options(flags, [*flags.dirs, *filter(None, [flags.audio_root, flags.summary])])
     try:
         with styled_stdout():
             is_sound = print_checks(
-                flags.dirs,
-                weights=_weights(parser, flags.weights),
-                beta_corpus=flags.beta_corpus,
-                beta_language=flags.beta_language,
-                summary=flags.summary,
+                mixture_of(parser, flags, options),
                 repeat=flags.repeat,
                 seed=flags.seed,
                 order=flags.order,
@@ -127,19 +103,11 @@ def main(argv: Sequence[str], prog: str) -> int:
                 loader=flags.loader,
                 audio=flags.audio,
                 audio_root=flags.audio_root,
-                storage_options=parser.storage_options(
-                    flags, [*flags.dirs, *filter(None, [flags.audio_root, flags.summary])]
-                ),
+                batching=batching,
+                storage_options=options,
             )
     except FlagFault as error:
         parser.error(str(error))
     except (OSError, ValueError, ImportError, MemoryError) as error:
         return failed(prog, error)
     return 0 if is_sound else 1
-
-
-def _weights(parser: FlagParser, text: str | None) -> list[float] | None:
-    try:
-        return None if text is None else [float(each) for each in text.split(",")]
-    except ValueError:
-        parser.error(f"--weights={text}: must be numbers, separated by commas")

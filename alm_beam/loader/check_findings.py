@@ -36,6 +36,22 @@ class Check(Enum):
     RANKS_EVEN = "ranks read as many windows, or one less"
 
 
+class BatchCheck(Enum):
+    """The checks of batches by their printed names, in the order in which they are made."""
+
+    MADE = "each process makes its batches"
+    EVEN = "ranks have as many batches"
+    IN_STEP = "ranks have one bucket at each step"
+    BUDGET = "no batch is larger than allowed"
+    EXACT = "batches have each window as often as due"
+    RESUMES = "resumed batches are exactly the rest"
+    STATE_SURVIVES_JSON = "a state of batches survives JSON"
+    REPRODUCIBLE = "two runs with one seed make equal batches"
+    EPOCHS_DIFFER = "each epoch has its own batches"
+    ELASTIC = "other numbers of ranks make the rest"
+    OTHER_STATES_REFUSED = "a state of other batches is refused"
+
+
 class FlagFault(ValueError):
     """A flag of `alm-beam check-loader` has a wrong value. The message begins with the flag."""
 
@@ -51,13 +67,13 @@ class Finding:
         examples: the first few faults.
     """
 
-    check: Check
+    check: Check | BatchCheck
     result: str
     evidence: str
     examples: tuple[str, ...] = ()
 
 
-def finding_of(check: Check, evidence: str, faults: Iterable[str]) -> Finding:
+def finding_of(check: Check | BatchCheck, evidence: str, faults: Iterable[str]) -> Finding:
     """A finding that is FAILED if there is a fault, else PASSED."""
     found = iter(faults)
     examples = tuple(islice(found, _MAX_EXAMPLES))

@@ -39,6 +39,7 @@ class LoaderRecipe:
         folder: also searched for the module, after Python's path.
         order: of the loader; the function is given it and `shuffle_window` if it is not "windows".
         shuffle_window: of the loader.
+        batching: more arguments of the function, by name: those of planned batches.
     """
 
     factory: str
@@ -49,6 +50,7 @@ class LoaderRecipe:
     folder: str
     order: str = "windows"
     shuffle_window: int = 1024
+    batching: Mapping[str, Any] = field(default_factory=dict)
 
     def loader(self, partition: Partition | None) -> Any:
         """A loader in this process.
@@ -59,7 +61,9 @@ class LoaderRecipe:
         """
         with _also_importing_from(self.folder):
             make = self._function()
-            more: dict[str, Any] = {"storage_options": self.options} if self.options else {}
+            more: dict[str, Any] = dict(self.batching)
+            if self.options:
+                more["storage_options"] = self.options
             if self.order != "windows":
                 more.update(order=self.order, shuffle_window=self.shuffle_window)
             try:
@@ -98,14 +102,16 @@ class PassRequest:
     Attributes:
         epoch: the epoch to set; None: the one that comes next.
         state: the state to load, as JSON.
-        limit: how many windows to read at most.
+        limit: how many windows, or batches, to read at most.
         saves: whether to save states, at the places that `saving_places` gives.
+        places: after how many batches to save states.
     """
 
     epoch: int | None = None
     state: str | None = None
     limit: int = 0
     saves: bool = False
+    places: tuple[int, ...] = ()
 
 
 @dataclass
@@ -119,6 +125,9 @@ class PassResult:
         error: what was raised; empty if nothing was.
         ids: the `id` of the first windows, by the number of windows read before. None: what was read is no window
             (the loader made something else of it).
+        sizes: windows of each batch.
+        buckets: number of the bucket of each batch.
+        due: how many batches the epoch was said to have for the process.
     """
 
     tokens: Positions
@@ -126,6 +135,9 @@ class PassResult:
     loaded: str = ""
     error: str = ""
     ids: dict[int, Any] = field(default_factory=dict)
+    sizes: list[int] = field(default_factory=list)
+    buckets: list[int] = field(default_factory=list)
+    due: int = 0
 
     @property
     def pairs(self) -> list[tuple[int, int]]:
@@ -146,6 +158,12 @@ class Worker(NamedTuple):
 Results: TypeAlias = dict[Worker, list[PassResult]]
 """For each process the results of its passes."""
 
+PassReader: TypeAlias = Callable[[Any, PassRequest], PassResult]
+"""Makes a pass of a loader, in a process of its own."""
+
+_KEPT_AS_THEY_ARE = ("loaded", "error", "sizes", "buckets", "due")
+"""What of a result JSON gives back as it is."""
+
 
 class _Job(NamedTuple):
     """What a process is started with."""
@@ -154,6 +172,7 @@ class _Job(NamedTuple):
     partition: Partition | None
     passes: tuple[PassRequest, ...]
     environment: dict[str, str]
+    read: PassReader
 
 
 def saving_places(size: int) -> list[int]:
@@ -171,23 +190,46 @@ def workers_of(world_size: int, num_workers: int) -> list[Worker]:
 
 
 def run_workers(
-    recipe: LoaderRecipe, world_size: int, num_workers: int, passes: Callable[[Worker], Sequence[PassRequest]]
+    recipe: LoaderRecipe,
+    world_size: int,
+    num_workers: int,
+    passes: Callable[[Worker], Sequence[PassRequest]],
+    read: PassReader | None = None,
 ) -> Results:
-    """Makes the passes of each rank and worker, in a new process for each."""
+    """Makes the passes of each rank and worker, in a new process for each.
+
+    Args:
+        recipe: how the loader is made.
+        world_size: number of ranks.
+        num_workers: workers of each rank; 0: the rank itself reads.
+        passes: for each process.
+        read: makes a pass; None: `read_windows`.
+    """
     return _run(
         {
-            each: _Job(recipe, Partition(each.rank, world_size, each.worker, num_workers), tuple(passes(each)), {})
+            each: _Job(
+                recipe,
+                Partition(each.rank, world_size, each.worker, num_workers),
+                tuple(passes(each)),
+                {},
+                read or read_windows,
+            )
             for each in workers_of(world_size, num_workers)
         }
     )
 
 
 def run_alone(
-    recipe: LoaderRecipe, partition: Partition | None, passes: Sequence[PassRequest], environment: Mapping[str, str]
+    recipe: LoaderRecipe,
+    partition: Partition | None,
+    passes: Sequence[PassRequest],
+    environment: Mapping[str, str],
+    read: PassReader | None = None,
 ) -> list[PassResult]:
-    """Makes passes in one new process, which has the given variables in its environment."""
+    """Makes passes in one new process, which has the given variables in its environment; see `run_workers`."""
     alone = Worker(0, 0)
-    return _run({alone: _Job(recipe, partition, tuple(passes), dict(environment))})[alone]
+    job = _Job(recipe, partition, tuple(passes), dict(environment), read or read_windows)
+    return _run({alone: job})[alone]
 
 
 def _run(jobs: Mapping[Worker, _Job]) -> Results:
@@ -220,7 +262,8 @@ def _written_results(file: Path, count: int, otherwise: str) -> list[PassResult]
             with np.load(path) as saved:
                 notes = json.loads(str(saved["notes"]))
                 states, ids = ({int(place): each for place, each in notes[of].items()} for of in ("states", "ids"))
-                results.append(PassResult(saved["tokens"], states, notes["loaded"], notes["error"], ids))
+                same = {name: notes[name] for name in _KEPT_AS_THEY_ARE}
+                results.append(PassResult(saved["tokens"], states=states, ids=ids, **same))
         else:
             results.append(_failed(otherwise))
     return results
@@ -234,10 +277,10 @@ def _work(job: _Job, file: str) -> None:
     for number, request in enumerate(job.passes):
         try:
             loader = job.recipe.loader(job.partition) if loader is None else loader
-            result = _read(loader, request)
+            result = job.read(loader, request)
         except Exception as error:  # of any kind: errors are what is looked for
             result = _failed(f"{type(error).__name__}: {error}")
-        notes = {"states": result.states, "loaded": result.loaded, "error": result.error, "ids": result.ids}
+        notes = {name: getattr(result, name) for name in ("states", "ids", *_KEPT_AS_THEY_ARE)}
         partial = Path(f"{file}-{number}.partial.npz")
         np.savez(partial, tokens=result.tokens, notes=np.array(json.dumps(notes)))
         partial.rename(f"{file}-{number}.npz")
@@ -247,14 +290,20 @@ def _failed(error: str) -> PassResult:
     return PassResult(np.empty((0, 2), np.int64), {}, "", error)
 
 
-def _read(loader: Any, request: PassRequest) -> PassResult:
-    """Makes a pass."""
+def prepared(loader: Any, request: PassRequest) -> str:
+    """Makes a loader ready for a pass, and gives the state right after loading one, as JSON; empty if none is."""
     loaded = ""
     if request.state is not None:
         loader.load_state_dict(json.loads(request.state))
         loaded = json.dumps(loader.state_dict())
     if request.epoch is not None:
         loader.set_epoch(request.epoch)
+    return loaded
+
+
+def read_windows(loader: Any, request: PassRequest) -> PassResult:
+    """Makes a pass over windows."""
+    loaded = prepared(loader, request)
     limit = min(request.limit, len(loader)) if request.saves else request.limit
     wanted = saving_places(limit) if request.saves else []
     states: dict[int, str] = {}

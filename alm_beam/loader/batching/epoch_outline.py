@@ -85,7 +85,7 @@ def _sums(which: Positions, values: Positions, count: int) -> list[int]:
     """The sum of values for each of so many groups; exact, as they are integers."""
     sums = np.zeros(count, np.int64)
     np.add.at(sums, which, values)
-    return sums.tolist()
+    return [int(each) for each in sums]
 
 
 def _bins(lengths: Positions, sample_rate: int) -> Iterator[LengthBin]:
@@ -124,10 +124,11 @@ def _budgets(config: PlanConfig, usable: Positions, every: Positions, world_size
     """
     if config.given_buckets:
         return
-    size = 1 if config.budget is None else int(usable.max())
+    is_counted = config.budget is None
+    size = 1 if is_counted else int(usable.max())
     for _ in range(_MOST_BUDGETS):
-        sized = {"batch_size": size} if config.budget is None else {"max_num_elements": size}
-        other = replace(config, **{"max_num_elements": None, "max_seconds": None, "batch_size": None, **sized})
+        elements, windows = (None, size) if is_counted else (size, None)
+        other = replace(config, max_num_elements=elements, max_seconds=None, batch_size=windows)
         table = other.table(usable, world_size)
         steps = _steps(table, every, world_size, drop_remainder=config.drop_remainder)
         sizes = [bucket.size for bucket in table]

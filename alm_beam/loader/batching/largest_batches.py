@@ -119,18 +119,12 @@ def largest_budget(fits: Callable[[int], bool], least: int, most: int, precision
         )
     if not fits(least):
         raise ValueError(
-            f"a budget of {least:,} does not fit, and a batch of one longest window has as much: leave out long "
-            "windows by max_duration, or make the model smaller"
+            f"a budget of {least:,} does not fit, and a batch of one longest window has as much: leave long windows "
+            "out by max_duration, or make the model smaller"
         )
-    fitting, failing = least, most + 1
-    while fitting < most and failing > most:
-        budget = min(2 * fitting, most)
-        if fits(budget):
-            fitting = budget
-        else:
-            failing = budget
-    while failing <= most and failing - fitting > max(1, precision * fitting):
-        budget = (fitting + failing) // 2
+    fitting, failing = least, None
+    while fitting < most and (failing is None or failing - fitting > max(1, precision * fitting)):
+        budget = min(2 * fitting, most) if failing is None else (fitting + failing) // 2
         if fits(budget):
             fitting = budget
         else:
