@@ -112,9 +112,9 @@ class BatchRun:
         return sys.maxsize if self.is_whole else self.batches_of(worker, self.steps_made)
 
     @property
-    def of_step(self) -> int:
-        """Windows of the largest step: fewer than that are dropped, or are in the last step, at most."""
-        return self.table[-1].size * self.world_size
+    def most_dropped(self) -> int:
+        """So many windows do not fill a step at most, and are dropped where the remainder is."""
+        return self.table[-1].size * self.world_size - 1 if self.due.config.drop_remainder else 0
 
     def steps(self, made: Mapping[Worker, Sequence[MadeBatch]]) -> list[list[MadeBatch]]:
         """The batches of all ranks at each step that all of them have; workers take turns."""
@@ -173,8 +173,14 @@ class BatchRun:
                 if config.batch_size is not None and windows > config.batch_size:
                     yield f"{worker}, batch {number:,}: {windows:,} windows, more than {config.batch_size:,}"
 
-    def inexact(self, made: Counter[Window], expected: Counter[Window]) -> Iterator[str]:
-        """Windows that come more often than they are due, or not so often."""
+    def inexact(self, made: Counter[Window], expected: Counter[Window], dropped_before: int = 0) -> Iterator[str]:
+        """Windows that come more often than they are due, or not so often.
+
+        Args:
+            made: how often each is in batches.
+            expected: how often each is due.
+            dropped_before: how many were dropped of an earlier plan at most, with other ranks.
+        """
         for window, count in made.items():
             if count > expected[window]:
                 yield f"{window_named(window)}: {count} times, and it is due {expected[window]} times"
@@ -182,8 +188,9 @@ class BatchRun:
             return
         missing = expected - made
         if self.due.config.drop_remainder:
-            if missing.total() >= self.of_step:
-                yield f"{missing.total():,} windows are missing, and fewer than {self.of_step:,} do not fill a step"
+            most = self.most_dropped + dropped_before
+            if missing.total() > most:
+                yield f"{missing.total():,} windows are missing, and at most {most:,} do not fill a step"
             return
         for window, count in missing.items():
             yield f"{window_named(window)}: missing, {expected[window] - count} of {expected[window]} times made"

@@ -18,6 +18,9 @@ from alm_beam.loader.permutation import Positions
 _MOST_BINS = 20
 _MOST_BUDGETS = 12
 
+_FEW_STEPS = 8
+"""Nobody wants an epoch of fewer."""
+
 
 def epoch_outline(batches: WindowBatches, epoch: int, world_size: int) -> EpochOutline:
     """What an epoch looks like, for so many ranks.
@@ -114,7 +117,7 @@ def _usable(durations: npt.NDArray[np.float64], config: PlanConfig) -> Positions
 
 
 def _budgets(config: PlanConfig, usable: Positions, every: Positions, world_size: int) -> Iterator[BudgetOutline]:
-    """Sizes to try: from that of one longest window on, each twice the one before, until an epoch is a step or two.
+    """Sizes to try: from that of one longest window on, each twice the one before, until an epoch has few steps.
 
     Args:
         config: what makes the batches; the sizes are in its measure.
@@ -134,7 +137,7 @@ def _budgets(config: PlanConfig, usable: Positions, every: Positions, world_size
         sizes = [bucket.size for bucket in table]
         most = max(bucket.size * bucket.longest for bucket in table)
         yield BudgetOutline(other.max_num_elements, other.batch_size, steps, min(sizes), max(sizes), most)
-        if steps <= 1:
+        if steps <= _FEW_STEPS:
             return
         size *= 2
 
