@@ -61,7 +61,7 @@ def _parser(prog: str) -> FlagParser:
     )
     parser.add_argument("--epoch", type=int, default=0, metavar="N", help="which epoch (default: %(default)s)")
     parser.add_argument("--world_size", type=int, default=1, metavar="N", help="number of ranks (default: %(default)s)")
-    parser.add_argument("--json", action="store_true", help="print the same as one JSON object")
+    parser.add_argument("--json", action="store_true", help="print one JSON object: alm-beam schema batches")
     add_batch_flags(parser, required=True)
     parser.add_storage_options()
     return parser

@@ -5,7 +5,6 @@ import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from alm_beam.core.text import visible
@@ -87,8 +86,7 @@ def print_checks(
     if has_weights:
         _print_mixture(console, mixture, config.sources, repeat)
     count, failed = 0, 0
-    findings = _findings(config, text_field, saved, audio, audio_root)
-    for finding in chain(findings, batch_findings(of_batches) if of_batches else ()):
+    for finding in _findings(config, of_batches, text_field, saved, audio, audio_root):
         _print(console, finding)
         count += 1
         failed += finding.result == FAILED
@@ -97,11 +95,18 @@ def print_checks(
 
 
 def _findings(
-    config: CheckConfig, text_field: str, state: object, audio: bool, audio_root: str | None
+    config: CheckConfig,
+    of_batches: CheckConfig | None,
+    text_field: str,
+    state: object,
+    audio: bool,
+    audio_root: str | None,
 ) -> Iterator[Finding]:
-    yield from static_checks(config, text_field, state)
+    yield from static_checks(config, text_field, state, of_batches.recipe if of_batches else None)
     yield audio_found(config, of_plain_cuts=audio, audio_root=audio_root)
     yield from run_checks(config)
+    if of_batches:
+        yield from batch_findings(of_batches)
 
 
 def _print_mixture(console: "Console", mixture: PlannedMixture, sources: Sequence[OpenSource], repeat: bool) -> None:

@@ -6,8 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from alm_beam.loader.batching import batch_state
 from alm_beam.loader.check import CheckConfig, keys_of
 from alm_beam.loader.check_findings import FAILED, SKIPPED, Check, Finding, finding_of
+from alm_beam.loader.check_runs import LoaderRecipe
 from alm_beam.loader.mixture import Mixture
 from alm_beam.loader.reader import Reader, WindowError
 from alm_beam.loader.sources import OpenSource
@@ -22,13 +24,16 @@ _SAMPLES = 64
 _ROWS_AT_A_TIME = 1 << 20
 
 
-def static_checks(config: CheckConfig, text_field: str, state: Any | None) -> Iterator[Finding]:
+def static_checks(
+    config: CheckConfig, text_field: str, state: Any | None, batches: LoaderRecipe | None = None
+) -> Iterator[Finding]:
     """Yields the finding of each check.
 
     Args:
         config: what is checked.
         text_field: field of the supervisions that must be a text; empty: no check.
         state: saved by an earlier run, or several states in lists and dictionaries; None: no check.
+        batches: how batches are made, for a state of batches; None: their size was not stated.
     """
     for url, index in {each.source.url: each.index for each in config.sources}.items():
         yield _index_complete(url, index)
@@ -39,7 +44,7 @@ def static_checks(config: CheckConfig, text_field: str, state: Any | None) -> It
         yield _texts(config.sources, text_field)
     else:
         yield Finding(Check.TEXTS, SKIPPED, "no --text_field")
-    yield _saved_state_fits(config, state)
+    yield _saved_state_fits(config.recipe, batches, state)
 
 
 def _index_complete(url: str, index: Index) -> Finding:
@@ -144,14 +149,21 @@ def _texts(sources: Sequence[OpenSource], field: str) -> Finding:
     return finding_of(Check.TEXTS, f"{count} windows, supervisions[].{field}", faults)
 
 
-def _saved_state_fits(config: CheckConfig, state: Any | None) -> Finding:
+def _saved_state_fits(recipe: LoaderRecipe, batches: LoaderRecipe | None, state: Any | None) -> Finding:
     if state is None:
         return Finding(Check.SAVED_STATE_FITS, SKIPPED, "no --state")
     try:
         merged = merge_states(state)
-        config.recipe.loader(None).load_state_dict(merged)
+        is_of_batches = merged["format"] == batch_state.FORMAT
+        made = batches if is_of_batches else recipe
+        if made is None:
+            return Finding(Check.SAVED_STATE_FITS, FAILED, "it is of batches; give the flags of these batches, too")
+        made.loader(None).load_state_dict(merged)
     except ValueError as error:
         first, *lines = str(error).splitlines()
         return Finding(Check.SAVED_STATE_FITS, FAILED, first, tuple(lines))
-    windows_read = sum(merged["positions"].values())
-    return finding_of(Check.SAVED_STATE_FITS, f"epoch {merged['epoch']}, {windows_read:,} windows read", [])
+    if is_of_batches:
+        read = f"{merged['step'] + sum(merged['read'].values()):,} batches of each rank made"
+    else:
+        read = f"{sum(merged['positions'].values()):,} windows read"
+    return finding_of(Check.SAVED_STATE_FITS, f"epoch {merged['epoch']}, {read}", [])

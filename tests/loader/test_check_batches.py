@@ -1,16 +1,19 @@
 """`alm-beam check-loader` finds nothing in planned batches, and each fault that is planted."""
 
+import json
 import sys
 from dataclasses import replace
+from itertools import islice
 
 import pytest
 
 from alm_beam.cli.main import main
-from alm_beam.loader import Source, WindowBatches
+from alm_beam.loader import Partition, Source, WindowBatches
 from alm_beam.loader.check import CheckConfig
 from alm_beam.loader.check_batches import batch_findings, batch_recipe
 from alm_beam.loader.check_findings import FAILED, PASSED, BatchCheck, Check
 from alm_beam.loader.check_runs import LoaderRecipe
+from alm_beam.loader.check_static import static_checks
 from alm_beam.loader.sources import open_sources
 from tests.loader.batching.lengths import durations_like_speech, write_windows
 from tests.loader.test_check import check, failed
@@ -150,6 +153,31 @@ def test_more_windows_than_do_not_fill_a_step_may_not_be_dropped(folder):
     [first, *_] = [each for each in made if each.check is BatchCheck.EXACT]
     assert first.result == FAILED
     assert "do not fill a step" in first.examples[0]
+
+
+def test_a_saved_state_of_batches(folder):
+    """Of two ranks after three steps, as each saved it."""
+    states = []
+    for rank in range(2):
+        batches = WindowBatches(folder, max_seconds=100, partition=Partition(rank, 2))
+        list(islice(batches, 3))
+        states.append(batches.state_dict())
+    [fits] = saved_state(folder, states, max_seconds=100)
+    assert (fits.result, fits.evidence) == (PASSED, "epoch 0, 3 batches of each rank made")
+    [other] = saved_state(folder, states, max_seconds=101)
+    assert (other.result, other.examples) == (FAILED, ("batching.max_seconds: 100 in the state, 101 here",))
+    [unknown] = saved_state(folder, states)
+    assert (unknown.result, unknown.evidence) == (FAILED, "it is of batches; give the flags of these batches, too")
+
+
+def saved_state(folder, states, **batching):
+    sources = (Source(folder),)
+    recipe = LoaderRecipe("alm_beam.loader:WindowLoader", sources, 0, False, {}, ".")
+    config = CheckConfig(recipe, open_sources(sources), 2, 0, sys.maxsize)
+    made = static_checks(
+        config, "text", json.loads(json.dumps(states)), batch_recipe(recipe, batching) if batching else None
+    )
+    return [each for each in made if each.check is Check.SAVED_STATE_FITS]
 
 
 @pytest.mark.parametrize(

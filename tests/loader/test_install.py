@@ -95,6 +95,12 @@ def test_it_makes_and_checks_an_index(machine, folder):
 
 
 @pytest.mark.install
+def test_it_plans_batches(machine, folder):
+    done = machine.run("alm-beam", "batches", folder, "--batch_size=4")
+    assert (done.returncode, "padding" in done.stdout) == (0, True), done.stdout
+
+
+@pytest.mark.install
 def test_it_checks_a_loader(machine, folder):
     done = machine.run("alm-beam", "check-loader", folder, "--num_workers=0")
     assert (done.returncode, ", 0 failed" in done.stdout) == (0, True), done.stdout
