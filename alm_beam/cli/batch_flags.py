@@ -113,7 +113,7 @@ def add_batch_flags(parser: FlagParser, *, required: bool) -> None:
         "--num_buckets",
         type=int,
         metavar="N",
-        help="buckets at most; they end where padding is least (default: 100, and as few as have 1.5 steps each on average)",
+        help="buckets at most, each of 1.5 steps or more on average; they end where padding is least (default: 100)",
     )
     buckets.add_argument("--bucket_edges", metavar="S,S", help="where each bucket ends, seconds, ascending")
     group.add_argument(

@@ -99,8 +99,8 @@ class BudgetOutline(NamedTuple):
         max_num_elements: samples of a batch at most; None where its windows are counted.
         batch_size: windows of a batch; None where its samples are counted.
         steps: of an epoch.
-        fewest: windows of the batches of the longest windows.
-        most: windows of the batches of the shortest windows.
+        fewest: windows of the smallest batches, those of the longest windows.
+        most: windows of the largest batches, those of the shortest windows.
         padded_samples: of a batch at most, padding included.
     """
 

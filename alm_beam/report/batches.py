@@ -93,7 +93,7 @@ def _bucket(bucket: BucketOutline, rate: int) -> tuple[str, ...]:
         f"{bucket.steps:,}",
         f"{bucket.windows:,}",
         f"{bucket.samples / rate / 3600:,.2f}",
-        f"{padding(bucket.samples, bucket.padded_samples):.2%}",
+        f"{padding(bucket.samples, bucket.padded_samples):.2%}" if bucket.windows else "-",
     )
 
 

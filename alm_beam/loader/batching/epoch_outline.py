@@ -134,19 +134,21 @@ def _budgets(config: PlanConfig, usable: Positions, every: Positions, world_size
         other = replace(config, max_num_elements=elements, max_seconds=None, batch_size=windows)
         table = other.table(usable, world_size)
         steps = _steps(table, every, world_size, drop_remainder=config.drop_remainder)
-        sizes = [bucket.size for bucket in table]
-        most = max(bucket.size * bucket.longest for bucket in table)
-        yield BudgetOutline(other.max_num_elements, other.batch_size, steps, min(sizes), max(sizes), most)
-        if steps <= _FEW_STEPS:
+        sizes = [bucket.size for bucket, count in zip(table, steps) if count] or [table[-1].size]
+        largest = max(bucket.size * bucket.longest for bucket in table)
+        yield BudgetOutline(other.max_num_elements, other.batch_size, sum(steps), min(sizes), max(sizes), largest)
+        if sum(steps) <= _FEW_STEPS:
             return
         size *= 2
 
 
-def _steps(table: Sequence[Bucket], lengths: Positions, world_size: int, *, drop_remainder: bool) -> int:
-    """The steps of an epoch, without its plan: what does not fill a step moves to the next bucket, whichever it is."""
+def _steps(table: Sequence[Bucket], lengths: Positions, world_size: int, *, drop_remainder: bool) -> list[int]:
+    """The steps of each bucket, without a plan: as many windows do not fit and move on, whichever they are."""
     which = np.searchsorted([bucket.longest for bucket in table], lengths)
-    steps = moved = 0
+    steps, moved = [], 0
     for bucket, windows in zip(table, np.bincount(which, minlength=len(table)).tolist()):
         full, moved = divmod(windows + moved, bucket.size * world_size)
-        steps += full
-    return steps + (1 if moved and not drop_remainder else 0)
+        steps.append(full)
+    if moved and not drop_remainder:
+        steps[-1] += 1
+    return steps
