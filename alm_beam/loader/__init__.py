@@ -5,8 +5,13 @@ It needs NumPy, but neither Beam nor torch. `alm_beam.loader.dataset.WindowDatas
 
 from alm_beam.loader.audio import Audio
 from alm_beam.loader.batching.batch_loader import BatchLoader
+from alm_beam.loader.batching.bucket_sizes import create_bucket_sizes
+from alm_beam.loader.batching.buckets import Bucket
 from alm_beam.loader.batching.collate import Batch, collate, collate_tensors
 from alm_beam.loader.batching.largest_batches import largest_batches, largest_budget
+from alm_beam.loader.batching.stream_batches import StreamBatches
+from alm_beam.loader.batching.stream_config import StreamConfig
+from alm_beam.loader.batching.stream_mixture import MixtureStream
 from alm_beam.loader.batching.window_batches import WindowBatches
 from alm_beam.loader.batching.windows import Windows
 from alm_beam.loader.loader import WindowIterator, WindowLoader
@@ -22,12 +27,16 @@ __all__ = [
     "Audio",
     "Batch",
     "BatchLoader",
+    "Bucket",
+    "MixtureStream",
     "Partition",
     "PartitionError",
     "Reader",
     "Source",
     "SourceError",
     "StateError",
+    "StreamBatches",
+    "StreamConfig",
     "Token",
     "WeightError",
     "WindowBatches",
@@ -37,6 +46,7 @@ __all__ = [
     "Windows",
     "collate",
     "collate_tensors",
+    "create_bucket_sizes",
     "largest_batches",
     "largest_budget",
     "merge_states",
