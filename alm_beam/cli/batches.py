@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from alm_beam.cli.batch_flags import add_batch_flags, add_source_flags, batch_arguments, mixture_of
 from alm_beam.cli.flags import FlagParser
 from alm_beam.cli.output import printed
+from alm_beam.core.text import visible
 
 _MAX_RANKS = 1 << 20
 
@@ -27,7 +28,8 @@ def main(argv: Sequence[str], prog: str) -> int:
     def text() -> str:
         from alm_beam import __version__
         from alm_beam.loader import Partition, WindowBatches
-        from alm_beam.loader.batching.epoch_outline import epoch_outline
+        from alm_beam.loader.batching.epoch_outline import epoch_outline, expected_sources
+        from alm_beam.loader.mixture_weights import mixture_lines
         from alm_beam.report.batches import render_outline
 
         mixture = mixture_of(parser, flags, options)
@@ -40,9 +42,13 @@ def main(argv: Sequence[str], prog: str) -> int:
             storage_options=options,
         )
         outline = epoch_outline(batches, flags.epoch, flags.world_size)
+        expected = expected_sources(batches)
         if flags.json:
-            return json.dumps({"version": __version__, "seed": flags.seed, **outline.to_dict()}, indent=2)
-        return render_outline(outline)
+            sources = [{"source": str(each), "windows": each.windows, "epochs": each.epochs} for each in expected]
+            figures = {"version": __version__, "seed": flags.seed, "sources": sources, **outline.to_dict()}
+            return json.dumps(figures, indent=2)
+        lines = mixture_lines(mixture, expected, repeat=flags.repeat) if expected else []
+        return "\n".join([*map(visible, lines), render_outline(outline)])
 
     return printed(prog, text)
 

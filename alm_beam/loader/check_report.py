@@ -14,7 +14,7 @@ from alm_beam.loader.check_batches import batch_findings, batch_recipe
 from alm_beam.loader.check_findings import FAILED, PASSED, SKIPPED, Check, Finding, FlagFault
 from alm_beam.loader.check_runs import LoaderRecipe
 from alm_beam.loader.check_static import static_checks
-from alm_beam.loader.mixture_weights import PlannedMixture, expected_epochs
+from alm_beam.loader.mixture_weights import PlannedMixture, expected_epochs, mixture_lines
 from alm_beam.loader.partition import Partition
 from alm_beam.loader.sources import OpenSource, open_sources
 from alm_beam.storage.connections import StorageOptions
@@ -113,10 +113,7 @@ def _print_mixture(console: "Console", mixture: PlannedMixture, sources: Sequenc
     """Prints how often the windows of each source come, and where the summary differs from the indexes."""
     from rich.text import Text
 
-    lines = [f"summary: {difference}" for difference in mixture.differences]
-    lines += ["an epoch:" if repeat else "an epoch, if sources are repeated (--repeat):"]
-    lines += [f"  source {number}: {each}" for number, each in enumerate(expected_epochs(sources))]
-    for line in lines:
+    for line in mixture_lines(mixture, expected_epochs(sources), repeat=repeat):
         console.print(Text(visible(line)), soft_wrap=True)
 
 

@@ -238,6 +238,15 @@ def expected_epochs(sources: Sequence[OpenSource]) -> list[ExpectedEpochs]:
     ]
 
 
+def mixture_lines(mixture: PlannedMixture, expected: Sequence[ExpectedEpochs], *, repeat: bool) -> list[str]:
+    """How often the windows of each source come, and where the summary differs from the indexes, line by line."""
+    return [
+        *(f"summary: {difference}" for difference in mixture.differences),
+        "an epoch:" if repeat else "an epoch, if sources are repeated (--repeat):",
+        *(f"  source {number}: {each}" for number, each in enumerate(expected)),
+    ]
+
+
 def _is_count(value: object) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and isfinite(value) and value >= 0
 

@@ -10,8 +10,10 @@ import pytest
 
 from alm_beam.audio.spans import counted_samples
 from alm_beam.cli.main import main
-from alm_beam.loader import Partition, Source, WindowBatches, largest_batches, largest_budget
+from alm_beam.loader import Partition, Source, WindowBatches, largest_batches, largest_budget, mixture_sources
+from alm_beam.loader.mixture_weights import expected_epochs
 from tests.loader.batching.lengths import durations_like_speech, write_windows
+from tests.loader.test_mixture_weights import labelled
 from tests.schemas import check
 
 COUNT = 400
@@ -160,6 +162,37 @@ def test_sources_with_weights(folder, other, capsys, repeat):
     assert (printed["windows"] > COUNT + 90) == repeat
     assert printed["padded_samples"] == sum(len(batch) * max(batch) for batch in every)
     assert printed["seed"] == 5
+
+
+def test_expected_epochs_of_sources_count_what_is_not_left_out(folder, other, capsys):
+    """With weights, and with weights that follow from hours; each window comes as often as told."""
+    flags = ["--max_seconds=120", "--min_duration=5", "--repeat"]
+    printed = outline(capsys, folder, other, "--weights=1,3", *flags)["sources"]
+    sources = [Source(folder, weight=1), Source(other, weight=3)]
+    read = Counter(
+        token.source
+        for batch in WindowBatches(sources, max_seconds=120, min_duration=5, repeat=True)
+        for token in batch
+    )
+    usable = [sum(each >= 5 for each in durations_like_speech(*of)) for of in ((COUNT, 0), (90, 7))]
+    assert [each["windows"] for each in printed] == usable
+    assert [each["epochs"] for each in printed] == [read[at] / usable[at] for at in range(2)]
+    assert main(["batches", folder, other, "--weights=1,3", *flags]) == 0
+    assert f"\n  source 1: {printed[1]['source']}\n" in capsys.readouterr().out
+    assert outline(capsys, folder, "--max_seconds=120")["sources"] == []
+
+
+def test_weights_may_follow_from_hours(tmp_path, capsys):
+    folder = labelled(tmp_path / "cuts", {("ami", "en"): 60, ("calls", "de"): 10})
+    flags = ["--beta_corpus=0.5", "--beta_language=0", "--repeat", "--batch_size=4"]
+    assert main(["batches", folder, *flags]) == 0
+    out = capsys.readouterr().out
+    sources = WindowBatches(mixture_sources(folder, beta_corpus=0.5, beta_language=0), batch_size=4).sources
+    for number, each in enumerate(expected_epochs(sources)):
+        assert f"  source {number}: {each}\n" in out
+    with pytest.raises(SystemExit, match="2"):
+        main(["batches", folder, "--beta_corpus=1", "--batch_size=4"])
+    assert "--beta_corpus: give both" in capsys.readouterr().err
 
 
 def test_an_epoch_that_drops_everything_is_told(folder, capsys):

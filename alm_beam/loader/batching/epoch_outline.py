@@ -13,6 +13,8 @@ from alm_beam.loader.batching.buckets import Bucket
 from alm_beam.loader.batching.largest_batches import PlannedBatches
 from alm_beam.loader.batching.plan_config import PlanConfig
 from alm_beam.loader.batching.window_batches import WindowBatches
+from alm_beam.loader.mixture import Mixture
+from alm_beam.loader.mixture_weights import ExpectedEpochs
 from alm_beam.loader.permutation import Positions
 
 _MOST_BINS = 20
@@ -61,6 +63,24 @@ def epoch_outline(batches: WindowBatches, epoch: int, world_size: int) -> EpochO
         lengths=tuple(_bins(every, rate)),
         budgets=tuple(_budgets(batches.config, _usable(durations, batches.config), every, world_size)),
     )
+
+
+def expected_sources(batches: WindowBatches) -> list[ExpectedEpochs]:
+    """How often the windows of each source come in an epoch by the weights, with `repeat=True`; none without weights.
+
+    Windows that are left out do not count.
+    """
+    weights = [each.source.weight for each in batches.sources if each.source.weight is not None]
+    if not weights:
+        return []
+    usable = [
+        durations[batches.config.takes(durations)] for durations in (each.durations() for each in batches.sources)
+    ]
+    mixture = Mixture([len(each) for each in usable], weights, repeat=True)
+    return [
+        ExpectedEpochs(each.source, len(durations), float(durations.sum()) / 3600, steps, steps / mixture.steps)
+        for each, durations, steps in zip(batches.sources, usable, mixture.counts)
+    ]
 
 
 def _last_step(plan: BatchPlan, table: Sequence[Bucket]) -> LastStep:
