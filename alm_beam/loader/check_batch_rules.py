@@ -173,13 +173,12 @@ class BatchRun:
                 if config.batch_size is not None and windows > config.batch_size:
                     yield f"{worker}, batch {number:,}: {windows:,} windows, more than {config.batch_size:,}"
 
-    def inexact(self, made: Counter[Window], expected: Counter[Window], dropped_before: int = 0) -> Iterator[str]:
+    def inexact(self, made: Counter[Window], expected: Counter[Window]) -> Iterator[str]:
         """Windows that come more often than they are due, or not so often.
 
         Args:
             made: how often each is in batches.
             expected: how often each is due.
-            dropped_before: how many were dropped of an earlier plan at most, with other ranks.
         """
         for window, count in made.items():
             if count > expected[window]:
@@ -188,9 +187,8 @@ class BatchRun:
             return
         missing = expected - made
         if self.due.config.drop_remainder:
-            most = self.most_dropped + dropped_before
-            if missing.total() > most:
-                yield f"{missing.total():,} windows are missing, and at most {most:,} do not fill a step"
+            if missing.total() > self.most_dropped:
+                yield f"{missing.total():,} windows are missing, and at most {self.most_dropped:,} do not fill a step"
             return
         for window, count in missing.items():
             yield f"{window_named(window)}: missing, {expected[window] - count} of {expected[window]} times made"

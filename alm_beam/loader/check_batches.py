@@ -221,7 +221,7 @@ def _elastic(config: CheckConfig, run: BatchRun, base: Results, step: int, after
     windows = before + windows_of(made.values())
     faults = chain(
         errors,
-        after.inexact(windows, run.due.times(0), run.most_dropped),
+        after.inexact(windows, run.due.times(0)),
         after.uneven(made),
         after.out_of_step(after.steps(made)),
         after.too_large(made),

@@ -20,10 +20,10 @@ class BatchPlan:
         windows: numbers of windows, int64, those of a step together: first those of rank 0, then those of rank 1, ...
         begins: for each step where its windows begin, int64; and where those of the last step end.
         buckets: for each step the number of its bucket, int64.
-        dropped: windows that are in no step, as they did not fill one.
+        dropped: windows that are in no step, as they did not fill one, int64.
 
     >>> windows = np.array([4, 0, 3, 1, 2])
-    >>> plan = BatchPlan(2, windows, np.array([0, 4, 5]), np.array([0, 0]), 0)
+    >>> plan = BatchPlan(2, windows, np.array([0, 4, 5]), np.array([0, 0]), np.array([], int))
     >>> len(plan), [plan.batch(step, rank).tolist() for step in range(2) for rank in range(2)]
     (2, [[4, 0], [3, 1], [2], []])
     """
@@ -32,7 +32,7 @@ class BatchPlan:
     windows: Positions
     begins: Positions
     buckets: Positions
-    dropped: int
+    dropped: Positions
 
     def __len__(self) -> int:
         """Number of steps: of batches of each rank."""
@@ -46,8 +46,8 @@ class BatchPlan:
         return self.windows[begin : begin + size + (rank < larger)]
 
     def left(self, steps: int) -> Positions:
-        """The windows that are left after so many steps, ascending."""
-        return np.sort(self.windows[self.begins[steps] :])
+        """The windows that are left after so many steps, ascending; those that are dropped, too."""
+        return np.sort(np.concatenate((self.windows[self.begins[steps] :], self.dropped)))
 
 
 @dataclass(frozen=True)
@@ -168,10 +168,12 @@ def _plan(
     sizes, buckets = sizes[order], np.concatenate(steps.buckets)[order]
     within = np.arange(sizes.sum()) - np.repeat(np.cumsum(sizes) - sizes, sizes)
     windows = numbers[np.concatenate(steps.windows)[np.repeat(begins, sizes) + within]]
-    if len(over) and not drop_remainder:
-        windows = np.concatenate((windows, numbers[over]))
+    over, dropped = numbers[over], np.empty(0, np.int64)
+    if drop_remainder:
+        dropped = over
+    elif len(over):
+        windows = np.concatenate((windows, over))
         sizes, buckets = np.append(sizes, len(over)), np.append(buckets, len(steps.buckets) - 1)
-    dropped = len(over) if drop_remainder else 0
     return BatchPlan(world_size, windows, np.append(0, np.cumsum(sizes)), buckets, dropped)
 
 

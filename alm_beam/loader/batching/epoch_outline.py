@@ -36,7 +36,7 @@ def epoch_outline(batches: WindowBatches, epoch: int, world_size: int) -> EpochO
     (2, 8, LastStep(windows=2, full=6, empty=0))
     """
     plan, table = batches.plan(epoch, (), world_size), batches.table(world_size)
-    every = batches.lengths(epoch, np.arange(len(plan.windows) + plan.dropped))
+    every = batches.lengths(epoch, np.arange(len(plan.windows) + len(plan.dropped)))
     planned = PlannedBatches.of(plan, every[plan.windows])
     durations = np.concatenate([each.durations() for each in batches.sources])
     out, rate = batches.left_out, batches.config.sample_rate
@@ -54,7 +54,7 @@ def epoch_outline(batches: WindowBatches, epoch: int, world_size: int) -> EpochO
         windows=len(plan.windows),
         samples=samples,
         padded_samples=int(planned.padded_samples.sum()),
-        dropped=plan.dropped,
+        dropped=len(plan.dropped),
         dropped_samples=int(every.sum()) - samples,
         most_samples=max(bucket.size * bucket.longest for bucket in table),
         largest=planned.largest if len(plan) else None,

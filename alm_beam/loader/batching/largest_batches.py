@@ -36,7 +36,7 @@ class PlannedBatches:
             plan: of all ranks.
             lengths: samples of its windows, in its order, int64.
 
-        >>> plan = BatchPlan(2, np.array([4, 0, 3]), np.array([0, 2, 3]), np.array([0, 0]), 0)
+        >>> plan = BatchPlan(2, np.array([4, 0, 3]), np.array([0, 2, 3]), np.array([0, 0]), np.array([], int))
         >>> PlannedBatches.of(plan, np.array([70, 80, 90])).longest
         array([70, 80, 90])
         """

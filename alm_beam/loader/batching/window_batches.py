@@ -51,7 +51,7 @@ class WindowBatches:
     >>> len(batches), [len(batch) for batch in batches]
     (2, [2, 2])
     >>> next(iter(batches))[0]
-    Token(source=0, row=0)
+    Token(source=0, row=4)
     """
 
     def __init__(

@@ -45,7 +45,8 @@ def test_without_the_remainder_only_full_steps_are_left(seed):
     lengths, buckets, ranks = made(seed)
     whole = plan_of_batches(lengths, buckets, ranks, shuffle(seed))
     plan = plan_of_batches(lengths, buckets, ranks, shuffle(seed), drop_remainder=True)
-    assert plan.dropped == len(lengths) - len(plan.windows) < buckets[-1].size * ranks
+    assert sorted([*plan.windows, *plan.dropped]) == list(range(len(lengths)))
+    assert len(plan.dropped) < buckets[-1].size * ranks
     assert all(len(plan.batch(step, 0)) == buckets[plan.buckets[step]].size for step in range(len(plan)))
     assert plan.windows.tolist() == whole.windows[: len(plan.windows)].tolist()
 

@@ -16,7 +16,7 @@ def test_all_batches_of_a_plan(seed):
     generator = np.random.default_rng(seed)
     ranks, sizes = int(generator.integers(1, 6)), generator.integers(1, 12, 30)
     lengths = generator.integers(1, 5, sizes.sum())
-    plan = BatchPlan(ranks, generator.permutation(len(lengths)), np.append(0, np.cumsum(sizes)), sizes * 0, 0)
+    plan = BatchPlan(ranks, generator.permutation(len(lengths)), np.append(0, np.cumsum(sizes)), sizes * 0, sizes[:0])
     made = [
         (step, rank, len(batch), max(lengths[batch]))
         for step in range(len(plan))

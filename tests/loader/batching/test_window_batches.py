@@ -97,7 +97,7 @@ class TestEpoch:
         whole, batches = batches_of(folder, buckets=3), batches_of(folder, buckets=3, drop_remainder=True)
         assert len(list(batches)) == len(list(whole)) - 1
         plan = batches.plan(0, (), 1)
-        assert plan.dropped == COUNT - len(plan.windows) > 0
+        assert len(plan.dropped) == COUNT - len(plan.windows) > 0
 
     def test_windows_outside_the_limits_are_left_out_and_counted(self, folder):
         batches = batches_of(folder, min_duration=3, max_duration=30)
@@ -237,6 +237,14 @@ class TestState:
         rest, _ = read_some(sources, state, 3, 2, None, **more)
         every = [(0, row) for row in range(COUNT)] + [(1, row) for row in range(150)]
         assert sorted(read + rest) == every
+
+    def test_what_was_to_be_dropped_comes_with_other_ranks(self, folder):
+        first, state = read_some(folder, None, 4, 0, 3, buckets=3, drop_remainder=True)
+        rest, _ = read_some(folder, state, 1, 0, None, buckets=3, drop_remainder=True)
+        batches = batches_of(folder, buckets=3, drop_remainder=True)
+        last = batches.plan(0, (Run(4, 0, 3),), 1)
+        assert len(batches.plan(0, (), 4).dropped) > len(last.dropped)
+        assert len({*first, *rest}) == len(first) + len(rest) == COUNT - len(last.dropped)
 
     def test_ranks_that_change_before_the_first_step_change_nothing_else(self, folder):
         batches = batches_of(folder, 0, 3)
