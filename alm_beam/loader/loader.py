@@ -12,7 +12,7 @@ from alm_beam.loader.audio import Audio
 from alm_beam.loader.audio_ahead import AudioAhead
 from alm_beam.loader.epochs import Epochs, checked_epoch
 from alm_beam.loader.open_folders import lines_of, open_folders
-from alm_beam.loader.partition import Partition, partition_here, torch_worker
+from alm_beam.loader.partition import Partition, partition_here, worker_of
 from alm_beam.loader.reader import Window, window_of
 from alm_beam.loader.remainder import part_size
 from alm_beam.loader.sources import SourceLike, as_sources
@@ -150,7 +150,7 @@ class WindowLoader:
     @property
     def epoch(self) -> int:
         """The epoch that the next pass reads, from 0."""
-        return self._epochs.next_pass(*self._worker() or (0, 0))[0]
+        return self._epochs.next_pass(*worker_of(self.partition) or (0, 0))[0]
 
     def set_epoch(self, epoch: int) -> None:
         """Makes the next pass read this epoch, in this process and in its workers.
@@ -163,7 +163,7 @@ class WindowLoader:
         Raises:
             ValueError: it is no integer, negative, or 2**62 or more.
         """
-        self._epochs.set_next(checked_epoch(epoch), resume=False, worker=self._worker())
+        self._epochs.set_next(checked_epoch(epoch), resume=False, worker=worker_of(self.partition))
         if self._pass is not None and self._pass.epoch != epoch:
             self._pass = None
 
@@ -175,7 +175,7 @@ class WindowLoader:
         """
         if self._pass is not None:
             return self._pass.state_dict()
-        if self._worker() is None and self._epochs.workers_began:
+        if worker_of(self.partition) is None and self._epochs.workers_began:
             raise StateError(
                 "the workers of a DataLoader read, and this process does not know how far: take the state_dict() of "
                 "torchdata's StatefulDataLoader"
@@ -193,10 +193,10 @@ class WindowLoader:
             StateError: it is no state, or seed, sources, weights, ... are not this loader's. Nothing is changed then.
         """
         check_state(state, self.plan, [each.source for each in self.sources])
-        if self._worker():
+        if worker_of(self.partition):
             progress_of(state, partition_here(self.partition))  # the rank itself may hold a state for its workers
         self._resumed, self._pass = deepcopy(state), None
-        self._epochs.set_next(state["epoch"], resume=True, worker=self._worker())
+        self._epochs.set_next(state["epoch"], resume=True, worker=worker_of(self.partition))
 
     def window(self, token: Token | tuple[int, int]) -> Window:
         """Reads one window.
@@ -237,13 +237,6 @@ class WindowLoader:
                 "is of, audio(window, source=token.source), or make the loader with audio=True"
             )
         return 0
-
-    def _worker(self) -> tuple[int, int] | None:
-        """Number of this worker and of all workers of the rank; None: this process is the rank itself."""
-        given = self.partition
-        if given is None or given.worker is None or given.num_workers is None:
-            return torch_worker()
-        return given.worker, given.num_workers
 
     def _beginning(self, partition: Partition) -> Progress:
         """Where the next pass begins."""

@@ -114,6 +114,13 @@ def partition_here(given: Partition | None) -> Partition:
     return given
 
 
+def worker_of(given: Partition | None) -> tuple[int, int] | None:
+    """Number of this worker, as partition or DataLoader states it, and how many there are; None: the rank itself."""
+    if given is None or given.worker is None or given.num_workers is None:
+        return torch_worker()
+    return given.worker, given.num_workers
+
+
 def torch_worker() -> tuple[int, int] | None:
     """Number of this worker of torch's DataLoader and how many there are; None where this process is no worker."""
     data = sys.modules.get("torch.utils.data")  # a worker has it imported

@@ -13,7 +13,7 @@ from alm_beam.loader.batching.buckets import Bucket
 from alm_beam.loader.batching.plan_config import PlanConfig
 from alm_beam.loader.batching.usable_windows import usable_windows
 from alm_beam.loader.epochs import Epochs, checked_epoch
-from alm_beam.loader.partition import Partition, partition_here, torch_worker
+from alm_beam.loader.partition import Partition, partition_here, worker_of
 from alm_beam.loader.permutation import Positions
 from alm_beam.loader.plan import Plan, PlannedSource
 from alm_beam.loader.remainder import part_size
@@ -167,7 +167,7 @@ class WindowBatches:
     @property
     def epoch(self) -> int:
         """The epoch that the next pass reads, from 0."""
-        return self._epochs.next_pass(*self._worker() or (0, 0))[0]
+        return self._epochs.next_pass(*worker_of(self.partition) or (0, 0))[0]
 
     def set_epoch(self, epoch: int) -> None:
         """Makes the next pass read this epoch. If a state of the same epoch was just loaded, the pass continues there.
@@ -175,7 +175,7 @@ class WindowBatches:
         Raises:
             ValueError: it is no integer, negative, or 2**62 or more.
         """
-        self._epochs.set_next(checked_epoch(epoch), resume=False, worker=self._worker())
+        self._epochs.set_next(checked_epoch(epoch), resume=False, worker=worker_of(self.partition))
         if self._pass is not None and self._pass.epoch != epoch:
             self._pass = None
 
@@ -200,7 +200,7 @@ class WindowBatches:
         if progress.step > len(self.plan(progress.epoch, progress.runs, progress.partition.world_size)):
             raise StateError("the state does not fit:\nstep: the epoch has fewer")
         self._resumed, self._pass = deepcopy(state), None
-        self._epochs.set_next(state["epoch"], resume=True, worker=self._worker())
+        self._epochs.set_next(state["epoch"], resume=True, worker=worker_of(self.partition))
 
     def state_at(self, progress: BatchProgress) -> State:
         """The state of a process that has read so far."""
@@ -294,13 +294,6 @@ class WindowBatches:
         shuffle = Shuffle(key, max(1, span))
         drop = self.config.drop_remainder
         return plan_of_batches(lengths, table, world_size, shuffle, drop_remainder=drop, windows=left)
-
-    def _worker(self) -> tuple[int, int] | None:
-        """Number of this worker and of all workers of the rank; None: this process is the rank itself."""
-        given = self.partition
-        if given is None or given.worker is None or given.num_workers is None:
-            return torch_worker()
-        return given.worker, given.num_workers
 
     def _beginning(self, partition: Partition) -> BatchProgress:
         """Where the next pass begins."""
