@@ -146,6 +146,9 @@ def _files(recording: dict[str, Any]) -> list[AudioFile]:
         at = f"recording.sources[{index}]"
         if type(source) is not dict:
             raise _fault(at, "an object", source)
+        if source.get("type") == "shar":
+            what = "its audio is in shards already; give the folder of windows that these were made of"
+            raise BadEntry(RejectReason.NOT_A_CUT, f"{at}: {what}")
         if source.get("type") not in ("file", "url"):
             raise _fault(f"{at}.type", "file or url", source.get("type"))
         path = source.get("source")

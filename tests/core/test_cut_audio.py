@@ -51,6 +51,7 @@ def test_the_files_that_hold_its_channels_are_those_of_a_cut():
         ({**CUT, "recording": {**RECORDING, "sampling_rate": 0}}, "not_a_cut", "recording.sampling_rate"),
         ({**CUT, "recording": {**RECORDING, "sources": None}}, "not_a_cut", "recording.sources: expected a list"),
         ({**CUT, "recording": {**RECORDING, "sources": [SOURCE] * 2}}, "not_a_cut", "channel 1 is in more than one of"),
+        (of_source(type="shar"), "not_a_cut", "recording.sources[0]: its audio is in shards already; give the folder"),
         (of_source(type="command"), "not_a_cut", 'recording.sources[0].type: expected file or url, found string "com'),
         (of_source(source=""), "not_a_cut", "recording.sources[0].source: expected a path or URL"),
         (of_source(channels=[-1, 1]), "not_a_cut", "recording.sources[0].channels"),
