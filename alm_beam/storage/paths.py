@@ -1,5 +1,6 @@
 """Paths and URLs, and what fsspec tells of the files there."""
 
+import errno
 import os
 import re
 import uuid
@@ -22,6 +23,9 @@ OBJECT_STORES = frozenset(("s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "oss
 
 BLOCK_BYTES = 8 << 20
 """Read ahead, and written, at a time; s3fs's own is 50 MiB for each open file."""
+
+_REMOVALS = 20
+"""So often a folder is removed into which another process writes."""
 
 _VERSIONS = ("ETag", "generation", "md5Hash", "mtime", "LastModified")
 
@@ -169,6 +173,25 @@ def make_folder(fs: fsspec.AbstractFileSystem, path: str) -> None:
     """Makes the folder and those above it, unless they exist; in an object store, nothing: there, a bucket would be."""
     if not is_object_store(fs):
         fs.makedirs(path, exist_ok=True)
+
+
+def remove_folder(fs: fsspec.AbstractFileSystem, path: str) -> None:
+    """Removes a folder, or a file, and all in it, also while another process writes there.
+
+    Raises:
+        OSError: it cannot be removed, or the other process writes faster than files are removed.
+    """
+    for attempt in range(_REMOVALS):
+        try:
+            fs.rm(path, recursive=True)
+            return
+        except OSError as error:
+            is_used = isinstance(error, FileNotFoundError) or error.errno == errno.ENOTEMPTY
+            if not is_used or attempt == _REMOVALS - 1:
+                raise
+        fs.invalidate_cache()
+        if not fs.exists(path):
+            return
 
 
 def move(fs: fsspec.AbstractFileSystem, sources: list[str], destinations: list[str]) -> None:

@@ -30,6 +30,7 @@ from alm_beam.storage.paths import (
     make_folder,
     modified,
     move,
+    remove_folder,
 )
 from alm_beam.storage.search import BEAM_TEMPORARY, Search
 from alm_beam.storage.secrets import shown
@@ -232,7 +233,7 @@ class RunFolder:
             fs.rm(files)
         for name in names:
             if found[name] == "directory":
-                fs.rm(f"{folder}/{name}", recursive=True)
+                remove_folder(fs, f"{folder}/{name}")
         fs.invalidate_cache()
         left = (_listed(place).keys() if names else set()) & {*names}
         if left:
@@ -322,7 +323,7 @@ class StagedRun:
             others = [path for path, _ in files_below(fs, root, None) if path != f"{root}/{_PLAN}"]
             if others:
                 fs.rm(others)
-            fs.rm(root, recursive=True)
+            remove_folder(fs, root)
 
     def holds_any(self, output: Sharded, names: Iterable[str]) -> bool:
         """Whether any of an output's shards is still in the temporary folder."""

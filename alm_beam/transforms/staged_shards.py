@@ -9,7 +9,7 @@ import msgspec
 
 from alm_beam.storage.index.format import Digest
 from alm_beam.storage.outputs import CUTS
-from alm_beam.storage.paths import errors_that_name, located
+from alm_beam.storage.paths import errors_that_name, located, remove_folder
 from alm_beam.storage.run_folder import FILES, StagedRun
 
 RECORDS, BEGUN = "made", "begun"
@@ -77,7 +77,7 @@ def keep_shards_alone(run: StagedRun) -> None:
         kept = {RECORDS, FILES, f"shards-{CUTS.name}"}
         for path in found:
             if path.rstrip("/").rpartition("/")[2] not in kept:
-                place.fs.rm(path, recursive=True)
+                remove_folder(place.fs, path)
 
 
 def begun_shards(run: StagedRun) -> dict[int, str]:

@@ -6,7 +6,6 @@ runner may do any part of it again, or twice at the same time.
 
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from typing import Any, NamedTuple
 
 import msgspec
@@ -30,6 +29,7 @@ from alm_beam.storage.paths import (
     make_folder,
     modified,
     move,
+    remove_folder,
     version_of,
     written_whole,
 )
@@ -195,8 +195,8 @@ def _clear_parts_of_others(place: Located) -> None:
 
 
 def _remove_folder(place: Located) -> None:
-    with errors_that_name(place.url(place.path)), suppress(FileNotFoundError):
-        place.fs.rm(place.path, recursive=True)
+    with errors_that_name(place.url(place.path)):
+        remove_folder(place.fs, place.path)
 
 
 def _versions(place: Located) -> dict[str, tuple[Any, ...]]:
