@@ -6,9 +6,13 @@ With --no-skips a run in which anything was skipped has failed: for environments
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from alm_beam.storage.connections import close_connections
 from tests.servers.stores import Store, serving
+
+settings.register_profile("busy machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("busy machine")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
