@@ -191,7 +191,8 @@ def planned_mixture(
 ) -> PlannedMixture:
     """What `mixture_sources` gives, and the differences of the summary, of which it does not warn."""
     folders = [os.fspath(each) for each in ([urls] if isinstance(urls, (str, os.PathLike)) else urls)]
-    twice = next((url for at, url in enumerate(folders) if url in folders[:at]), None)
+    names = [url.rstrip("/") for url in folders]
+    twice = next((url for at, url in enumerate(folders) if names[at] in names[:at]), None)
     if twice is not None or not folders:
         what = "there is no source" if twice is None else f"{visible(shown(twice))}: is given twice"
         raise SourceError(what)
@@ -224,7 +225,7 @@ def expected_epochs(sources: Sequence[OpenSource]) -> list[ExpectedEpochs]:
     >>> from alm_beam.loader import WindowLoader
     >>> loader = WindowLoader([Source(windows, label="calls", weight=3), Source(windows, label="meetings", weight=1)])
     >>> [each.epochs for each in expected_epochs(loader.sources)]
-    [1.8, 1.0]
+    [1.6, 1.0]
     """
     weights = [each.source.weight for each in sources if each.source.weight is not None]
     if len(weights) < len(sources):

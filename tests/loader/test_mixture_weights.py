@@ -203,6 +203,8 @@ def test_windows_that_would_never_be_read_are_an_error(folder, tmp_path):
 def test_folders_that_cannot_be_mixed(folder, tmp_path, cuts):
     with pytest.raises(SourceError, match="is given twice"):
         mixture_sources([folder, folder], **HALF)
+    with pytest.raises(SourceError, match="is given twice"):
+        mixture_sources([folder, f"{folder}/"], **HALF)
     with pytest.raises(SourceError, match="there is no source"):
         mixture_sources([], **HALF)
     with pytest.raises(SourceError, match="before indexes held corpus and language; make the index again"):

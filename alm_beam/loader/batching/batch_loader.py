@@ -7,7 +7,7 @@ from concurrent.futures import CancelledError
 from typing import Any
 
 from alm_beam.loader.batching.ahead import Ahead, read_batch, threads_may_start
-from alm_beam.loader.batching.collate import collate
+from alm_beam.loader.batching.collate import Batch, collate
 from alm_beam.loader.batching.window_batches import BatchIterator, WindowBatches
 from alm_beam.loader.batching.windows import Windows
 from alm_beam.loader.reader import Window
@@ -31,8 +31,8 @@ class BatchLoader:
 
     Threads read the next `num_prefetch` batches while one is used. So at most `num_prefetch` batches are held beside
     the one in use, and for each thread the encoded audio that it fetches from a store, up to 64 MB. The order is that
-    of `batches`. Threads stop after the window that they are at, when the loop is left or fails; none outlives the
-    program.
+    of `batches`. When the loop is left or fails, threads stop after the window that they read, or the batch that they
+    collate; none outlives the program.
 
     Epochs, states and ranks are those of `batches`: each call of `iter` begins the next epoch. `state_dict` tells what
     the loop has had, whatever was read ahead.
@@ -117,6 +117,20 @@ class BatchLoader:
         self.batches.load_state_dict(state)
         self._had = None
 
+    def check_rate(self, batch: Any) -> None:
+        """Refuses audio of another rate than that at which the samples of a batch were planned.
+
+        Raises:
+            ValueError: it has another one, and the budget is one of samples.
+        """
+        config = self.batches.config
+        counts_samples = config.max_num_elements is not None or bool(config.given_buckets)
+        if counts_samples and isinstance(batch, Batch) and batch.sample_rate not in (0, config.sample_rate):
+            raise ValueError(
+                f"the audio has {batch.sample_rate} Hz, and batches were planned for samples at {config.sample_rate} "
+                f"Hz, so they have another size than was asked for; give WindowBatches sample_rate={batch.sample_rate}"
+            )
+
     def read(self, tokens: list[Token]) -> Any:
         """One batch, read here and now."""
         return read_batch(self.windows, tokens, self._collate)
@@ -153,6 +167,7 @@ class LoadedBatches(Iterator[Any]):
 
         Raises:
             WindowError, OSError, ValueError: it cannot be read, or made. The next call tries the same batch again.
+            RuntimeError: `collate` raised StopIteration, which would look like the end of the epoch.
         """
         if self._is_closed:
             raise StopIteration
@@ -165,6 +180,10 @@ class LoadedBatches(Iterator[Any]):
             raise StopIteration
         try:
             batch = self._first()
+            self._loader.check_rate(batch)
+        except StopIteration as error:
+            self._stop()
+            raise RuntimeError("collate, or a function that it calls, raised StopIteration") from error
         except BaseException:
             self._stop()
             raise

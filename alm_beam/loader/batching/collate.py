@@ -1,6 +1,6 @@
 """Windows to one batch: their audio in one array, padded with silence; features, if they are asked for."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -55,7 +55,7 @@ class Batch(NamedTuple):
         return self._replace(**{name: from_numpy(array) for name, array in arrays.items() if array is not None})
 
 
-def collate(windows: Sequence[Window], features: Features | None = None) -> Batch:
+def collate(windows: Iterable[Window], features: Features | None = None) -> Batch:
     """Makes a batch of windows that have their audio.
 
     Of several channels the mean is taken, as `alm-beam shards --channels mono` does. The audio is padded to the longest
@@ -80,6 +80,7 @@ def collate(windows: Sequence[Window], features: Features | None = None) -> Batc
     >>> collate(found, lambda samples, sample_rate: samples.reshape(-1, 1)).features.shape
     (2, 3, 1)
     """
+    windows = list(windows)
     sounds = [_samples_of(window) for window in windows]
     rate = _one_rate(windows)
     lengths = np.array([samples.shape[1] for samples in sounds], np.int64)
@@ -103,7 +104,7 @@ def collate(windows: Sequence[Window], features: Features | None = None) -> Batc
     )
 
 
-def collate_tensors(windows: Sequence[Window], features: Features | None = None) -> Batch:
+def collate_tensors(windows: Iterable[Window], features: Features | None = None) -> Batch:
     """As `collate`, with torch's tensors: the `collate_fn` of a DataLoader over `Windows`.
 
     Its workers then hand tensors over in shared memory; arrays would be copied.

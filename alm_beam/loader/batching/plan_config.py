@@ -17,6 +17,9 @@ _STEPS_OF_A_BUCKET = 1.5
 """So many steps has a bucket, on average, at least. In a single one the same windows would meet in every epoch."""
 
 _MOST = 1 << 62
+_MOST_SECONDS = 1e9
+_MOST_WINDOWS = 1 << 31
+"""No batch has more."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +70,8 @@ class PlanConfig:
             raise ValueError(
                 "the size of batches is not stated: give one of max_num_elements, max_seconds and batch_size"
             )
+        if self.given_buckets and self.num_seqs_multiple_of != 1:
+            raise ValueError("num_seqs_multiple_of: leave it out, as the buckets state the size of batches")
         for name in ("max_num_elements", "batch_size", "sample_rate", "num_seqs_multiple_of"):
             value = getattr(self, name)
             if value is not None or name not in budgets:
@@ -103,15 +108,13 @@ class PlanConfig:
         """The buckets, where they were given with their sizes; else none."""
         if isinstance(self.buckets, (int, str)) or not isinstance(self.buckets, Sequence):
             return []
-        pairs = [each for each in self.buckets if isinstance(each, tuple) and len(each) == 2]
+        pairs = [each for each in self.buckets if isinstance(each, (tuple, list)) and len(each) == 2]
         return [Bucket(*each) for each in pairs] if len(pairs) == len(self.buckets) else []
 
     @property
     def budget(self) -> int | None:
         """Samples of a batch at most, padding included; None where its windows are counted."""
-        if self.max_seconds is not None:
-            return floor(self.max_seconds * self.sample_rate)
-        return self.max_num_elements
+        return self.max_num_elements if self.max_seconds is None else self._samples(self.max_seconds)
 
     def lengths(self, durations: npt.NDArray[np.float64]) -> Positions:
         """The samples of windows of so many seconds, int64: as many as their audio has, half ones rounded up."""
@@ -143,28 +146,35 @@ class PlanConfig:
             steps = windows // ((self.batch_size or 1) * world_size)
             edges = least_padding_edges(lengths, max(1, min(self.buckets, int(steps / _STEPS_OF_A_BUCKET))))
         else:
-            edges = [floor(float(each) * self.sample_rate) for each in self.buckets]  # type: ignore[arg-type]
-            self._check_longest(longest, edges[-1], "the last of the buckets ends at")
-            edges = [min(edge, longest) for edge in edges if edge < longest] + [longest]
+            ends = sorted({self._samples(float(each)) for each in self.buckets})  # type: ignore[arg-type]
+            self._check_longest(longest, ends[-1], "the last of the buckets ends at")
+            edges = [end for end in ends if 0 < end < longest] + [longest]
         return [Bucket(self._size(edge), edge) for edge in edges]
+
+    def _samples(self, seconds: float) -> int:
+        """The samples of so many seconds, as a window has them: what it is to hold is rounded as they are."""
+        return int(self.lengths(np.array([seconds]))[0])
 
     def _size(self, longest: int) -> int:
         size = self.batch_size if self.budget is None else self.budget // longest
         assert size is not None
-        multiple = self.num_seqs_multiple_of
+        size, multiple = min(size, _MOST_WINDOWS), self.num_seqs_multiple_of
         return size - size % multiple if size > multiple else size
 
     def _check_longest(self, longest: int, most: int, what: str) -> None:
         if longest > most:
-            seconds, allowed = longest / self.sample_rate, most / self.sample_rate
+            allowed = floor(most / self.sample_rate * 1000) / 1000
             raise ValueError(
-                f"the longest window has {longest:,} samples ({seconds:.3f} s at {self.sample_rate} Hz), and {what} "
-                f"{most:,} ({allowed:.3f} s): allow more, or leave long windows out by max_duration={allowed:.3f}"
+                f"the longest window has {longest:,} samples ({longest / self.sample_rate:.3f} s at "
+                f"{self.sample_rate} Hz), and {what} {most:,}: allow more by max_num_elements, max_seconds or buckets, "
+                f"or leave long windows out by max_duration={allowed}"
             )
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and isfinite(value)
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return False
+    return abs(value) < _MOST if isinstance(value, int) else isfinite(value)
 
 
 def _check_integer(name: str, value: object) -> None:

@@ -43,6 +43,8 @@ def usable_windows(
         count, seconds = count + len(out), seconds + float(out.sum())
         shorter += int(np.count_nonzero((out < config.min_duration) | (config.lengths(out) == 0)))
     if not any(map(len, numbers)):
+        if not count:
+            raise ValueError("the sources have no windows")
         limits = f"min_duration={config.min_duration}, max_duration={config.max_duration}"
         raise ValueError(f"{limits}: none of {count:,} windows is within these limits")
     return lengths, numbers, LeftOut(count, seconds, shorter)

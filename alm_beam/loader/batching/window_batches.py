@@ -93,7 +93,7 @@ class WindowBatches:
 
         Raises:
             SourceError, WeightError, IndexFault, OSError: see `WindowLoader`.
-            ValueError: a value is out of its range, the longest window does not fit into a batch, or none is left.
+            ValueError: a value is out of its range, the longest window does not fit into a batch, or no window is left.
         """
         self.config = PlanConfig(
             max_num_elements=max_num_elements,
@@ -230,11 +230,12 @@ class WindowBatches:
         which = (epoch, runs, world_size)
         if which not in self._plans:
             left = None
-            if runs:
-                before = self.plan(epoch, runs[:-1], runs[-1].world_size)
-                if runs[-1].steps > len(before):
+            for number, run in enumerate(runs):
+                known = self._plans.get((epoch, runs[:number], run.world_size))
+                before = known or self._planned(epoch, run.world_size, left)
+                if run.steps > len(before):
                     raise StateError("the state does not fit:\nruns: the epoch has fewer steps")
-                left = before.left(runs[-1].steps)
+                left = before.left(run.steps)
             while len(self._plans) >= _KEPT_PLANS:
                 self._plans.pop(next(iter(self._plans)))
             self._plans[which] = self._planned(epoch, world_size, left)
@@ -293,7 +294,11 @@ class WindowBatches:
         key = batch_key(self._windows.seed, epoch, fingerprints)
         shuffle = Shuffle(key, max(1, span))
         drop = self.config.drop_remainder
-        return plan_of_batches(lengths, table, world_size, shuffle, drop_remainder=drop, windows=left)
+        plan = plan_of_batches(lengths, table, world_size, shuffle, drop_remainder=drop, windows=left)
+        if left is None and not len(plan):
+            what = f"drop_remainder=True: the {len(plan.dropped):,} windows fill no step of {world_size} ranks"
+            raise ValueError(f"{what}, and all would be dropped; make batches smaller, or leave it out")
+        return plan
 
     def _beginning(self, partition: Partition) -> BatchProgress:
         """Where the next pass begins."""
@@ -308,6 +313,7 @@ class BatchIterator(Iterator[list[Token]]):
 
     Attributes:
         epoch: the epoch that it reads, from 0.
+        dropped: windows of the epoch that come in no batch of any rank, by `drop_remainder`.
 
     >>> from alm_beam.loader import WindowBatches
     >>> passing = iter(WindowBatches(windows, batch_size=3))
@@ -319,6 +325,7 @@ class BatchIterator(Iterator[list[Token]]):
         self.epoch = begins.epoch
         self._batches, self._begins = batches, begins
         self._plan = batches.plan(begins.epoch, begins.runs, begins.partition.world_size)
+        self.dropped = len(self._plan.dropped)
         self._at = 0
         self._has_begun = False
 

@@ -506,3 +506,23 @@ def test_windows_of_other_sources_are_an_error(cuts, more_cuts, tmp_path):
 def test_a_number_that_is_none_is_an_error(cuts, num_prefetch):
     with pytest.raises(ValueError, match=r"num_prefetch=.*: must be an integer, 0 or above"):
         loader_of(cuts, num_prefetch)
+
+
+@pytest.mark.parametrize("num_prefetch", PREFETCH)
+def test_an_end_that_collate_raises_is_not_that_of_the_epoch(cuts, num_prefetch):
+    def ends(windows):
+        return next(each for each in windows if each is None)
+
+    batches = WindowBatches(cuts, batch_size=5, seed=1)
+    passing = iter(BatchLoader(batches, Windows(cuts, audio=False), num_prefetch=num_prefetch, collate=ends))
+    with pytest.raises(RuntimeError, match="raised StopIteration"):
+        next(passing)
+    passing.close()
+
+
+def test_audio_of_another_rate_than_samples_were_counted_at_is_refused(shards):
+    batches = WindowBatches(shards, max_num_elements=1_000_000, sample_rate=8000)
+    with pytest.raises(ValueError, match=r"the audio has 16000 Hz, .* give WindowBatches sample_rate=16000"):
+        next(iter(BatchLoader(batches, Windows(shards))))
+    assert list(BatchLoader(WindowBatches(shards, max_num_elements=1_000_000), Windows(shards)))
+    assert list(BatchLoader(WindowBatches(shards, max_seconds=100, sample_rate=8000), Windows(shards)))

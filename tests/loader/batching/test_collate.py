@@ -168,3 +168,9 @@ def test_without_torch_there_are_no_tensors():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("to_torch needs PyTorch (")
+
+
+def test_windows_may_come_from_a_generator(shards):
+    windows = Windows(shards).__getitems__([5, 0])
+    found, expected = collate(each for each in windows), collate(windows)
+    assert (found.sample_rate, found.windows, found.supervisions) == (RATE, expected.windows, expected.supervisions)

@@ -97,7 +97,7 @@ class TestEpoch:
         whole, batches = batches_of(folder, buckets=3), batches_of(folder, buckets=3, drop_remainder=True)
         assert len(list(batches)) == len(list(whole)) - 1
         plan = batches.plan(0, (), 1)
-        assert len(plan.dropped) == COUNT - len(plan.windows) > 0
+        assert iter(batches).dropped == len(plan.dropped) == COUNT - len(plan.windows) > 0
 
     def test_windows_outside_the_limits_are_left_out_and_counted(self, folder):
         batches = batches_of(folder, min_duration=3, max_duration=30)
@@ -251,6 +251,12 @@ class TestState:
         batches.load_state_dict(batches_of(folder, 0, 2).state_dict())
         assert list(batches) == list(batches_of(folder, 0, 3))
 
+    def test_an_epoch_may_change_its_ranks_more_often_than_python_recurses(self, folder):
+        batches = batches_of(folder)
+        runs = tuple(Run(1 + at % 2, 0, 1 if at % 200 == 0 else 0) for at in range(1500))
+        left = batches.plan(0, runs, 1)
+        assert 0 < len(left.windows) < COUNT
+
     def test_the_epoch_after_one_that_was_resumed_is_whole(self, folder):
         _, state = read_some(folder, None, 2, 0, 5)
         batches = batches_of(folder, 0, 3)
@@ -363,6 +369,7 @@ class TestBadArguments:
             ({"batch_size": 3}, "max_seconds and batch_size: give one of them"),
             ({"max_seconds": 0}, "max_seconds=0: must be a number of seconds above 0"),
             ({"max_seconds": float("nan")}, "max_seconds=nan"),
+            ({"max_seconds": 10**400}, "max_seconds=10000"),
             ({"max_seconds": 20}, "the longest window has 816,816 samples .* a batch may have 320,000"),
             ({"max_seconds": None, "batch_size": 0}, "batch_size=0: must be an integer, at least 1"),
             ({"max_seconds": None, "max_num_elements": 2.5}, "max_num_elements=2.5: must be an integer"),
@@ -372,6 +379,10 @@ class TestBadArguments:
             ({"buckets": [10.0, 5.0]}, "must ascend"),
             ({"buckets": [10.0, 30.0]}, "the last of the buckets ends at"),
             ({"buckets": [(4, 1_000_000)]}, "max_seconds: leave it out"),
+            (
+                {"max_seconds": None, "buckets": [(4, 1_000_000)], "num_seqs_multiple_of": 2},
+                "num_seqs_multiple_of: leave",
+            ),
             ({"sample_rate": 0}, "sample_rate=0"),
             ({"num_seqs_multiple_of": 0}, "num_seqs_multiple_of=0"),
             ({"min_duration": 90}, "none of 500 windows is within these limits"),
@@ -384,6 +395,15 @@ class TestBadArguments:
     def test_they_are_refused_by_name(self, folder, more, why):
         with pytest.raises(ValueError, match=why):
             batches_of(folder, **more)
+
+    def test_an_epoch_that_would_be_dropped_whole_is_refused(self, folder):
+        batches = batches_of(folder, max_seconds=None, batch_size=COUNT + 1, drop_remainder=True)
+        with pytest.raises(ValueError, match="the 500 windows fill no step of 1 ranks, and all would be dropped"):
+            iter(batches)
+
+    def test_no_windows_at_all_are_said_to_be_none(self, tmp_path):
+        with pytest.raises(ValueError, match="the sources have no windows"):
+            batches_of(write_windows(tmp_path / "none", []))
 
     def test_several_ranks_without_a_partition_are_refused(self, folder, monkeypatch):
         monkeypatch.setenv("WORLD_SIZE", "2")
