@@ -45,12 +45,21 @@ if TYPE_CHECKING:
     from alm_beam.jobs.shards import build_shards as build_shards
     from alm_beam.jobs.windows import run as run
     from alm_beam.loader.batching.batch_loader import BatchLoader as BatchLoader
+    from alm_beam.loader.batching.bucket_sizes import create_bucket_sizes as create_bucket_sizes
     from alm_beam.loader.batching.collate import Batch as Batch
     from alm_beam.loader.batching.collate import collate as collate
+    from alm_beam.loader.batching.collate import collate_tensors as collate_tensors
+    from alm_beam.loader.batching.largest_batches import largest_batches as largest_batches
+    from alm_beam.loader.batching.largest_batches import largest_budget as largest_budget
+    from alm_beam.loader.batching.plan_config import PlanConfig as PlanConfig
+    from alm_beam.loader.batching.stream_batches import StreamBatches as StreamBatches
+    from alm_beam.loader.batching.stream_config import StreamConfig as StreamConfig
+    from alm_beam.loader.batching.stream_mixture import MixtureStream as MixtureStream
     from alm_beam.loader.batching.window_batches import WindowBatches as WindowBatches
     from alm_beam.loader.batching.windows import Windows as Windows
     from alm_beam.loader.dataset import WindowDataset as WindowDataset
     from alm_beam.loader.loader import WindowLoader as WindowLoader
+    from alm_beam.loader.mixture_weights import mixture_sources as mixture_sources
     from alm_beam.loader.partition import Partition as Partition
     from alm_beam.loader.sources import Source as Source
     from alm_beam.loader.state import StateError as StateError
@@ -96,7 +105,17 @@ _NAMES = {
     "jobs.shards": ("build_shards",),
     "jobs.windows": ("run",),
     "loader.batching.batch_loader": ("BatchLoader",),
-    "loader.batching.collate": ("Batch", "collate"),
+    "loader.batching.collate": ("Batch", "collate", "collate_tensors"),
+    "loader.batching.bucket_sizes": ("create_bucket_sizes",),
+    "loader.batching.largest_batches": (
+        "largest_batches",
+        "largest_budget",
+    ),
+    "loader.batching.plan_config": ("PlanConfig",),
+    "loader.batching.stream_batches": ("StreamBatches",),
+    "loader.batching.stream_config": ("StreamConfig",),
+    "loader.batching.stream_mixture": ("MixtureStream",),
+    "loader.mixture_weights": ("mixture_sources",),
     "loader.batching.window_batches": ("WindowBatches",),
     "loader.batching.windows": ("Windows",),
     "loader.dataset": ("WindowDataset",),

@@ -18,9 +18,9 @@ _BAR_WIDTH = 40
 
 _MEMORY = """\
 memory: the input of a batch has at most {bytes}, as float32. What a model keeps for each sample is a multiple of that,
-  which its own trial tells. Try the sizes below in turn, each with the batches of alm_beam.loader.largest_batches
+  which its own trial tells. Try the sizes below in turn, each with the batches of alm_beam.largest_batches
   (most samples, longest window, most windows) and a whole training step, until one does not fit; then halve the gap
-  between it and the one before. alm_beam.loader.largest_budget does so."""
+  between it and the one before. alm_beam.largest_budget does so."""
 
 
 def render_outline(outline: EpochOutline) -> str:

@@ -112,6 +112,10 @@ def collate_tensors(windows: Iterable[Window], features: Features | None = None)
     Raises:
         ValueError: see `collate`.
         ImportError: PyTorch is not installed.
+
+    >>> from alm_beam import WindowBatches, collate_tensors
+    >>> options = {"batch_sampler": WindowBatches(windows, batch_size=3), "collate_fn": collate_tensors}
+    >>> # torch.utils.data.DataLoader(alm_beam.Windows(windows), num_workers=2, **options)
     """
     return collate(windows, features).to_torch()
 

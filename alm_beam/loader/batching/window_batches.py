@@ -144,6 +144,7 @@ class WindowBatches:
         Raises:
             PartitionError: there are several ranks or workers and no partition.
             StateError: the state that was loaded is another process's.
+            ValueError: `drop_remainder` drops all windows.
         """
         self._pass = BatchIterator(self, self._beginning(partition_here(self.partition)))
         return self._pass
@@ -294,11 +295,7 @@ class WindowBatches:
         key = batch_key(self._windows.seed, epoch, fingerprints)
         shuffle = Shuffle(key, max(1, span))
         drop = self.config.drop_remainder
-        plan = plan_of_batches(lengths, table, world_size, shuffle, drop_remainder=drop, windows=left)
-        if left is None and not len(plan):
-            what = f"drop_remainder=True: the {len(plan.dropped):,} windows fill no step of {world_size} ranks"
-            raise ValueError(f"{what}, and all would be dropped; make batches smaller, or leave it out")
-        return plan
+        return plan_of_batches(lengths, table, world_size, shuffle, drop_remainder=drop, windows=left)
 
     def _beginning(self, partition: Partition) -> BatchProgress:
         """Where the next pass begins."""
@@ -326,6 +323,9 @@ class BatchIterator(Iterator[list[Token]]):
         self._batches, self._begins = batches, begins
         self._plan = batches.plan(begins.epoch, begins.runs, begins.partition.world_size)
         self.dropped = len(self._plan.dropped)
+        if self.dropped and not len(self._plan) and not begins.runs:
+            what = f"the {self.dropped:,} windows fill no step of {self._plan.world_size} ranks"
+            raise ValueError(f"drop_remainder=True: {what}, and all are dropped; make batches smaller, or leave it out")
         self._at = 0
         self._has_begun = False
 

@@ -398,7 +398,7 @@ class TestBadArguments:
 
     def test_an_epoch_that_would_be_dropped_whole_is_refused(self, folder):
         batches = batches_of(folder, max_seconds=None, batch_size=COUNT + 1, drop_remainder=True)
-        with pytest.raises(ValueError, match="the 500 windows fill no step of 1 ranks, and all would be dropped"):
+        with pytest.raises(ValueError, match="the 500 windows fill no step of 1 ranks, and all are dropped"):
             iter(batches)
 
     def test_no_windows_at_all_are_said_to_be_none(self, tmp_path):
