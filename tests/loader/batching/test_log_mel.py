@@ -1,23 +1,18 @@
 """The features of the docs' example: 80 log-mel bins, in NumPy, against those of librosa."""
 
 from functools import partial
+from typing import Any
 
 import numpy as np
 import pytest
 
 from alm_beam.loader import BatchLoader, WindowBatches, Windows, collate
+from tests.docs.blocks import REPOSITORY, blocks
 
-
-def log_mel(samples, sample_rate, bins=80):
-    """float32 [frames, bins]: a frame of 25 ms for each 10 ms, the logarithm of its energy in each bin."""
-    size, hop = sample_rate // 40, sample_rate // 100
-    padded = np.pad(samples, size // 2, mode="reflect")
-    frames = np.lib.stride_tricks.sliding_window_view(padded, size)[::hop]
-    power = np.abs(np.fft.rfft(frames * np.hanning(size + 1)[:-1].astype(np.float32))) ** 2
-    edges = 700 * (10 ** (np.linspace(0, 2595 * np.log10(1 + sample_rate / 1400), bins + 2) / 2595) - 1)
-    hertz = np.fft.rfftfreq(size, 1 / sample_rate)
-    mels = np.stack([np.interp(hertz, edges[at : at + 3], [0, 1, 0]) for at in range(bins)], axis=1)
-    return np.log(np.maximum(power @ mels, 1e-10)).astype(np.float32)
+[SHOWN] = [block.text for block in blocks(REPOSITORY / "docs" / "batches.md") if "def log_mel" in block.text]
+PAGE: dict[str, Any] = {}
+exec(SHOWN.partition("\nprint(")[0], PAGE)
+log_mel = PAGE["log_mel"]
 
 
 def sound(sample_rate: int) -> np.ndarray:
