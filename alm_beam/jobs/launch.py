@@ -183,6 +183,7 @@ def launch(pipeline: beam.Pipeline, options: PipelineOptions, staged: StagedRun)
     on that is lost from sight.
 
     Raises:
+        ReplacedError: what the run had staged is another run's now, or is gone.
         RunError: the job did not end well; or what a worker raised, if it is an error of ours.
     """
     try:
@@ -196,10 +197,13 @@ def launch(pipeline: beam.Pipeline, options: PipelineOptions, staged: StagedRun)
             drop_streams(result)
     except Exception as error:
         logging.getLogger(__name__).debug("the run failed", exc_info=True)
-        if is_local(options) and not staged.outlives_failure:
-            with suppress(OSError):
+        told = _told(error)
+        with suppress(OSError):
+            if type(told) is RunError and staged.is_taken_over():
+                told = _replaced(staged, told)
+            if is_local(options) and not staged.outlives_failure:
                 staged.discard()
-        raise _told(error) from None  # whose text may hold a secret
+        raise told from None  # the error's own text may hold a secret
     if state != PipelineState.DONE:
         raise RunError(f"the runner ended the job in state {state}")
     return result
@@ -257,6 +261,11 @@ def _told(error: Exception) -> Exception:
     if kind in _MEMORY_ERRORS or isinstance(error, MemoryError) or cause in _MEMORY_MESSAGES:
         return RunError(out_of_memory(cause))
     return type(error)(cause) if type(error) in _ERRORS.values() else RunError(cause)
+
+
+def _replaced(staged: StagedRun, error: Exception) -> ReplacedError:
+    why = f"another run has begun to write to {shown(staged.folder.url)}, or its temporary folder was removed"
+    return ReplacedError(f"{why} ({error})")
 
 
 def _kind_and_cause(text: str) -> tuple[str, str]:

@@ -96,6 +96,7 @@ def run_job(job: Job[_Config, _Found, _Stats], config: _Config, options: Pipelin
                 folder.remove_kept()
             if job.begin:
                 job.begin(found, staged)
+            staged.begin()
         return None if launch(pipeline, options, staged) is None else _read_stats(folder, job.statistics)
     except RunError as error:
         if job.explain and type(error) is RunError and _OF_WORKERS.search(str(error)):

@@ -43,6 +43,8 @@ FILES = "files"
 
 _TEMPORARY = f"{BEAM_TEMPORARY}alm_beam-"
 _PLAN = "plan.json"
+_RUN = "run"
+"""The file in a temporary folder that says whose it is."""
 
 
 class ReplacedError(RunError):
@@ -249,12 +251,14 @@ class StagedRun:
         url: of the temporary folder in it.
         replaces: when the run in the folder ended that this one replaces; None without one.
         outlives_failure: whether what is staged stays when the run fails, for the next one to go on with.
+        token: tells the run from a later one with the same temporary folder.
     """
 
     folder: RunFolder
     url: str
     replaces: float | None = None
     outlives_failure: bool = False
+    token: str = field(default_factory=lambda: uuid.uuid4().hex)
 
     @property
     def options(self) -> StorageOptions:
@@ -264,6 +268,27 @@ class StagedRun:
     def shards_url(self, output: Sharded) -> str:
         """The folder of an output's shards, whose names there mean nothing."""
         return f"{self.url}/shards-{output.name}"
+
+    def begin(self) -> None:
+        """Makes the temporary folder this run's.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        fs, root, _ = self._place
+        with errors_that_name(self.url):
+            make_folder(fs, root)
+            fs.pipe_file(f"{root}/{_RUN}", self.token.encode())
+
+    def is_taken_over(self) -> bool:
+        """Whether the temporary folder, once begun, is another run's now, or is gone.
+
+        Raises:
+            OSError: the filesystem does not tell.
+        """
+        fs, root, _ = self._place
+        with errors_that_name(self.url):
+            return _content(fs, f"{root}/{_RUN}") != self.token.encode()
 
     def publish(self, *groups: Mapping[str, str], beside: bool = False) -> None:
         """Moves files to their places, after those of an earlier run were removed. It may be tried again.

@@ -16,8 +16,7 @@ from alm_beam.shards.registry import FORMATS
 from alm_beam.storage.limits import out_of_memory
 from alm_beam.storage.outputs import CARD, INPUT_CFG
 from alm_beam.storage.paths import errors_that_name, located, written_whole
-from alm_beam.storage.run_folder import FILES, ReplacedError, StagedRun
-from alm_beam.storage.secrets import shown
+from alm_beam.storage.run_folder import FILES, StagedRun
 from alm_beam.transforms.made_shard import ShardMaker
 from alm_beam.transforms.staged_shards import Made
 
@@ -44,11 +43,6 @@ class _MakeShards(beam.DoFn):
     def process(self, number: int) -> Iterator[bytes | _Rejects | _Stats]:
         try:
             result = self._maker.result(number)
-        except FileNotFoundError as error:  # of the run's own files: other faults of audio and cuts are told as such
-            why = (
-                f"another run has begun to write to {shown(self._run.folder.url)}, or its temporary folder was removed"
-            )
-            raise ReplacedError(f"{why} ({error})") from None
         except MemoryError as error:
             raise OSError(f"shard {number} could not be made: {out_of_memory(str(error))}") from None
         except ImportError as error:
