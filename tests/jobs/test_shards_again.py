@@ -6,6 +6,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -30,9 +32,27 @@ sys.exit(main(sys.argv[1:]))
 """The job with a decoder that dies of one file."""
 
 
-def started(*flags: object, **more: object) -> subprocess.Popen[str]:
+WAIT = """
+import os, sys, time
+from alm_beam.transforms.made_shard import ShardMaker
+made, before = [], ShardMaker._made
+def one_more(*args):
+    while len(made) >= {shards} and not os.path.exists({until!r}):
+        time.sleep(0.01)
+    made.append(before(*args))
+    return made[-1]
+ShardMaker._made = one_more
+from alm_beam.cli.shards import main
+sys.exit(main(sys.argv[1:]))
+"""
+"""The job, which waits for a file once so many shards are made."""
+
+
+def started(
+    *flags: object, job: Sequence[str] = ("pipelines/build_shards.py",), **more: object
+) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "pipelines/build_shards.py", *map(str, flags)],
+        [sys.executable, *job, *map(str, flags)],
         cwd=REPO,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -143,7 +163,8 @@ def test_a_run_killed_once_something_is_seen_is_not_complete_and_the_same_comman
     process = started(*flags)
     while process.poll() is None and not list(out.glob(seen)):
         time.sleep(0.001)
-    os.killpg(process.pid, signal.SIGKILL)
+    with suppress(ProcessLookupError):  # it has ended
+        os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
     is_complete = (out / "_SUCCESS").exists()
     if is_complete:  # the signal may come late where little is left to do
@@ -156,20 +177,19 @@ def test_a_run_killed_once_something_is_seen_is_not_complete_and_the_same_comman
 
 
 def test_a_run_that_is_killed_at_four_fifths_goes_on_there(tmp_path):
-    """In one process, so that at most one more is made when the kill comes."""
     source, out = many(tmp_path, 20, windows=10), tmp_path / "out"
     flags = (f"--input={source}", f"--output={out}", "--windows_per_shard=10", "--direct_num_workers=1")
-    process = started(*flags)
+    process = started(*flags, job=("-c", WAIT.format(shards=16, until=str(tmp_path / "never"))))
     while process.poll() is None and len(staged(out)) < 16:
         time.sleep(0.001)
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
     assert not (out / "_SUCCESS").exists()
-    whole = len(staged(out))
+    assert len(staged(out)) == 16
     again = started(*flags)
     _, errors = again.communicate()
     assert again.returncode == 0, errors
-    assert stats(out)["taken_over"] == whole >= 16
+    assert stats(out)["taken_over"] == 16
     assert len(shar_audio(out)) == 200
 
 
@@ -198,16 +218,19 @@ def test_a_decoder_that_dies_is_told_with_its_shard_and_its_file(tmp_path, sourc
 
 
 def test_of_two_runs_at_once_into_one_folder_one_is_complete_and_the_other_says_why_it_is_not(tmp_path):
-    source, out = many(tmp_path, 30, windows=20, seconds=4.0), tmp_path / "out"
-    flags = (f"--input={source}", f"--output={out}", "--windows_per_shard=10", "--direct_num_workers=1")
-    first = started(*flags)
-    while first.poll() is None and not staged(out):
+    """The first waits until the second has taken over what it has made, and has made the rest."""
+    source, out, until = many(tmp_path, 6), tmp_path / "out", tmp_path / "ended"
+    flags = (f"--input={source}", f"--output={out}", *FLAGS, "--direct_num_workers=1")
+    first = started(*flags, job=("-c", WAIT.format(shards=2, until=str(until))))
+    while first.poll() is None and len(staged(out)) < 2:
         time.sleep(0.001)
     second = started(*flags)
     _, errors = second.communicate()
     assert second.returncode == 0, errors
+    until.touch()
     _, errors = first.communicate()
     assert first.returncode == 1
     assert f"another run has begun to write to {out}" in errors.splitlines()[-1]
-    assert len(shar_audio(out)) == 600
+    assert stats(out)["taken_over"] == 2
+    assert len(shar_audio(out)) == 24
     assert (out / "_SUCCESS").exists()
