@@ -19,6 +19,7 @@ from alm_beam.jobs.launch import (
     check_graph,
     check_job_server,
     check_workers_reach,
+    goes_on_alone,
     is_local,
     launch,
     own_options,
@@ -96,7 +97,8 @@ def run_job(job: Job[_Config, _Found, _Stats], config: _Config, options: Pipelin
                 folder.remove_kept()
             if job.begin:
                 job.begin(found, staged)
-            staged.begin()
+            if not goes_on_alone(options):  # nobody would ask whose the temporary folder is
+                staged.begin()
         return None if launch(pipeline, options, staged) is None else _read_stats(folder, job.statistics)
     except RunError as error:
         if job.explain and type(error) is RunError and _OF_WORKERS.search(str(error)):
