@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
+from alm_beam.core.command_config import CommandConfig
 from alm_beam.core.config import PARAMETERS, ConfigError
 from alm_beam.core.parameters import Parameter, Paths, Switch, Whole, parameters_of, split_at_commas
 from alm_beam.core.run_config import RunConfig
@@ -111,7 +112,7 @@ def job_parser(prog: str, description: str, config: type[RunConfig]) -> FlagPars
         config: the configuration of the job.
     """
     parser = FlagParser(prog=prog, description=description, epilog=_EPILOG)
-    for title, part in config.groups().items():
+    for title, part in {"this command": CommandConfig, **config.groups()}.items():
         add_flags(parser.add_argument_group(title), parameters_of(part).values())
     return parser
 
@@ -131,8 +132,8 @@ def add_flags(group: "argparse._ActionsContainer", parameters: Iterable[Paramete
 
 def job_config(parser: FlagParser, flags: argparse.Namespace, config: type[_Config]) -> _Config:
     """The configuration that the flags state. Ends the process where one is out of its range."""
-    texts: dict[str, str | list[str]] = vars(flags)
     parameters = config.every_parameter()
+    texts: dict[str, str | list[str]] = {name: text for name, text in vars(flags).items() if name in parameters}
     given: dict[str, Any] = {}
     for name, text in texts.items():
         try:
@@ -144,6 +145,17 @@ def job_config(parser: FlagParser, flags: argparse.Namespace, config: type[_Conf
             given[name] = [path for text in several for path in _paths_in(text, given.get("storage_options"))]
     try:
         return config.of(given)
+    except ConfigError as error:
+        parser.refuse(error)
+
+
+def command_config(parser: FlagParser, flags: argparse.Namespace) -> CommandConfig:
+    """How the flags tell the command to run its job. Ends the process where one is out of its range."""
+    parameters = parameters_of(CommandConfig)
+    try:
+        return CommandConfig(
+            **{name: each.parse(getattr(flags, name)) for name, each in parameters.items() if hasattr(flags, name)}
+        )
     except ConfigError as error:
         parser.refuse(error)
 

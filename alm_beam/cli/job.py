@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from alm_beam.cli.flags import job_config, job_parser
+from alm_beam.cli.flags import command_config, job_config, job_parser
 from alm_beam.cli.output import failed, outlets
 from alm_beam.core.config import ConfigError
 from alm_beam.core.errors import RunError, StatisticsError
@@ -57,6 +57,7 @@ def run_command(command: JobCommand[Any, Any], argv: Sequence[str] | None, prog:
 def _exit_code(command: JobCommand[Any, Any], argv: Sequence[str] | None, prog: str) -> int:
     parser = job_parser(prog, command.description, command.config)
     flags, others = parser.parse_known_args(argv)
+    how = command_config(parser, flags)
     config = job_config(parser, flags, command.config)
     logging.disable(logging.WARNING)  # Beam warns, while it is imported, of extras that are not needed here
     try:

@@ -9,6 +9,7 @@ from typing import Any
 from alm_beam.core.parameters import (
     MOST,
     Choice,
+    File,
     Folder,
     Limits,
     Names,
@@ -88,6 +89,11 @@ def optional_text(words: str, *, label: str, metavar: str, without: str) -> Any:
 def optional_folder(words: str, *, label: str, without: str) -> Any:
     """A field that holds a path or URL, or None, which means what `without` says. `words` is its help."""
     return _field(Folder(help=words, label=label, metavar="DIR", without=without))
+
+
+def optional_file(words: str, *, label: str, without: str) -> Any:
+    """A field that holds the path or URL of a file, or None, which means what `without` says. `words` is its help."""
+    return _field(File(help=words, label=label, metavar="FILE", without=without))
 
 
 def limits(words: str, *, label: str, without: str) -> Any:

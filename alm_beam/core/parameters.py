@@ -329,6 +329,16 @@ class Folder(Parameter):
 
 
 @dataclass(frozen=True, kw_only=True)
+class File(Folder):
+    """A path or URL of a file."""
+
+    @property
+    def allowed(self) -> str:
+        """The values that are allowed, in words."""
+        return "a file"
+
+
+@dataclass(frozen=True, kw_only=True)
 class SecretObject(Parameter):
     """A JSON object whose content no message shows."""
 
