@@ -1,5 +1,8 @@
 """Text that others wrote, made fit for a terminal."""
 
+MOST_CHARS = 200
+"""A longer text loses its middle, so that what shows it stays small."""
+
 
 def visible(text: str) -> str:
     r"""The text in one line, with each character that is not printable written as Python's escape for it.
@@ -13,3 +16,15 @@ def visible(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+
+
+def shortened(text: str, most: int = MOST_CHARS) -> str:
+    r"""The text in at most so many printable characters: a longer one loses its middle.
+
+    >>> shortened("abcdefghij\n", 7)
+    'abc…j\\n'
+    """
+    shown = visible(text[: 2 * most] + text[-2 * most :] if len(text) > 4 * most else text)
+    if len(shown) <= most and len(text) <= 4 * most:
+        return shown
+    return f"{shown[: most // 2]}…{shown[-(most - most // 2 - 1) :]}"

@@ -9,10 +9,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+from alm_beam.core.text import shortened as shortened
 from alm_beam.core.text import visible
-
-MOST_CHARS = 200
-"""A longer text loses its middle, so that a page stays small, whatever is in a manifest."""
 
 _ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;"})
 
@@ -59,18 +57,6 @@ def escaped(text: str) -> Markup:
     '&lt;script&gt;\\x00'
     """
     return text if isinstance(text, Markup) else Markup(visible(text).translate(_ESCAPES))
-
-
-def shortened(text: str, most: int = MOST_CHARS) -> str:
-    r"""The text in at most so many printable characters: a longer one loses its middle.
-
-    >>> shortened("abcdefghij\n", 7)
-    'abc…j\\n'
-    """
-    shown = visible(text[: 2 * most] + text[-2 * most :] if len(text) > 4 * most else text)
-    if len(shown) <= most and len(text) <= 4 * most:
-        return shown
-    return f"{shown[: most // 2]}…{shown[-(most - most // 2 - 1) :]}"
 
 
 def _attribute(name: str, value: str | float | bool | None) -> str:

@@ -10,7 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from alm_beam.report.html import Markup, element, shortened
+from alm_beam.core.text import shortened
+from alm_beam.report.html import Markup, element
 
 COLOURS = 8
 """There are so many colours for series, `c0` to `c7`."""

@@ -9,6 +9,7 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 
 import apache_beam as beam
 from apache_beam import PCollection, pvalue
+from apache_beam.transforms.window import GlobalWindows
 from apache_beam.typehints.decorators import no_annotations
 
 import alm_beam.transforms.coders  # noqa: F401 (registers the coders of elements)
@@ -29,6 +30,7 @@ from alm_beam.core.manifest import (
     serialise_reject,
 )
 from alm_beam.core.overlap import KeptWindows, filter_overlaps
+from alm_beam.core.report_collector import ReportCollector, ReportConfig
 from alm_beam.core.text import visible
 from alm_beam.core.windows import CandidateWindows, build_windows
 from alm_beam.storage.lines import ManifestReadError
@@ -37,7 +39,7 @@ from alm_beam.transforms.statistics import CombineStatistics
 Entry: TypeAlias = dict[str, Any] | bytes | str | ManifestLine
 """An entry of a manifest, as an object, as its line, or as its line with the place of that."""
 
-_ENTRIES, _CUTS, _REJECTS, _STATS = "entries", "cuts", "rejects", "stats"
+_ENTRIES, _CUTS, _REJECTS, _STATS, _REPORT = "entries", "cuts", "rejects", "stats", "report"
 _Cuts: TypeAlias = pvalue.TaggedOutput[Literal["cuts"], bytes]
 _Rejects: TypeAlias = pvalue.TaggedOutput[Literal["rejects"], bytes]
 _Stats: TypeAlias = pvalue.TaggedOutput[Literal["stats"], LossStats]
@@ -109,10 +111,15 @@ class _ToCuts(beam.DoFn):
 class _SerialiseAll(beam.DoFn):
     """What one recording leaves, all of it or, if a part of it cannot be written, its reject."""
 
-    def __init__(self, config: EntryConfig):
+    def __init__(self, config: EntryConfig, report: ReportConfig | None):
         self._config = config
+        self._report = report
+
+    def start_bundle(self) -> None:
+        self._collector = ReportCollector(self._report) if self._report else None
 
     def process(self, element: Element) -> Iterator[bytes | _Cuts | _Rejects | _Stats]:
+        collector = self._collector
         if isinstance(element, KeptWindows):
             try:
                 entry = serialise_entry(element, self._config)
@@ -123,10 +130,19 @@ class _SerialiseAll(beam.DoFn):
                 yield entry
                 for line in lines:
                     yield pvalue.TaggedOutput(_CUTS, line)
-                yield pvalue.TaggedOutput(_STATS, loss_stats(element, self._config))
+                stats = loss_stats(element, self._config)
+                if collector is not None:
+                    collector.add(element, stats)
+                yield pvalue.TaggedOutput(_STATS, stats)
         if isinstance(element, Reject):
+            if collector is not None:
+                collector.add_reject(element)
             yield pvalue.TaggedOutput(_REJECTS, serialise_reject(element))
             yield pvalue.TaggedOutput(_STATS, LossStats.of_reject(element.fault.reason.value))
+
+    def finish_bundle(self) -> Iterator[pvalue.TaggedOutput]:
+        if self._collector is not None:
+            yield pvalue.TaggedOutput(_REPORT, GlobalWindows.windowed_value(self._collector.taken()))
 
 
 class ParseRecording(beam.PTransform):
@@ -265,18 +281,23 @@ class ToCuts(beam.PTransform):
 
 
 class SerialiseWindows(beam.PTransform):
-    """Kept windows and rejects to lines of JSON. Outputs: `entries`, `cuts`, `rejects`, and `stats` of each entry."""
+    """Kept windows and rejects to lines of JSON. Outputs: `entries`, `cuts`, `rejects`, and `stats` of each entry.
 
-    def __init__(self, config: EntryConfig = EntryConfig()):
+    There is also `report`, of each bundle, if a report is asked for.
+    """
+
+    def __init__(self, config: EntryConfig = EntryConfig(), report: ReportConfig | None = None):
         """
         Args:
             config: what is written of a recording.
+            report: what is collected for the report; None for nothing.
         """
         super().__init__()
-        self._config = config
+        self._do_fn = _SerialiseAll(config, report)
 
     def expand(self, kept: PCollection[Element]) -> Any:
-        return kept | beam.ParDo(_SerialiseAll(self._config)).with_outputs(_CUTS, _REJECTS, _STATS, main=_ENTRIES)
+        outputs = (_CUTS, _REJECTS, _STATS, _REPORT)
+        return kept | beam.ParDo(self._do_fn).with_outputs(*outputs, main=_ENTRIES)
 
 
 class MadeWindows(NamedTuple):
