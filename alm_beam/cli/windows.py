@@ -1,21 +1,20 @@
 """`alm-beam windows`, and `pipelines/build_windows.py`: the main job."""
 
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from alm_beam.cli.command_line import command_line
 from alm_beam.cli.job import JobCommand, run_command
 from alm_beam.core.config import JobConfig
 from alm_beam.core.losses import LossStats
+from alm_beam.core.text import visible
 from alm_beam.report.summary import render_summary
+from alm_beam.storage.outputs import REPORT
+from alm_beam.storage.secrets import shown
 
 
-def _run() -> Callable[[JobConfig, Any], LossStats | None]:
-    from alm_beam.jobs.windows import run
-
-    return run
-
-
-_COMMAND = JobCommand("Builds training windows from manifests of diarized recordings.", JobConfig, _run, render_summary)
+_DESCRIPTION = "Builds training windows from manifests of diarized recordings."
 
 
 def main(argv: Sequence[str] | None = None, prog: str = "build_windows.py") -> int:
@@ -31,4 +30,16 @@ def main(argv: Sequence[str] | None = None, prog: str = "build_windows.py") -> i
     Raises:
         SystemExit: with code 2 when a flag is wrong; nothing was read or written then.
     """
-    return run_command(_COMMAND, argv, prog)
+    arguments = list(sys.argv[1:] if argv is None else argv)
+
+    def run() -> Callable[[JobConfig, Any], LossStats | None]:
+        from alm_beam.jobs.windows import run_of
+
+        return run_of(command_line(prog, arguments))
+
+    return run_command(JobCommand(_DESCRIPTION, JobConfig, run, _summary), arguments, prog)
+
+
+def _summary(stats: LossStats, config: JobConfig) -> str:
+    where = f"\nreport: {visible(shown(config.output)).rstrip('/')}/{REPORT}" if config.entry.report else ""
+    return f"{render_summary(stats, config)}{where}"

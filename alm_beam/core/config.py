@@ -300,6 +300,11 @@ class EntryConfig:
         "write the kept windows as Lhotse cuts, too, one per line, with an index for training",
         label="Write cuts and their index, too",
     )
+    report: bool = switch(
+        True,
+        "write a report, too, as a page of HTML: what was kept and lost, distributions, time lines, rejects",
+        label="Write a report, too",
+    )
     max_line_bytes: int = max_line_bytes()
 
     def __post_init__(self) -> None:

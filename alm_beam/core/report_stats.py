@@ -10,6 +10,7 @@ from heapq import nsmallest
 from typing import Any, NamedTuple, TypeVar
 
 from alm_beam.core.histogram import Histogram
+from alm_beam.core.run_stats import Summed
 
 MOST_LOST, TIME_LINES, REJECTS_PER_REASON = 15, 6, 3
 """How many recordings are listed that lost most, how many are drawn, and how many rejects are shown of each reason."""
@@ -100,7 +101,7 @@ _Chosen = TypeVar("_Chosen", LostRecording, TimeLine)
 
 
 @dataclass(slots=True)
-class ReportStats:
+class ReportStats(Summed):
     """What the report shows of the entries of a run, or of a part of it.
 
     Attributes:

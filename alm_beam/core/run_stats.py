@@ -5,10 +5,25 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
-_Stats = TypeVar("_Stats", bound="RunStats")
+_Summed = TypeVar("_Summed", bound="Summed")
 
 
-class RunStats(ABC):
+class Summed(ABC):
+    """What is known of a part of a run. Without arguments, its class makes that of no part; `+=` adds another part."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def __iadd__(self: _Summed, other: _Summed) -> _Summed: ...
+
+    def __add__(self: _Summed, other: _Summed) -> _Summed:
+        total = type(self)()
+        total += self
+        total += other
+        return total
+
+
+class RunStats(Summed):
     """What became of the entries of a run, or of a part of it. Adding two gives the statistics of both parts.
 
     Attributes:
@@ -32,15 +47,6 @@ class RunStats(ABC):
         """The share of all entries that were rejected; 0 without entries."""
         rejects = self.rejected.total()
         return rejects / (self.recordings + rejects) if rejects else 0.0
-
-    @abstractmethod
-    def __iadd__(self: _Stats, other: _Stats) -> _Stats: ...
-
-    def __add__(self: _Stats, other: _Stats) -> _Stats:
-        total = type(self)()
-        total += self
-        total += other
-        return total
 
     @abstractmethod
     def to_dict(self) -> dict[str, Any]:

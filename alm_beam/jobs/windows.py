@@ -1,14 +1,19 @@
 """The main job: manifests in, training windows out."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
 
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from alm_beam.core.config import JobConfig
 from alm_beam.core.losses import LossStats
+from alm_beam.core.report_collector import ReportConfig
+from alm_beam.core.report_stats import ReportStats
 from alm_beam.jobs.launch import pipeline_of
 from alm_beam.jobs.run import Job, bytes_of, facts_of, manifests_of, run_job
+from alm_beam.report.reported_run import ReportWriter
 from alm_beam.runners.local import BYTES_PER_WORKER
 from alm_beam.storage.discovery import Manifest
 from alm_beam.storage.outputs import CUTS, ENTRIES, REJECTS, WINDOWS
@@ -17,7 +22,7 @@ from alm_beam.transforms.finish import FinishRun
 from alm_beam.transforms.index import IndexCuts
 from alm_beam.transforms.read import ReadManifests
 from alm_beam.transforms.recordings import BuildWindows, FilterOverlaps, ParseRecording, SerialiseWindows
-from alm_beam.transforms.statistics import CombineStatistics
+from alm_beam.transforms.statistics import CombineStatistics, StatisticsFn
 from alm_beam.transforms.write import StageShards
 
 
@@ -56,8 +61,17 @@ def run(config: JobConfig, options: PipelineOptions | None = None) -> LossStats 
     return run_job(_JOB, config, options)
 
 
+def run_of(command: str) -> Callable[[JobConfig, PipelineOptions | None], LossStats | None]:
+    """`run` for a command, which the report states.
+
+    Args:
+        command: as it was given, without secrets.
+    """
+    return partial(run_job, replace(_JOB, build=partial(build, command=command)))
+
+
 def build(
-    config: JobConfig, manifests: Sequence[Manifest], staged: StagedRun, options: PipelineOptions
+    config: JobConfig, manifests: Sequence[Manifest], staged: StagedRun, options: PipelineOptions, command: str = ""
 ) -> beam.Pipeline:
     """The graph, for the runner that the options name, or else for the local one. Nothing is read or written yet.
 
@@ -73,7 +87,8 @@ def build(
     lines = pipeline | "ReadFromText" >> read
     recordings = lines | ParseRecording(config.manifest)
     kept = recordings | BuildWindows(config.windows) | FilterOverlaps(config.overlap)
-    made = kept | SerialiseWindows(config.entry)
+    collected = ReportConfig.of(config.windows, bytes_of(manifests)) if config.entry.report else None
+    made = kept | SerialiseWindows(config.entry, collected)
     stats = made.stats | "CombineLosses" >> CombineStatistics(LossStats)
     entries = made.entries | "WriteToText" >> StageShards(staged, ENTRIES, num_shards=num_shards)
     rejects = made.rejects | "WriteRejects" >> StageShards(staged, REJECTS)
@@ -83,7 +98,10 @@ def build(
         cuts = made.cuts | "WriteCuts" >> StageShards(staged, CUTS, num_shards=num_shards)
         shards[CUTS] = (cuts, max(num_shards, 1))
         index = cuts | IndexCuts(staged, max(num_shards, 1))
-    stats | FinishRun(staged, shards, index, facts_of(config), config.max_reject_fraction)
+    report = None
+    if collected:
+        report = made.report | "CombineReport" >> beam.CombineGlobally(StatisticsFn(ReportStats)), ReportWriter(command)
+    stats | FinishRun(staged, shards, index, facts_of(config), config.max_reject_fraction, report=report)
     return pipeline
 
 

@@ -190,6 +190,7 @@ a{color:var(--link)}
 a:focus-visible,.scroll:focus-visible{outline:2px solid var(--link);outline-offset:2px}
 nav ul{display:flex;flex-wrap:wrap;gap:.25rem 1rem;list-style:none;margin:.75rem 0 0;padding:0}
 nav a{display:inline-block;padding:.25rem 0}
+.flag{white-space:nowrap}
 code,pre{font:.875em/1.5 ui-monospace,SFMono-Regular,Menlo,Consolas,"DejaVu Sans Mono",monospace}
 pre{background:var(--card);border:1px solid var(--line);border-radius:6px;padding:.75rem;white-space:pre-wrap;
 margin:.5rem 0}
@@ -197,7 +198,7 @@ margin:.5rem 0}
 .notice{border-left:4px solid var(--candidate);background:var(--card);padding:.5rem .75rem;border-radius:0 6px 6px 0}
 .notice.bad{border-color:var(--bad)}
 .grid{display:grid;gap:1rem;grid-template-columns:repeat(auto-fill,minmax(min(20rem,100%),1fr))}
-.grid>*{min-width:0}
+.grid>*{min-width:0;margin:0}
 figure{margin:0 0 1rem;padding:.75rem;background:var(--card);border:1px solid var(--line);border-radius:6px}
 figcaption{margin-bottom:.5rem}
 figcaption b{display:block}
@@ -205,7 +206,8 @@ figcaption b{display:block}
 table{border-collapse:collapse;width:100%;font-size:.9375rem}
 caption{text-align:left;color:var(--muted);padding:.25rem 0;font-size:.875rem}
 th,td{text-align:left;vertical-align:top;padding:.375rem .75rem .375rem 0;border-bottom:1px solid var(--line);
-min-width:5rem}
+min-width:4rem}
+td:not(.figure){min-width:12rem}
 thead th{color:var(--muted);font-weight:600;vertical-align:bottom}
 tbody th{font-weight:400;min-width:9rem}
 .figure{text-align:right;white-space:nowrap;font-variant-numeric:tabular-nums}
@@ -213,6 +215,7 @@ svg{display:block;width:100%;overflow:visible}
 svg text{fill:var(--text);font-size:12px;font-family:inherit}
 svg text.dim{fill:var(--muted);font-size:11px}
 svg line{stroke:var(--line)}
+.key+figure{margin-top:1rem}
 .key{display:flex;flex-wrap:wrap;gap:.25rem 1rem;list-style:none;margin:.5rem 0 0;padding:0;font-size:.875rem}
 .key svg{display:inline-block;width:28px;height:10px;margin-right:.4rem}
 .f-kept{fill:var(--kept)}.f-candidate{fill:var(--candidate)}.f-lost{fill:var(--lost)}.f-line{fill:var(--line)}

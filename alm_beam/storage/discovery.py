@@ -47,7 +47,7 @@ MANIFEST_SUFFIXES = (".jsonl", ".json")
 COMPRESSED_SUFFIXES = (".gz", ".zst", ".bz2")
 """Those that a folder is searched for. A file that is named, or matched by a glob, may be compressed otherwise."""
 
-_NO_MANIFESTS = r"rejects-\d+-of-\d+\.jsonl|(loss|measure|convert|shards)_stats\.json"
+_NO_MANIFESTS = r"rejects-\d+-of-\d+\.jsonl|(loss|measure|convert|shards|report)_stats\.json"
 """What runs leave beside the manifests in their folders."""
 
 _BESIDE = rf"(?!(?:{_NO_MANIFESTS})$)"

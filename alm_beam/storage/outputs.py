@@ -90,10 +90,10 @@ class Outputs:
 
 
 ENTRIES, CUTS, REJECTS = Sharded("alm_output"), Sharded("cuts", beside=(OFFSETS_ENDING,)), Sharded("rejects")
-LOSS_STATS = "loss_stats.json"
+LOSS_STATS, REPORT_STATS, REPORT = "loss_stats.json", "report_stats.json", "report.html"
 CONVERTED, MEASURED, RTTM = Sharded("manifest"), Sharded("manifest"), Sharded("rttm", ".rttm")
 CONVERT_STATS = "convert_stats.json"
-WINDOWS = Outputs((ENTRIES, CUTS, REJECTS), (LOSS_STATS,), {FOLDER: (ROWS, META)})
+WINDOWS = Outputs((ENTRIES, CUTS, REJECTS), (LOSS_STATS, REPORT_STATS, REPORT), {FOLDER: (ROWS, META)})
 """What the main job leaves."""
 
 CONVERSION = Outputs((CONVERTED, RTTM, REJECTS), (CONVERT_STATS,), {})

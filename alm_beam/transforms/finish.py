@@ -1,7 +1,7 @@
 """The end of a run: everything that it staged is published together, and `_SUCCESS` comes last."""
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, TypeAlias, TypeVar
 
 import apache_beam as beam
 import orjson
@@ -11,6 +11,7 @@ from apache_beam.pvalue import AsIter
 from alm_beam.core.errors import RejectLimitError
 from alm_beam.core.faults import RejectReason
 from alm_beam.core.losses import Finding
+from alm_beam.core.report_stats import ReportStats
 from alm_beam.core.run_stats import RunStats
 from alm_beam.storage.index.format import FOLDER, META, ROWS
 from alm_beam.storage.outputs import CUTS, REJECTS, Sharded
@@ -21,6 +22,9 @@ from alm_beam.transforms.write import numbered_shards, staged_moves
 
 _Stats = TypeVar("_Stats", bound=RunStats)
 
+ReportFiles: TypeAlias = Callable[[Mapping[str, Any], ReportStats], Mapping[str, bytes]]
+"""Makes the files of a report, by name, of what the file of statistics holds and of what the report shows besides."""
+
 
 class _FinishRun(beam.DoFn):
     def __init__(
@@ -29,32 +33,49 @@ class _FinishRun(beam.DoFn):
         outputs: dict[Sharded, int],
         facts: dict[str, Any],
         max_reject_fraction: float,
+        report: ReportFiles | None = None,
     ):
+        self._report = report
         self._run = run
         self._outputs = outputs
         self._facts = facts
         self._max_reject_fraction = max_reject_fraction
 
     def process(
-        self, stats: _Stats, repeated: Iterable[int], files: Iterable[str], *names: Iterable[str]
+        self,
+        stats: _Stats,
+        repeated: Iterable[int],
+        files: Iterable[str],
+        *names: Iterable[str],
+        reported: Iterable[ReportStats] = (),
     ) -> Iterator[_Stats]:
         indexes = [*repeated]  # one, or none
         stats = stats + type(stats)()  # a sum of its own: what was given stays as it is
         if any(indexes):
             stats.findings[Finding.REPEATED_WINDOW.value] += sum(indexes)
         if not self._run.was_completed():
-            self._publish(stats, bool(indexes), files, dict(zip(self._outputs, names)))
+            self._publish(stats, bool(indexes), files, dict(zip(self._outputs, names)), reported)
             self._run.mark_complete()
         self._run.folder.remove_kept()
         yield stats
 
     def _publish(
-        self, stats: RunStats, has_index: bool, files: Iterable[str], names: dict[Sharded, Iterable[str]]
+        self,
+        stats: RunStats,
+        has_index: bool,
+        files: Iterable[str],
+        names: dict[Sharded, Iterable[str]],
+        reported: Iterable[ReportStats],
     ) -> None:
         run = self._run
-        file = run.folder.outputs.statistics
-        statistics = {file: file}
-        _write_json(run, file, {**stats.to_dict(), **self._facts})
+        totals = {**stats.to_dict(), **self._facts}
+        written = {run.folder.outputs.statistics: orjson.dumps(totals, option=orjson.OPT_INDENT_2) + b"\n"}
+        if self._report is not None:
+            for each in reported:  # one, or none
+                written |= self._report(totals, each)
+        for name, content in written.items():
+            _write(run, name, content)
+        statistics = {name: name for name in written}
         numbered = {
             output: numbered_shards(run, output, written, self._outputs[output]) for output, written in names.items()
         }
@@ -88,11 +109,11 @@ class _FinishRun(beam.DoFn):
         )
 
 
-def _write_json(run: StagedRun, name: str, content: dict[str, Any]) -> None:
+def _write(run: StagedRun, name: str, content: bytes) -> None:
     place = located(f"{run.url}/{name}", run.options)
     with errors_that_name(f"{run.folder.url}/{name}"):
         make_folder(place.fs, place.path.rpartition("/")[0])
-        place.fs.pipe_file(place.path, orjson.dumps(content, option=orjson.OPT_INDENT_2) + b"\n")
+        place.fs.pipe_file(place.path, content)
 
 
 class FinishRun(beam.PTransform):
@@ -110,6 +131,7 @@ class FinishRun(beam.PTransform):
         facts: dict[str, Any],
         max_reject_fraction: float,
         files: PCollection[str] | None = None,
+        report: tuple[PCollection[ReportStats], ReportFiles] | None = None,
     ):
         """
         Args:
@@ -119,13 +141,16 @@ class FinishRun(beam.PTransform):
             files: paths, in the run's folder, of files that are staged by these paths below FILES.
             facts: what the file of statistics states beside them.
             max_reject_fraction: the run fails above it.
+            report: what the report shows besides the statistics, and what makes its files, which are published with
+                them; None for no report.
         """
         super().__init__()
         counts = {output: count for output, (_, count) in shards.items()}
-        self._do_fn = _FinishRun(run, counts, facts, max_reject_fraction)
+        self._do_fn = _FinishRun(run, counts, facts, max_reject_fraction, report[1] if report else None)
+        self._reported = AsIter(report[0]) if report else ()
         self._index = () if index is None else AsIter(index)
         self._files = () if files is None else AsIter(files)
         self._names = [AsIter(names) for names, _ in shards.values()]
 
     def expand(self, stats: PCollection[_Stats]) -> PCollection[_Stats]:
-        return stats | beam.ParDo(self._do_fn, self._index, self._files, *self._names)
+        return stats | beam.ParDo(self._do_fn, self._index, self._files, *self._names, reported=self._reported)

@@ -31,6 +31,7 @@ from alm_beam.core.manifest import (
 )
 from alm_beam.core.overlap import KeptWindows, filter_overlaps
 from alm_beam.core.report_collector import ReportCollector, ReportConfig
+from alm_beam.core.report_stats import ReportStats
 from alm_beam.core.text import visible
 from alm_beam.core.windows import CandidateWindows, build_windows
 from alm_beam.storage.lines import ManifestReadError
@@ -43,6 +44,7 @@ _ENTRIES, _CUTS, _REJECTS, _STATS, _REPORT = "entries", "cuts", "rejects", "stat
 _Cuts: TypeAlias = pvalue.TaggedOutput[Literal["cuts"], bytes]
 _Rejects: TypeAlias = pvalue.TaggedOutput[Literal["rejects"], bytes]
 _Stats: TypeAlias = pvalue.TaggedOutput[Literal["stats"], LossStats]
+_Report: TypeAlias = pvalue.TaggedOutput[Literal["report"], ReportStats]
 
 
 class _ParseRecording(beam.DoFn):
@@ -118,7 +120,7 @@ class _SerialiseAll(beam.DoFn):
     def start_bundle(self) -> None:
         self._collector = ReportCollector(self._report) if self._report else None
 
-    def process(self, element: Element) -> Iterator[bytes | _Cuts | _Rejects | _Stats]:
+    def process(self, element: Element) -> Iterator[bytes | _Cuts | _Rejects | _Stats | _Report]:
         collector = self._collector
         if isinstance(element, KeptWindows):
             try:

@@ -9,7 +9,7 @@ from apache_beam.metrics import Metrics
 from apache_beam.transforms.window import GlobalWindows
 from apache_beam.utils.windowed_value import WindowedValue
 
-from alm_beam.core.run_stats import RunStats
+from alm_beam.core.run_stats import RunStats, Summed
 
 NAMESPACE = "alm_beam"
 
@@ -17,32 +17,33 @@ _MAX_SECONDS = 1e12
 """Beam's distributions add up 64-bit integers, here of milliseconds."""
 
 _Stats = TypeVar("_Stats", bound=RunStats)
+_Summed = TypeVar("_Summed", bound=Summed)
 
 
-class StatisticsFn(beam.CombineFn, Generic[_Stats]):
+class StatisticsFn(beam.CombineFn, Generic[_Summed]):
     """Adds up statistics; an accumulator is one of them, so its size does not grow with the run."""
 
-    def __init__(self, kind: type[_Stats]):
+    def __init__(self, kind: type[_Summed]):
         """
         Args:
             kind: the class of the statistics.
         """
         self._kind = kind
 
-    def create_accumulator(self) -> _Stats:
+    def create_accumulator(self) -> _Summed:
         return self._kind()
 
-    def add_input(self, total: _Stats, stats: _Stats) -> _Stats:
+    def add_input(self, total: _Summed, stats: _Summed) -> _Summed:
         total += stats
         return total
 
-    def merge_accumulators(self, totals: Iterable[_Stats]) -> _Stats:
+    def merge_accumulators(self, totals: Iterable[_Summed]) -> _Summed:
         merged = self._kind()
         for total in totals:
             merged += total
         return merged
 
-    def extract_output(self, total: _Stats) -> _Stats:
+    def extract_output(self, total: _Summed) -> _Summed:
         return total
 
 

@@ -1,0 +1,52 @@
+"""`alm-beam report`: the report of a run, made again from what the run has left, or of several runs side by side."""
+
+from collections.abc import Sequence
+
+from alm_beam.cli.flags import FlagParser
+from alm_beam.cli.output import printed
+from alm_beam.core.text import visible
+from alm_beam.storage.outputs import REPORT
+from alm_beam.storage.secrets import shown
+
+
+def main(argv: Sequence[str], prog: str) -> int:
+    """Writes the page, says where, and gives the exit code.
+
+    Raises:
+        SystemExit: with code 2 when a flag is wrong; nothing was read or written.
+    """
+    parser = FlagParser(
+        prog=prog,
+        description="Makes the report of a run of alm-beam windows again, or one of several runs side by side. It reads "
+        "what\nthe runs have left of their statistics, and no windows.",
+        epilog="Exit code: 0 when the page is written; 1 when it could not be; 2 when a flag is wrong.",
+    )
+    parser.add_argument("dirs", metavar="DIR", nargs="+", help="folder of a run, a path or any fsspec URL")
+    parser.add_argument(
+        "--output",
+        metavar="FILE",
+        help=f"where to write the page, a path or any fsspec URL; a file there is replaced (default: {REPORT} in DIR, "
+        "required for several)",
+    )
+    parser.add_storage_options()
+    flags = parser.parse_known_flags(argv)
+    if flags.output is None and len(flags.dirs) > 1:
+        parser.error("the page of several runs needs --output=FILE")
+    if flags.output is not None and flags.output.endswith("/") or flags.output == "":
+        parser.error(f"--output={flags.output}: must be a file, as in compared.html")
+    output = flags.output or f"{flags.dirs[0].rstrip('/')}/{REPORT}"
+
+    def written() -> str:
+        from alm_beam.report.reported_run import read_run
+        from alm_beam.report.run_page import render_report
+        from alm_beam.storage.paths import errors_that_name, located, make_folder
+
+        options = parser.storage_options(flags, [*flags.dirs, output])
+        content = render_report([read_run(folder, options) for folder in flags.dirs]).encode()
+        place = located(output, options)
+        with errors_that_name(output):
+            make_folder(place.fs, place.path.rpartition("/")[0])
+            place.fs.pipe_file(place.path, content)
+        return f"report: {visible(shown(output))}"
+
+    return printed(prog, written)

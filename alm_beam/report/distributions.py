@@ -1,0 +1,89 @@
+"""The distributions of a report: a histogram each, with what it shows in words."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from alm_beam.core.histogram import Histogram
+from alm_beam.core.report_collector import DURATION, PAUSE, SHARE, SPEAKERS, SPEECH, YIELD
+from alm_beam.report.html import Markup
+from alm_beam.report.svg import duration, histogram
+
+
+class Shown(NamedTuple):
+    """How a distribution is shown.
+
+    Attributes:
+        title: what is counted.
+        of: the word for one of what is counted.
+        text: gives the text of a value.
+        kind: the colour.
+        is_sampled: whether it is of the recordings in the sample alone.
+    """
+
+    title: str
+    of: str
+    text: Callable[[float], str]
+    kind: str
+    is_sampled: bool
+
+
+def _percent(value: float) -> str:
+    return f"{100 * value:.0f} %"
+
+
+def _number(value: float) -> str:
+    return f"{value:.0f}"
+
+
+SHOWN = {
+    DURATION: Shown("Window duration", "window", duration, "kept", False),
+    SPEAKERS: Shown("Speakers per window", "window", _number, "c3", True),
+    SHARE: Shown("Balance: share of who speaks longest", "window", _percent, "c3", True),
+    SPEECH: Shown("Share of speech", "window", _percent, "c5", True),
+    PAUSE: Shown("Longest pause", "window", duration, "c1", True),
+    YIELD: Shown("Yield: share of a recording that is kept", "recording", _percent, "c0", False),
+}
+"""The distributions, in the order of the page."""
+
+_MOST_TICKS = 5
+
+
+def in_words(name: str, values: Histogram) -> str:
+    """What a distribution shows: how many values, and between which the middle half of them is."""
+    shown = SHOWN[name]
+    counted = f"{values.total:,} {shown.of}{'' if values.total == 1 else 's'}"
+    if not values.total:
+        return counted
+    if name == SPEAKERS:
+        most = max(range(len(values.counts)), key=values.counts.__getitem__)
+        return f"{counted}; most often {_number_text(most, values)}"
+    low, middle, high = (shown.text(values.quantile(each) or 0.0) for each in (0.25, 0.5, 0.75))
+    return f"{counted}; median about {middle}, half of them from about {low} to {high}"
+
+
+def distribution(name: str, values: Histogram, title: str) -> Markup:
+    """The drawing of a distribution."""
+    counts, edges = values.counts, values.edges
+    if name == SPEAKERS:
+        last = max((index for index, each in enumerate(counts) if each), default=0) + 1
+        counts = counts[: max(last, 4)]
+        ticks = [(index + 0.5, _number_text(index, values)) for index in range(len(counts))]
+    else:
+        step = max(len(counts) // (_MOST_TICKS - 1), 1)
+        places = [*range(0, len(counts) - step + 1, step), len(counts)]
+        ticks = [(float(place), SHOWN[name].text(edges[place])) for place in places]
+    described = ", ".join(f"{_bin_text(name, values, index)}: {each:,}" for index, each in enumerate(counts) if each)
+    return histogram(title, counts, ticks, f"{in_words(name, values)}. {described}", SHOWN[name].kind)
+
+
+def _bin_text(name: str, values: Histogram, index: int) -> str:
+    if name == SPEAKERS:
+        return _number_text(index, values)
+    text = SHOWN[name].text
+    return f"{text(values.edges[index])} to {text(values.edges[index + 1])}"
+
+
+def _number_text(index: int, values: Histogram) -> str:
+    """The text of a bin of whole numbers; the last one has greater ones, too."""
+    is_last = index == len(values.counts) - 1
+    return f"{values.edges[index]:.0f}{' or more' if is_last else ''}"

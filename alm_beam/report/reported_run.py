@@ -1,0 +1,138 @@
+"""What the report of a run is made of: what the run's files of statistics hold, and the command that made it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import orjson
+
+from alm_beam.core.config import WindowConfig
+from alm_beam.core.losses import LossStats
+from alm_beam.core.parameters import ConfigError, parameters_of
+from alm_beam.core.report_stats import ReportStats
+from alm_beam.storage.connections import StorageOptions
+from alm_beam.storage.outputs import LOSS_STATS, REPORT, REPORT_STATS
+from alm_beam.storage.paths import errors_that_name, located
+from alm_beam.storage.secrets import shown
+
+
+@dataclass(frozen=True)
+class ReportedRun:
+    """A run as its report shows it.
+
+    Attributes:
+        statistics: what `loss_stats.json` holds.
+        shown: what else the report shows; None where that is not known.
+        command: the command that made the run; empty where there was none.
+    """
+
+    statistics: Mapping[str, Any]
+    shown: ReportStats | None = None
+    command: str = ""
+
+    @cached_property
+    def stats(self) -> LossStats:
+        """The totals."""
+        return LossStats.from_dict(dict(self.statistics))
+
+    @property
+    def parameters(self) -> Mapping[str, Any]:
+        """The parameters of the run, by name."""
+        return self.statistics.get("parameters") or {}
+
+    @property
+    def output(self) -> str:
+        """Where the run was written; empty where that is not known."""
+        return str(self.parameters.get("output", ""))
+
+    @property
+    def version(self) -> str:
+        """The version of this package that made the run; empty where that is not known."""
+        return str(self.statistics.get("version", ""))
+
+    @cached_property
+    def windows(self) -> WindowConfig | None:
+        """The rules of the run; None where they are none of this version."""
+        known = {name: self.parameters[name] for name in parameters_of(WindowConfig) if name in self.parameters}
+        for limits in ("min_metrics", "max_metrics"):
+            known |= {limits: tuple(map(tuple, known[limits]))} if known.get(limits) else {}
+        try:
+            return WindowConfig(**known)
+        except (ConfigError, TypeError, ValueError):
+            return None
+
+
+def reported_run(statistics: bytes, report_stats: bytes | None) -> ReportedRun:
+    """A run from its files.
+
+    Args:
+        statistics: `loss_stats.json`.
+        report_stats: `report_stats.json`; None where it is not there.
+
+    Raises:
+        ValueError: a file holds something else; the message says which.
+    """
+    file = LOSS_STATS
+    try:
+        totals = orjson.loads(statistics)
+        LossStats.from_dict(totals).to_dict()
+        if report_stats is None:
+            return ReportedRun(totals)
+        file = REPORT_STATS
+        named = orjson.loads(report_stats)
+        return ReportedRun(totals, ReportStats.from_dict(named), str(named["command"]))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        what = error if isinstance(error, orjson.JSONDecodeError) else f"{type(error).__name__}: {error}"
+        raise ValueError(f"{file} is not what alm-beam windows writes ({what})") from None
+
+
+def read_run(folder: str, options: StorageOptions) -> ReportedRun:
+    """The run in a folder, from its files of statistics.
+
+    Args:
+        folder: a path or any fsspec URL.
+        options: fsspec's, by protocol.
+
+    Raises:
+        FileNotFoundError: there is no `loss_stats.json`.
+        OSError: a file cannot be read.
+        ValueError: a file holds something else; the message says which.
+    """
+    fs, path, _ = located(folder.rstrip("/"), options)
+
+    def content(name: str) -> bytes | None:
+        with errors_that_name(f"{folder.rstrip('/')}/{name}"):
+            return bytes(fs.cat_file(f"{path}/{name}")) if fs.isfile(f"{path}/{name}") else None
+
+    statistics = content(LOSS_STATS)
+    if statistics is None:
+        raise FileNotFoundError(f"{shown(folder)} has no {LOSS_STATS}: name a folder that alm-beam windows has written")
+    try:
+        return reported_run(statistics, content(REPORT_STATS))
+    except ValueError as error:
+        raise ValueError(f"{shown(folder)}: {error}") from None
+
+
+@dataclass(frozen=True)
+class ReportWriter:
+    """Makes the files of a run's report.
+
+    Attributes:
+        command: the command that made the run; empty for none.
+    """
+
+    command: str = ""
+
+    def __call__(self, statistics: Mapping[str, Any], shown: ReportStats) -> dict[str, bytes]:
+        """The files, by name.
+
+        Args:
+            statistics: what `loss_stats.json` holds.
+            shown: what else the report shows.
+        """
+        from alm_beam.report.run_page import render_report
+
+        run = ReportedRun(statistics, shown, self.command)
+        data = {"version": run.version, "command": self.command, **shown.to_dict()}
+        return {REPORT_STATS: orjson.dumps(data) + b"\n", REPORT: render_report([run]).encode()}
