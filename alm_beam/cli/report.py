@@ -17,8 +17,8 @@ def main(argv: Sequence[str], prog: str) -> int:
     """
     parser = FlagParser(
         prog=prog,
-        description="Makes the report of a run of alm-beam windows again, or one of several runs side by side. It reads "
-        "what\nthe runs have left of their statistics, and no windows.",
+        description="Makes the report of a run of alm-beam windows again, or one of several runs side by side.\n"
+        "It reads the statistics that the runs have left, and no windows.",
         epilog="Exit code: 0 when the page is written; 1 when it could not be; 2 when a flag is wrong.",
     )
     parser.add_argument("dirs", metavar="DIR", nargs="+", help="folder of a run, a path or any fsspec URL")
@@ -32,7 +32,7 @@ def main(argv: Sequence[str], prog: str) -> int:
     flags = parser.parse_known_flags(argv)
     if flags.output is None and len(flags.dirs) > 1:
         parser.error("the page of several runs needs --output=FILE")
-    if flags.output is not None and flags.output.endswith("/") or flags.output == "":
+    if flags.output is not None and (not flags.output or flags.output.endswith("/")):
         parser.error(f"--output={flags.output}: must be a file, as in compared.html")
     output = flags.output or f"{flags.dirs[0].rstrip('/')}/{REPORT}"
 

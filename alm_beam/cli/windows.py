@@ -13,7 +13,6 @@ from alm_beam.report.summary import render_summary
 from alm_beam.storage.outputs import REPORT
 from alm_beam.storage.secrets import shown
 
-
 _DESCRIPTION = "Builds training windows from manifests of diarized recordings."
 
 

@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from operator import sub
 
 from xxhash import xxh3_64_intdigest
 
@@ -30,7 +31,6 @@ from alm_beam.core.report_stats import (
 from alm_beam.core.speaker_labels import SpeakerLabel
 from alm_beam.core.speech import speech_seconds
 from alm_beam.core.text import shortened
-from alm_beam.core.truncation import Truncation
 
 DURATION, YIELD = "window_duration", "yield"
 SPEAKERS, SHARE, SPEECH, PAUSE = "speakers", "speaker_share", "speech_fraction", "longest_pause"
@@ -52,6 +52,9 @@ _SAMPLED_BYTES = 16 << 20
 _ALL = 1 << 64
 _ODD = 0x9E3779B97F4A7C15
 _MANY = 4096
+_DIGITS = 6
+"""Without rounding, a pause of half a second would be on either side of that edge."""
+
 _MOST_MILLISECONDS = 10**15
 _LABEL_CHARS, _TEXT_CHARS, _REJECT_BYTES = 60, 160, 800
 
@@ -184,14 +187,16 @@ class ReportCollector:
         for first, stop, truncation, start, end in zip(
             columns.firsts, columns.stops, columns.truncations, columns.starts, columns.ends
         ):
-            speech, pause = _speech_of(starts[first:stop], ends[first:stop], start, end, truncation, are_ordered)
+            ends_here = ends[first:stop]
+            if truncation is not None:
+                ends_here[-1] = truncation.end
+            speech, pause = _speech_of(starts[first:stop], ends_here, start, end, are_ordered)
             values[SPEECH].append(speech)
             values[PAUSE].append(pause)
-            seconds = _seconds_by_speaker(speakers[first:stop], recording.durations[first:stop])
+            seconds = _seconds_by_speaker(speakers[first:stop], map(sub, ends_here, starts[first:stop]))
             if seconds:
                 values[SPEAKERS].append(len(seconds))
-                total = sum(seconds.values())
-                values[SHARE] += [max(seconds.values()) / total] if total > 0 else []
+                values[SHARE].append(max(seconds.values()) / sum(seconds.values()))
 
     def _add_lost(self, key: int, lost: int, kept: KeptWindows, audio: float) -> None:
         other = self._lost.get(key)
@@ -215,30 +220,24 @@ class ReportCollector:
 
 
 def _speech_of(
-    starts: list[float],
-    ends: list[float],
-    start: float,
-    end: float,
-    truncation: Truncation | None,
-    are_ordered: bool,
+    starts: list[float], ends: list[float], start: float, end: float, are_ordered: bool
 ) -> tuple[float, float]:
     """The share of a window that is speech, and its longest pause, seconds."""
-    if truncation is not None:
-        ends[-1] = truncation.end
     if not are_ordered or max(ends) > end or ends[-1] < starts[-1]:
         heard = [(max(since, start), min(until, end)) for since, until in zip(starts, ends)]
         heard = [(since, until) for since, until in heard if until > since] or [(start, start)]
         starts, ends = map(list, zip(*sorted(heard)))
     silence, _, pause = speech_seconds(starts, ends, start, end, are_ordered=True)
-    return (1 - silence / (end - start) if end > start else 0.0), pause
+    return round(1 - silence / (end - start) if end > start else 0.0, _DIGITS), round(pause, _DIGITS)
 
 
-def _seconds_by_speaker(labels: Sequence[SpeakerLabel], durations: Sequence[float]) -> dict[SpeakerLabel, float]:
-    """How long each speaker speaks, seconds; whoever has no label is left out."""
+def _seconds_by_speaker(labels: Iterable[SpeakerLabel], durations: Iterable[float]) -> dict[SpeakerLabel, float]:
+    """How long each speaker speaks, seconds; without those who are not known, or not heard."""
     sums: defaultdict[SpeakerLabel, float] = defaultdict(float)
     for label, seconds in zip(labels, durations):
-        for speaker in label if isinstance(label, tuple) else (label,):
-            sums[speaker] += seconds
+        if seconds > 0:
+            for speaker in label if isinstance(label, tuple) else (label,):
+                sums[speaker] += seconds
     sums.pop(None, None)
     return sums
 

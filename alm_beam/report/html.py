@@ -197,7 +197,7 @@ margin:.5rem 0}
 .muted{color:var(--muted)}
 .notice{border-left:4px solid var(--candidate);background:var(--card);padding:.5rem .75rem;border-radius:0 6px 6px 0}
 .notice.bad{border-color:var(--bad)}
-.grid{display:grid;gap:1rem;grid-template-columns:repeat(auto-fill,minmax(min(20rem,100%),1fr))}
+.grid{display:grid;gap:1rem;grid-template-columns:repeat(auto-fit,minmax(min(20rem,100%),1fr))}
 .grid>*{min-width:0;margin:0}
 figure{margin:0 0 1rem;padding:.75rem;background:var(--card);border:1px solid var(--line);border-radius:6px}
 figcaption{margin-bottom:.5rem}

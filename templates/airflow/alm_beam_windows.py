@@ -246,6 +246,11 @@ WINDOWS_FLAGS = {
         "Write the kept windows as Lhotse cuts, too, one per line, with an index for training.",
         type="boolean",
     ),
+    "report": Param(
+        True,
+        "Write a report, too, as a page of HTML: what was kept and lost, distributions, time lines, rejects.",
+        type="boolean",
+    ),
     "max_line_bytes": _whole(
         1073741824,
         "Longest line that is read or written, in bytes (uncompressed); what is longer is rejected. A "

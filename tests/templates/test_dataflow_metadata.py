@@ -90,6 +90,7 @@ VALUES: dict[str, tuple[list[str], list[str]]] = {
     "overlap_percentage": (["0", "50", "99.5", "100", "100.0"], ["-1", "101", "50%", ""]),
     "target_duration": SECONDS,
     "candidate_windows": SWITCH,
+    "report": SWITCH,
     "cuts": SWITCH,
     "audio_root": (["gs://lake/audio", "s3://lake/audio/1"], ["audio", "/data/audio"]),
     "bandwidth": SWITCH,
