@@ -13,7 +13,7 @@ from alm_beam.core.report_collector import ReportConfig
 from alm_beam.core.report_stats import ReportStats
 from alm_beam.jobs.launch import pipeline_of
 from alm_beam.jobs.run import Job, bytes_of, facts_of, manifests_of, run_job
-from alm_beam.report.reported_run import ReportWriter
+from alm_beam.report.report_writer import ReportWriter
 from alm_beam.runners.local import BYTES_PER_WORKER
 from alm_beam.storage.discovery import Manifest
 from alm_beam.storage.outputs import CUTS, ENTRIES, REJECTS, WINDOWS

@@ -12,7 +12,7 @@ from alm_beam.core.losses import LossStats
 from alm_beam.core.parameters import ConfigError, parameters_of
 from alm_beam.core.report_stats import ReportStats
 from alm_beam.storage.connections import StorageOptions
-from alm_beam.storage.outputs import LOSS_STATS, REPORT, REPORT_STATS
+from alm_beam.storage.outputs import LOSS_STATS, REPORT_STATS
 from alm_beam.storage.paths import errors_that_name, located
 from alm_beam.storage.secrets import shown
 
@@ -112,27 +112,3 @@ def read_run(folder: str, options: StorageOptions) -> ReportedRun:
         return reported_run(statistics, content(REPORT_STATS))
     except ValueError as error:
         raise ValueError(f"{shown(folder)}: {error}") from None
-
-
-@dataclass(frozen=True)
-class ReportWriter:
-    """Makes the files of a run's report.
-
-    Attributes:
-        command: the command that made the run; empty for none.
-    """
-
-    command: str = ""
-
-    def __call__(self, statistics: Mapping[str, Any], shown: ReportStats) -> dict[str, bytes]:
-        """The files, by name.
-
-        Args:
-            statistics: what `loss_stats.json` holds.
-            shown: what else the report shows.
-        """
-        from alm_beam.report.run_page import render_report
-
-        run = ReportedRun(statistics, shown, self.command)
-        data = {"version": run.version, "command": self.command, **shown.to_dict()}
-        return {REPORT_STATS: orjson.dumps(data) + b"\n", REPORT: render_report([run]).encode()}
