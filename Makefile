@@ -22,7 +22,7 @@ LHOTSE := 1.33.0 2.0.0a7
 TORCH := torch==2.15.0 torchdata==0.11.0 urllib3
 TORCH_TESTS = $(shell grep -rlE 'importorskip."(lhotse|torch)' tests --include=*.py)
 
-.PHONY: demo test test-storage test-flink test-dataflow test-airflow test-lhotse test-pythons test-wheel test-install lint \
+.PHONY: demo test test-storage test-flink test-dataflow test-airflow test-report test-lhotse test-pythons test-wheel test-install lint \
 	generated docs test-lowest bench bench-flink dataflow-template dataflow-requirements clean
 .PHONY: $(LHOTSE:%=test-lhotse-%) $(PYTHONS:%=test-python-%)
 
@@ -50,6 +50,11 @@ test-dataflow: $(READY)
 # The DAGs in a real Airflow, which is in an environment of its own; jobs run in the one that everything runs in.
 test-airflow: $(READY) $(AIRFLOW_READY)
 	ALM_BEAM_PYTHON=$(abspath $(BIN)/python) $(AIRFLOW_BIN)/pytest -n auto --confcutdir=tests/airflow tests/airflow
+
+# Reports in a real Chromium (Debian: apt-get install chromium), which node drives and axe looks at: a minute.
+test-report: $(READY)
+	cd tests/report/browser && npm ci --silent --no-audit --no-fund
+	$(BIN)/pytest -m browser -rs tests/report
 
 # What we write is read with the real Lhotse and torch, each release in an environment of its own (6 GB, as torch brings CUDA).
 # The files are those that are skipped, in part or whole, where these are missing; here nothing may be.

@@ -110,7 +110,7 @@ def hostile_lines(text: str) -> bytes:
     return b"\n".join([*good, *bad, speaker, surrogate]) + b"\n"
 
 
-def test_a_manifest_with_markup_and_control_characters_in_every_string(plain, tmp_path, capsys):
+def test_a_manifest_with_markup_and_control_characters_in_every_string(plain, tmp_path):
     manifest = write(tmp_path / "<b>\u202e&\"'\x01.jsonl", b"".join(map(hostile_lines, NASTY)))
     flags = (
         "--max_reject_fraction=1",
@@ -144,7 +144,7 @@ def test_a_page_has_landmarks_headings_captions_and_texts_for_its_drawings(plain
     assert page.headings.count("h2") == 7
     assert {"header", "nav", "main", "section", "figure", "figcaption", "caption"} <= page.names
     assert len(page.ids) == len({*page.ids})
-    assert {link for link in re.findall(r'href="#([^"]*)"', written)} <= {*page.ids}
+    assert {*re.findall(r'href="#([^"]*)"', written)} <= {*page.ids}
     assert len(re.findall(r'<svg [^>]*role="img"[^>]*><title>[^<]+</title><desc>[^<]+</desc>', written)) == len(
         re.findall(r"<svg(?![^>]*aria-hidden)", written)
     )
@@ -180,7 +180,7 @@ def test_a_run_has_no_report_where_none_is_asked_for(tmp_path, capsys):
 def test_the_page_is_the_same_on_one_process_and_on_two(tmp_path, capsys):
     write_sample(str(tmp_path / "in"), recordings=60, seed=5)
     pages = []
-    for number, mode in enumerate(("in_memory", "multi_processing")):
+    for mode in ("in_memory", "multi_processing"):
         flags = (
             f"--direct_running_mode={mode}",
             "--direct_num_workers=2",
@@ -265,7 +265,7 @@ def test_the_page_of_a_run_of_nothing():
     assert Page(render_report([loaded, ReportedRun({})])).names
 
 
-def test_the_command_is_told_without_secrets(tmp_path, capsys):
+def test_the_command_is_told_without_secrets(tmp_path):
     page = run(tmp_path, SHIPPED, flags=('--storage_options={"s3": {"secret": "hush-hush"}}',))
     assert "hush-hush" not in page + (tmp_path / "report_stats.json").read_text()
     assert "--storage_options=(not shown)" in Page(page).text.replace("'", "")
