@@ -32,6 +32,8 @@ def check_run(folder: Path) -> dict[str, int]:
         for name, pattern in {"entry": "alm_output-*", "cut": "cuts-*.jsonl", "reject": "rejects-*"}.items()
     }
     check("statistics", [json.loads((folder / "loss_stats.json").read_bytes())])
+    if (folder / "report_stats.json").exists():
+        check("report_stats", [json.loads((folder / "report_stats.json").read_bytes())])
     if (folder / "index").is_dir():
         check("index", [json.loads((folder / "index" / "index.json").read_bytes())])
     return counts

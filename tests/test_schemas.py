@@ -198,6 +198,7 @@ def values(tmp_path: Path) -> dict[str, Any]:
         "cut": first["cuts"],
         "reject": rejects(out)[0],
         "statistics": json.loads((out / "loss_stats.json").read_bytes()),
+        "report_stats": json.loads((out / "report_stats.json").read_bytes()),
         "index": json.loads((out / "index" / "index.json").read_bytes()),
     }
 

@@ -63,6 +63,8 @@ COMPLETE = {
     "index/index.json",
     "index/rows.bin",
     "loss_stats.json",
+    "report.html",
+    "report_stats.json",
     "_SUCCESS",
 }
 

@@ -43,7 +43,7 @@ def assert_complete_and_exact(out, large):
     assert runs.statistics(out) == large.statistics
     assert open_index(str(out)).fingerprint == large.fingerprint
     names = {path.name.partition("-")[0] for path in out.iterdir()}
-    assert names == {"_SUCCESS", "loss_stats.json", "alm_output", "cuts", "index"}
+    assert names == {"_SUCCESS", "loss_stats.json", "report.html", "report_stats.json", "alm_output", "cuts", "index"}
 
 
 def test_a_worker_dies(cluster, run_on, large, tmp_path):

@@ -211,7 +211,7 @@ class TestRejects:
         assert job(tmp_path / "out", write(tmp_path / "in.jsonl")) == 0
         assert {path.name for path in (tmp_path / "out").iterdir()} == {
             "alm_output-00000-of-00001.jsonl", "cuts-00000-of-00001.jsonl", "cuts-00000-of-00001.jsonl.idx", "index",
-            "loss_stats.json", "_SUCCESS",
+            "loss_stats.json", "report.html", "report_stats.json", "_SUCCESS",
         }  # fmt: skip
 
 
@@ -358,7 +358,9 @@ def test_without_cuts_nothing_of_them_is_left(tmp_path):
     (tmp_path / "out" / "beam-temp-alm_beam-1").mkdir()
     assert job(tmp_path / "out", path, flags=("--overwrite", "--no_cuts")) == 0
     names = {file.name for file in (tmp_path / "out").iterdir()}
-    assert names == {"alm_output-00000-of-00001.jsonl", "loss_stats.json", "_SUCCESS"}
+    assert names == {
+        "alm_output-00000-of-00001.jsonl", "loss_stats.json", "report.html", "report_stats.json", "_SUCCESS",
+    }  # fmt: skip
 
 
 class TestRerun:
@@ -390,7 +392,7 @@ class TestRerun:
         assert job(out, write(tmp_path / "two.jsonl"), flags=("--overwrite",)) == 0
         assert {path.name for path in out.iterdir()} == {
             "alm_output-00000-of-00001.jsonl", "cuts-00000-of-00001.jsonl", "cuts-00000-of-00001.jsonl.idx", "index",
-            "loss_stats.json", "_SUCCESS",
+            "loss_stats.json", "report.html", "report_stats.json", "_SUCCESS",
         }  # fmt: skip
         assert output_entries(out) == expected
 

@@ -34,7 +34,14 @@ def test_a_folder_is_searched_recursively_for_manifests_and_nothing_else(tree):
 
 def test_the_rejects_and_statistics_of_a_run_are_no_manifests(tmp_path):
     manifests = ["manifest-00000-of-00001.jsonl", "measure_stats.json.gz", "rejects.jsonl"]
-    for name in [*manifests, "rejects-00000-of-00001.jsonl", "measure_stats.json", "loss_stats.json", "_SUCCESS"]:
+    for name in [
+        *manifests,
+        "rejects-00000-of-00001.jsonl",
+        "measure_stats.json",
+        "loss_stats.json",
+        "report_stats.json",
+        "_SUCCESS",
+    ]:
         (tmp_path / name).write_bytes(b"{}")
     assert found(tmp_path) == manifests
     assert found(tmp_path / "rejects-*", tmp_path / "loss_stats.json") == [

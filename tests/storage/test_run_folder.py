@@ -9,6 +9,8 @@ from alm_beam.storage.run_folder import RunFolder
 
 RUN = [
     "loss_stats.json",
+    "report.html",
+    "report_stats.json",
     "alm_output-00000-of-00002.jsonl",
     "rejects-00001-of-00002.jsonl",
     "cuts-00000-of-00002.jsonl",
