@@ -211,7 +211,7 @@ td:not(.figure){min-width:12rem}
 thead th{color:var(--muted);font-weight:600;vertical-align:bottom}
 tbody th{font-weight:400;min-width:9rem}
 .figure{text-align:right;white-space:nowrap;font-variant-numeric:tabular-nums}
-svg{display:block;width:100%;overflow:visible}
+svg{display:block;width:100%;overflow:hidden}
 svg text{fill:var(--text);font-size:12px;font-family:inherit}
 svg text.dim{fill:var(--muted);font-size:11px}
 svg line{stroke:var(--line)}

@@ -5,7 +5,7 @@ from alm_beam.core.report_stats import MOST_SPANS, Place, ReportStats, Spans, Ti
 from alm_beam.core.text import shortened
 from alm_beam.report.html import Child, Markup, element, figure, table
 from alm_beam.report.svg import Lane, duration, key, swatch, time_line
-from alm_beam.report.table import hours, share
+from alm_beam.report.table import share
 from alm_beam.storage.secrets import redacted, shown
 
 _COLOURS = 7
@@ -67,9 +67,9 @@ def lost_most(stats: ReportStats | None) -> list[Markup]:
     rows: list[list[Child]] = [
         [
             element("bdi", each.name or "(no name)"),
-            hours(-each.minus_lost / 1000),
+            duration(-each.minus_lost / 1000),
             share(-each.minus_lost, each.audio),
-            hours(each.audio / 1000),
+            duration(each.audio / 1000),
             f"{each.windows:,}",
             element("span", _where(each.place), class_="muted"),
         ]
