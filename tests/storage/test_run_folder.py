@@ -55,7 +55,7 @@ def test_a_finished_run_stays(tmp_path):
 
 def test_every_output_of_a_run_is_known_as_one():
     names = [name for name in WINDOWS.samples() if "/" not in name]
-    assert len(names) == 5
+    assert len(names) == 7
     assert all(map(WINDOWS.pattern.fullmatch, names))
 
 
