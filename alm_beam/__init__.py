@@ -37,12 +37,15 @@ if TYPE_CHECKING:
     from alm_beam.core.shards_config import ShardsConfig as ShardsConfig
     from alm_beam.core.shards_config import SliceConfig as SliceConfig
     from alm_beam.core.shards_stats import ShardsStats as ShardsStats
+    from alm_beam.core.sweep_config import SweepConfig as SweepConfig
+    from alm_beam.core.sweep_stats import SweepStats as SweepStats
     from alm_beam.core.window import Window as Window
     from alm_beam.core.windows import CandidateWindows as CandidateWindows
     from alm_beam.core.windows import build_windows as build_windows
     from alm_beam.jobs.launch import OptionsError as OptionsError
     from alm_beam.jobs.measure import measure as measure
     from alm_beam.jobs.shards import build_shards as build_shards
+    from alm_beam.jobs.sweep import sweep as sweep
     from alm_beam.jobs.windows import run as run
     from alm_beam.loader.batching.batch_loader import BatchLoader as BatchLoader
     from alm_beam.loader.batching.bucket_sizes import create_bucket_sizes as create_bucket_sizes
@@ -98,11 +101,14 @@ _NAMES = {
     "core.overlap": ("KeptWindows", "filter_overlaps"),
     "core.shards_config": ("LayoutConfig", "ShardsConfig", "SliceConfig"),
     "core.shards_stats": ("ShardsStats",),
+    "core.sweep_config": ("SweepConfig",),
+    "core.sweep_stats": ("SweepStats",),
     "core.window": ("Window",),
     "core.windows": ("CandidateWindows", "build_windows"),
     "jobs.launch": ("OptionsError",),
     "jobs.measure": ("measure",),
     "jobs.shards": ("build_shards",),
+    "jobs.sweep": ("sweep",),
     "jobs.windows": ("run",),
     "loader.batching.batch_loader": ("BatchLoader",),
     "loader.batching.collate": ("Batch", "collate", "collate_tensors"),

@@ -11,6 +11,7 @@ from alm_beam.core.command_config import CommandConfig
 from alm_beam.core.config import PARAMETERS, ConfigError
 from alm_beam.core.parameters import Parameter, Paths, Switch, Whole, parameters_of, split_at_commas
 from alm_beam.core.run_config import RunConfig
+from alm_beam.core.several import Several
 from alm_beam.core.text import visible
 from alm_beam.storage.secrets import redacted, shown
 
@@ -188,7 +189,7 @@ def _help(parameter: Parameter) -> str:
 
 
 def _action(parameter: Parameter) -> type[argparse.Action] | str:
-    if isinstance(parameter, Switch):
+    if isinstance(parameter.of if isinstance(parameter, Several) else parameter, Switch):
         return _Switch
     return "append" if isinstance(parameter, Paths) else "store"
 

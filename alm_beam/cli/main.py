@@ -22,6 +22,7 @@ _COMMANDS = {
     "convert": "make manifests of RTTM, CTM, WhisperX, Lhotse, NeMo or Curator files; or RTTM or NeMo of cuts",
     "windows": "make training windows from manifests: the main job",
     "report": "make the page again that shows what a run kept and lost; or one of several runs side by side",
+    "sweep": "compute windows in many ways, and say which parameters keep most",
     "measure": "measure the audio of manifests: rate, duration, channels, bandwidths",
     "shards": "write the windows of cuts with their audio, as trainers read them",
     "validate": "say whether manifests are fit for training windows, and which flags follow",

@@ -39,6 +39,13 @@ def loss_stats(kept: KeptWindows, config: EntryConfig = _DEFAULT) -> LossStats:
     >>> stats.losses.lost[LossReason.WINDOW], stats.audio_seconds, stats.kept_covered_seconds
     (2, 17.5, 14.5)
     """
+    stats = loss_figures(kept)
+    stats.most_audio_seconds, stats.findings = _most_audio_seconds(kept), findings_of(kept, config)
+    return stats
+
+
+def loss_figures(kept: KeptWindows) -> LossStats:
+    """The windows, durations and losses of a recording: its `loss_stats` without findings and other selections."""
     longest, recording = kept.candidates.longest, kept.candidates.recording
     return LossStats(
         recordings=1,
@@ -50,9 +57,7 @@ def loss_stats(kept: KeptWindows, config: EntryConfig = _DEFAULT) -> LossStats:
         audio_seconds=max(recording.ends) - min(recording.starts) if recording.segments else 0.0,
         candidate_covered_seconds=covered_seconds(kept.candidate_times),
         kept_covered_seconds=covered_seconds(kept.times),
-        most_audio_seconds=_most_audio_seconds(kept),
         losses=kept.candidates.losses,
-        findings=findings_of(kept, config),
     )
 
 

@@ -95,6 +95,21 @@ class SegmentWords:
             self._held_chars += len(self._text)
         return Truncation(ends[count - 1], limit, self._text)
 
+    def end_by(self, limit: float) -> float:
+        """The end that `truncate` gives, seconds, without the text.
+
+        Raises:
+            BadEntry: see `truncate`.
+        """
+        ends = self._ends
+        for at, fault in self._not_texts:
+            if ends[at] <= limit:
+                raise fault
+        if not self._ascending:
+            return next((end for end in reversed(ends) if end <= limit), self._start)
+        count = bisect_right(ends, limit)
+        return ends[count - 1] if count else self._start
+
     def text_by(self, limit: float) -> str:
         """The words that end by `limit` (seconds), joined by spaces."""
         return " ".join([text for text, end in zip(self._texts, self._ends) if text and end <= limit])
@@ -186,6 +201,29 @@ class Truncator:
             words = self._read[index] = SegmentWords(recording, index)
             self.relative_words += words.precede_segment()
         return words.truncate(limit)
+
+
+class TimesTruncator(Truncator):
+    """Truncates as a `Truncator` does, but gives times alone: windows that are counted, and not written, need no text.
+
+    One of them serves all configurations of windows of a recording, so that words are read once.
+    """
+
+    __slots__ = ()
+
+    def truncate(self, index: int, limit: float) -> Truncation:
+        """The end of a segment that keeps the words that end by `limit` (seconds); `kept` is None.
+
+        Raises:
+            BadEntry: the words are malformed: see `SegmentWords`.
+        """
+        recording = self._recording
+        if not recording.words[index]:
+            return Truncation(recording.starts[index], limit)
+        words = self._read.get(index)
+        if words is None:
+            words = self._read[index] = SegmentWords(recording, index)
+        return Truncation(words.end_by(limit), limit)
 
 
 def _filled(ends: list[Any]) -> list[float]:

@@ -31,7 +31,7 @@ back in time, whose number of steps is limited.
 
 import math
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import overload
 
@@ -147,14 +147,36 @@ def build_windows(recording: Recording, config: WindowConfig = _DEFAULT) -> Cand
     >>> [window.start for window in candidates[-2:]]
     [6.0, 9.0]
     """
+    return candidate_windows(recording, config, find_growth_limits, Truncator(recording), MANY_SEGMENTS)
+
+
+def candidate_windows(
+    recording: Recording,
+    config: WindowConfig,
+    limits_of: Callable[[Recording, WindowConfig], GrowthLimits],
+    truncator: Truncator,
+    most_summed: int,
+) -> CandidateWindows:
+    """`build_windows` by parts that windows of several configurations may share.
+
+    Args:
+        recording: the recording.
+        config: the rules.
+        limits_of: `find_growth_limits`, or what gives the same.
+        truncator: truncates the recording's segments. `relative_words` is what it has met so far.
+        most_summed: windows of more segments have no `speaker_durations`.
+
+    Raises:
+        BadEntry: see `build_windows`.
+    """
     durations = recording.durations
     losses = Losses(len(durations), recording.total_duration, by_rule=dict.fromkeys(rules_on(config), Lost()))
     if recording.sample_rate < config.min_sample_rate:
         losses.lose(LossReason.SAMPLE_RATE, durations)
         none = WindowColumns()
         return CandidateWindows(recording, config, True, none, none, [], losses)
-    limits = find_growth_limits(recording, config)
-    growth = _grow(recording, config, limits)
+    limits = limits_of(recording, config)
+    growth = _grow(recording, config, limits, truncator, most_summed)
     _count_losses(losses, growth, recording, limits, config.min_bandwidth)
     longest, lost, speech_rules = growth.windows, growth.lost, SpeechRules(recording, config)
     if speech_rules.are_on:
@@ -198,7 +220,9 @@ class _Growth:
     relative_words: int = 0
 
 
-def _grow(recording: Recording, config: WindowConfig, limits: GrowthLimits) -> _Growth:
+def _grow(
+    recording: Recording, config: WindowConfig, limits: GrowthLimits, truncator: Truncator, most_summed: int
+) -> _Growth:
     """Grows a candidate from every start.
 
     It is one function because a call for each start would cost as much as the work itself.
@@ -212,8 +236,8 @@ def _grow(recording: Recording, config: WindowConfig, limits: GrowthLimits) -> _
     )
     speaker_limits, slots, slot_count = limits.speakers
     gap_limits, speaker_stops = limits.gaps, limits.speaker_stops
-    most_summed = MANY_SEGMENTS if slot_count <= MANY_SEGMENTS and speaker_stops is None else 0
-    truncator = Truncator(recording)
+    if slot_count > MANY_SEGMENTS or speaker_stops is not None:
+        most_summed = 0
     growth = _Growth()
     windows, lost = growth.windows, growth.lost
     # The run of whole segments, from `first` up to but without `after`. By slot of the speaker: the queue of its

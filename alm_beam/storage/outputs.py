@@ -102,6 +102,10 @@ CONVERSION = Outputs((CONVERTED, RTTM, REJECTS), (CONVERT_STATS,), {})
 MEASURE = Outputs((MEASURED, REJECTS), ("measure_stats.json",), {}, kept=".measured")
 """What the job leaves that measures audio."""
 
+SWEEP_JSON, SWEEP_CSV, SWEEP_PAGE = "sweep.json", "sweep.csv", "report.html"
+SWEEP = Outputs((REJECTS,), (SWEEP_JSON, SWEEP_CSV, SWEEP_PAGE), {})
+"""What the job leaves that computes windows in many ways."""
+
 SHARDS_STATS, INPUT_CFG, CARD = "shards_stats.json", "input_cfg.yaml", "README.md"
 SHARDS = Outputs(
     (CUTS, REJECTS),

@@ -52,18 +52,28 @@ class _ParseRecording(beam.DoFn):
         self._config = config
 
     def process(self, element: Entry) -> Iterator[Element]:
-        line = ManifestLine("", 0, b"")
-        try:
-            line = element if isinstance(element, ManifestLine) else manifest_line(element)
-            if not is_blank(line):
-                yield parse_recording(line, self._config)
-        except BadEntry as fault:
-            yield Reject(line, fault)
-        except MemoryError:
-            raise ManifestReadError(
-                f"{visible(line.file)}: to parse the line of {len(line.text)} bytes at byte {line.offset} takes more "
-                "memory than there is; raise the limit, or reject it by a lower --max_line_bytes"
-            ) from None
+        parsed = parsed_element(element, self._config)
+        if parsed is not None:
+            yield parsed
+
+
+def parsed_element(element: Entry, config: ManifestConfig) -> Recording | Reject | None:
+    """The recording that an entry describes, or its reject; None for a blank line.
+
+    Raises:
+        ManifestReadError: there is not enough memory to parse the line.
+    """
+    line = ManifestLine("", 0, b"")
+    try:
+        line = element if isinstance(element, ManifestLine) else manifest_line(element)
+        return None if is_blank(line) else parse_recording(line, config)
+    except BadEntry as fault:
+        return Reject(line, fault)
+    except MemoryError:
+        raise ManifestReadError(
+            f"{visible(line.file)}: to parse the line of {len(line.text)} bytes at byte {line.offset} takes more "
+            "memory than there is; raise the limit, or reject it by a lower --max_line_bytes"
+        ) from None
 
 
 class _BuildWindows(beam.DoFn):

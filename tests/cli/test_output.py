@@ -56,6 +56,7 @@ SINKS = [
     [
         pytest.param(["-m", "alm_beam", "--version"], 0, id="version"),
         pytest.param(["-m", "alm_beam", "windows", "--help"], 0, id="help"),
+        pytest.param(["-m", "alm_beam", "sweep", "--help"], 0, id="help of several values"),
         pytest.param(["-m", "alm_beam", "sample", "{}/sample", "--recordings=1"], 0, id="sample"),
         pytest.param(["-m", "alm_beam", "index", "{}/out", "--check"], 0, id="index"),
         pytest.param(["-m", "alm_beam", "index", "{}/nothing"], 1, id="index fails"),

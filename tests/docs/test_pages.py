@@ -35,7 +35,7 @@ def test_every_flag_that_is_named_exists():
     beam = argparse.ArgumentParser()
     for options in PipelineOptions.__subclasses__():
         options._add_argparse_args(beam)
-    names = ("windows", "measure", "shards", "convert", "validate", "sample", "index", "batches")
+    names = ("windows", "sweep", "measure", "shards", "convert", "validate", "sample", "index", "batches")
     programs = [["alm_beam", name] for name in (*names, "check-loader", "report")]
     programs.append(["apache_beam.runners.worker.worker_pool_main"])
     helps = [subprocess.check_output([sys.executable, "-m", *program, "--help"], text=True) for program in programs]

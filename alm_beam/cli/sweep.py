@@ -1,0 +1,40 @@
+"""`alm-beam sweep`, and `pipelines/sweep_windows.py`: the job that computes windows in many ways."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from alm_beam.cli.job import JobCommand, run_command
+from alm_beam.core.sweep_config import SweepConfig
+from alm_beam.core.sweep_stats import SweepStats
+from alm_beam.report.sweep import render_sweep
+
+
+def _sweep() -> Callable[[SweepConfig, Any], SweepStats | None]:
+    from alm_beam.jobs.sweep import sweep
+
+    return sweep
+
+
+_COMMAND = JobCommand(
+    "Computes windows by every combination of the parameters' values, and says which keeps most. Any parameter of "
+    "windows and of overlapping windows takes several values, separated by commas. No windows are written.",
+    SweepConfig,
+    _sweep,
+    render_sweep,
+)
+
+
+def main(argv: Sequence[str] | None = None, prog: str = "sweep_windows.py") -> int:
+    """Runs the job that the flags describe, and prints its summary.
+
+    Args:
+        argv: flags, of this job and of Beam; the process's own when None.
+        prog: the command's name in messages.
+
+    Returns:
+        The exit code: 0 when the run is complete, or goes on without this process; 1 when it failed.
+
+    Raises:
+        SystemExit: with code 2 when a flag is wrong; nothing was read or written then.
+    """
+    return run_command(_COMMAND, argv, prog)
