@@ -10,9 +10,11 @@ JOB ?= windows
 PIPELINE_windows := build_windows.py
 PIPELINE_measure := measure_audio.py
 PIPELINE_shards := build_shards.py
+PIPELINE_sweep := sweep_windows.py
 METADATA_windows := metadata.json
 METADATA_measure := measure_metadata.json
 METADATA_shards := shards_metadata.json
+METADATA_sweep := sweep_metadata.json
 AIRFLOW_BIN := .venv-airflow/bin
 AIRFLOW_READY := .venv-airflow/.ready
 # The oldest and the newest Python that setup.py allows.
@@ -115,11 +117,11 @@ bench: $(READY)
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[bench]'
 	$(BIN)/python -m benchmarks bench_output
 
-# make dataflow-template IMAGE=<in your Artifact Registry> TEMPLATE=gs://<bucket>/alm_beam.json [JOB=measure|shards]
+# make dataflow-template IMAGE=<in your Artifact Registry> TEMPLATE=gs://<bucket>/alm_beam.json [JOB=measure|shards|sweep]
 # Needs gcloud, logged in, with a project; the image is built by Cloud Build.
 dataflow-template:
 	@test -n "$(IMAGE)" && test -n "$(TEMPLATE)" || { echo "usage: make $@ IMAGE=... TEMPLATE=gs://..."; exit 1; }
-	@test -n "$(PIPELINE_$(JOB))" || { echo "JOB is windows, measure or shards"; exit 1; }
+	@test -n "$(PIPELINE_$(JOB))" || { echo "JOB is windows, measure, shards or sweep"; exit 1; }
 	gcloud builds submit --config=templates/dataflow/cloudbuild.yaml \
 		--substitutions=_IMAGE=$(IMAGE),_PIPELINE=$(PIPELINE_$(JOB)) .
 	gcloud dataflow flex-template build $(TEMPLATE) --image=$(IMAGE) --sdk-language=PYTHON \

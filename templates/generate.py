@@ -3,7 +3,8 @@
     python templates/generate.py            writes the files
     python templates/generate.py --check    names those that are not up to date, and then ends with exit code 1
 
-The parameters stand in alm_beam/core/config.py, run_config.py, measure_config.py and shards_config.py.
+The parameters stand in alm_beam/core/config.py, run_config.py, measure_config.py, shards_config.py and
+sweep_config.py.
 """
 
 import argparse
@@ -34,13 +35,16 @@ from alm_beam.core.parameters import (
     parameters_of,
 )
 from alm_beam.core.run_config import RunConfig
+from alm_beam.core.several import NO_VALUE, Several
 from alm_beam.core.shards_config import ShardsConfig
+from alm_beam.core.sweep_config import SweepConfig, SweepSettings
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "parameters.md"
 METADATA = ROOT / "templates" / "dataflow" / "metadata.json"
 MEASURE_METADATA = METADATA.with_name("measure_metadata.json")
 SHARDS_METADATA = METADATA.with_name("shards_metadata.json")
+SWEEP_METADATA = METADATA.with_name("sweep_metadata.json")
 DAG = ROOT / "templates" / "airflow" / "alm_beam_windows.py"
 
 NOT_IN_DAG = {"input", "output", "overwrite", "repeat_factor"}
@@ -89,6 +93,13 @@ SHARDS = Job(
     "Writes audio shards: the windows of cuts, each with its own audio, in a format that trainers read.",
 )
 
+SWEEP = Job(
+    SweepConfig,
+    "sweep_config.py",
+    "alm_beam: sweep of windows",
+    "Computes windows by every combination of the parameters' values, and says which keeps most.",
+)
+
 _END = "    # End of what templates/generate.py makes.\n"
 _WIDTH = 120
 
@@ -107,14 +118,24 @@ _SHARDS = """\
 
 """
 
+_SWEEP = """\
+## Flags of `alm-beam sweep`
+
+`alm-beam sweep` takes the flags under [Files](#files), except `--num_shards`, those under [Entries](#entries), and
+these. It takes those under [Windows](#windows) and [Overlapping windows](#overlapping-windows), except
+`--compare_selection`, too, with [several values each](sweep.md#what-is-swept):
+
+"""
+
 _INTRODUCTION = """\
 # Parameters
 
-These are the flags of `alm-beam windows` and, at the end, of `alm-beam measure` and `alm-beam shards`. The fields of
-`WindowConfig`, `OverlapConfig`, `EntryConfig`, `JobConfig`, `MeasureConfig` and `ShardsConfig` in Python and the
-parameters of the Dataflow templates have the same names, defaults and ranges. So do the params of the Airflow DAGs,
-which have no `repeat_factor` and [give `--overwrite` themselves](airflow.md#running-an-interval-again). Times are in
-seconds, sample rates and bandwidths in Hz.
+These are the flags of `alm-beam windows` and, at the end, of `alm-beam measure`, `alm-beam shards` and
+`alm-beam sweep`. The fields of `WindowConfig`, `OverlapConfig`, `EntryConfig`, `JobConfig`, `MeasureConfig`,
+`ShardsConfig` and `SweepConfig` in Python and the parameters of the Dataflow templates have the same names, defaults
+and ranges. So do the params of the Airflow DAGs, which have no `repeat_factor` and
+[give `--overwrite` themselves](airflow.md#running-an-interval-again). Times are in seconds, sample rates and
+bandwidths in Hz.
 
 ## How flags are written
 
@@ -145,6 +166,7 @@ def stale_files() -> dict[Path, str]:
         METADATA: metadata(),
         MEASURE_METADATA: metadata(MEASURE),
         SHARDS_METADATA: metadata(SHARDS),
+        SWEEP_METADATA: metadata(SWEEP),
         DAG: dag(DAG.read_text(encoding="utf-8")),
     }
     return {path: text for path, text in texts.items() if not path.exists() or path.read_text(encoding="utf-8") != text}
@@ -153,7 +175,8 @@ def stale_files() -> dict[Path, str]:
 def page() -> str:
     """The page of the docs: a table for each group of parameters."""
     parts = [f"## {title.capitalize()}\n\n{_table(parameters_of(config))}" for title, config in GROUPS.items()]
-    return "\n".join([_INTRODUCTION, *parts, _MEASURE + _table(_own(MEASURE)), _SHARDS + _table(_own(SHARDS))])
+    others = [_MEASURE + _table(_own(MEASURE)), _SHARDS + _table(_own(SHARDS))]
+    return "\n".join([_INTRODUCTION, *parts, *others, _SWEEP + _table(parameters_of(SweepSettings))])
 
 
 def _own(job: Job) -> dict[str, Parameter]:
@@ -252,6 +275,10 @@ def _dataflow_kind(parameter: Parameter) -> tuple[str, str]:
             return "TEXT", ""
         case Limits():
             return "TEXT", f"^{_LIMIT}(,{_LIMIT})*$"
+        case Several(of=of, separator=separator):
+            none = "" if of.default_text is not None else f"|{NO_VALUE}"
+            one = f" *({_dataflow_kind(of)[1][1:-1]}{none}) *"
+            return "TEXT", f"^{one}({separator}{one})*$"
     raise TypeError(f"Dataflow's type for {parameter} is not stated")
 
 
@@ -271,14 +298,16 @@ def _for_form(parameter: Parameter, warning: str) -> str:
     text = _sentence(parameter.help)
     if isinstance(parameter, Number):
         text += " " + _sentence(parameter.allowed)
-    if parameter.follows or parameter.without:
+    if isinstance(parameter, Several):
+        text = f"{_for_form(parameter.of, '')} {_sentence(parameter.how)}"
+    elif parameter.follows or parameter.without:
         text += f" Without a value: {parameter.follows or parameter.without}."
     return f"{text} {warning}" if parameter.is_secret else text
 
 
 def dag(text: str) -> str:
     """The text of the DAGs' file with the params of the jobs' flags as they should be."""
-    for job in (WINDOWS, MEASURE, SHARDS):
+    for job in (WINDOWS, MEASURE, SHARDS, SWEEP):
         before, rest = text.split(job.begin)
         _, after = rest.split(_END, maxsplit=1)
         parameters = job.config.every_parameter().values()
@@ -322,7 +351,23 @@ def _airflow_param(parameter: Parameter) -> tuple[str, Any, Mapping[str, str]]:
             return "_text", parameter.default_text, {}
         case SecretObject() | Text() | Limits() | Folder():
             return "_text", None, {"**": "**OPTIONAL_TEXT"}
+        case Several(of=Limits()):
+            return "_text", None, {"**": "**OPTIONAL_TEXT"}
+        case Several(of=of):
+            return _airflow_param_of_several(of)
     raise TypeError(f"Airflow's type for {parameter} is not stated")
+
+
+def _airflow_param_of_several(of: Parameter) -> tuple[str, Any, Mapping[str, str]]:
+    """The same of a parameter with several values: one value as it is, or several as a text, which the job checks."""
+    function, default, schema = _airflow_param(of)
+    one = "|".join(of.options) if isinstance(of, Choice) else "true|false" if isinstance(of, Switch) else "[^,]+"
+    pattern = {"pattern": _quoted(f"^({one})(,({one}))*$")}
+    types = {"_whole": '["string", "integer"]', "_number": '["string", "number"]', "Param": '["string", "boolean"]'}
+    if function == "_text":
+        return function, default, pattern
+    null = '["null", ' if of.follows or of.without else "["
+    return function, default, {**schema, "type": null + types[function][1:], **pattern}
 
 
 def _number_schema(parameter: Number) -> dict[str, str]:

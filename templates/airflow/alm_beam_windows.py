@@ -1,7 +1,8 @@
 """Runs the jobs of alm_beam for each data interval: a day's manifests in, its result out, in a folder of its own.
 
-Three DAGs are in this file: `alm_beam_windows` builds training windows, `alm_beam_measure` measures audio and writes
-manifests that hold what it found, and `alm_beam_shards` writes the audio of windows in shards that trainers read.
+Four DAGs are in this file: `alm_beam_windows` builds training windows, `alm_beam_measure` measures audio and writes
+manifests that hold what it found, `alm_beam_shards` writes the audio of windows in shards that trainers read, and
+`alm_beam_sweep` says which parameters of windows keep most.
 
 Copy this file into the folder of DAGs. What is your own stands in the Airflow Variable that has the name of the DAG, as
 JSON, an object of any of these:
@@ -13,9 +14,9 @@ JSON, an object of any of these:
   Airflow, and Airflow needs no alm_beam;
 - any param of the DAG: its default.
 
-Params are the flags of `alm-beam windows`, `alm-beam measure` and `alm-beam shards`, by the same names, and what the
-runners need. `input` and `output` may hold strftime's directives, which stand for the start of the data interval;
-`output` must. A percent sign is `%%`.
+Params are the flags of `alm-beam windows`, `alm-beam measure`, `alm-beam shards` and `alm-beam sweep`, by the same
+names, and what the runners need. `input` and `output` may hold strftime's directives, which stand for the start of the
+data interval; `output` must. A percent sign is `%%`.
 
 Another run of an interval replaces the result of the earlier one, which stays until the new one is whole; `_SUCCESS` is
 written last. So a reader that looks for it never takes half of a result. A second try of `alm_beam_measure` or
@@ -398,6 +399,210 @@ SHARDS_FLAGS = {
 }
 """Flags of `alm-beam shards`, on every runner."""
 
+SWEEP_FLAGS = {
+    **_places("Manifests", "/data/manifests/%Y-%m-%d", "/data/sweeps/%Y-%m-%d"),
+    # Made by templates/generate.py from alm_beam/core/sweep_config.py; change them there.
+    "max_reject_fraction": _number(
+        0.01,
+        "Fail the run if more than this share of the entries cannot be used. A fraction from 0 to 1.",
+        minimum=0,
+        maximum=1,
+    ),
+    "storage_options": _text(
+        None,
+        'fsspec\'s options for the URLs: `{"<option>": value}`, or `{"<protocol>": {"<option>": value}}`; '
+        "never shown. Airflow shows it: keep secrets in the environment of its workers.",
+        **OPTIONAL_TEXT,
+    ),
+    "aim": _text(
+        "distinct_hours",
+        "What the best combination has most of: `distinct_hours`, hours of recordings that are in any kept "
+        "window; `kept_hours`, hours of kept windows, overlaps included.",
+        enum=["distinct_hours", "kept_hours"],
+    ),
+    "sample": _number(
+        1,
+        "Share of the entries that is looked at, chosen by a hash of the entry's line: the same ones in "
+        "every run. A fraction above 0, at most 1.",
+        exclusiveMinimum=0,
+        maximum=1,
+    ),
+    "max_line_bytes": _whole(
+        1073741824,
+        "Longest line that is read or written, in bytes (uncompressed); what is longer is rejected. A "
+        "whole number from 1000 to 1000000000000.",
+        minimum=1000,
+        maximum=1000000000000,
+    ),
+    "default_sample_rate": _number(
+        None,
+        "Sample rate of the entries that state none. A number of Hz above 0, at most 1000000000. Without a "
+        "value: they are rejected.",
+        type=["null", "number"],
+        exclusiveMinimum=0,
+    ),
+    "default_bandwidth": _number(
+        0,
+        "Bandwidth of the segments that state none. A number of Hz from 0 to 1000000000.",
+        minimum=0,
+    ),
+    "skip_no_speaker": Param(
+        False,
+        "Leave out the segments labelled `no-speaker`, before windows are built; otherwise they end windows.",
+        type="boolean",
+    ),
+    "speaker_separator": _text(
+        None,
+        "What stands between the speakers in a label that names several of them, a comma for example; each "
+        "of them then speaks in the segment, and `no-speaker` among them does not count. Without a value: "
+        "a label names one speaker.",
+        **OPTIONAL_TEXT,
+    ),
+    "target_window_duration": _number(
+        120.0,
+        "How long a window should last. A number of seconds above 0, at most 1000000000. Several are "
+        "separated by commas.",
+        exclusiveMinimum=0,
+        type=["string", "number"],
+        pattern="^([^,]+)(,([^,]+))*$",
+    ),
+    "tolerance": _number(
+        0.1,
+        "A window may be shorter or longer than the target duration by up to this share of it, both ends "
+        "included. A fraction, 0 <= tolerance < 1. Several are separated by commas.",
+        minimum=0,
+        exclusiveMaximum=1,
+        type=["string", "number"],
+        pattern="^([^,]+)(,([^,]+))*$",
+    ),
+    "min_sample_rate": _number(
+        16000,
+        "Recordings with a lower sample rate give no windows. A number of Hz from 0 to 1000000000. Several "
+        "are separated by commas.",
+        minimum=0,
+        type=["string", "number"],
+        pattern="^([^,]+)(,([^,]+))*$",
+    ),
+    "min_bandwidth": _number(
+        8000,
+        "Segments with a lower bandwidth are in no window. A number of Hz from 0 to 1000000000. Several "
+        "are separated by commas.",
+        minimum=0,
+        type=["string", "number"],
+        pattern="^([^,]+)(,([^,]+))*$",
+    ),
+    "min_speakers": _whole(
+        2,
+        "Smallest number of distinct speakers in a window. A whole number from 1 to 1000000000. Several "
+        "are separated by commas.",
+        minimum=1,
+        type=["string", "integer"],
+        pattern="^([^,]+)(,([^,]+))*$",
+    ),
+    "max_speakers": _whole(
+        5,
+        "Largest number of distinct speakers in a window; it may not be below `min_speakers`. A whole "
+        "number from 1 to 1000000000. Several are separated by commas.",
+        minimum=1,
+        type=["string", "integer"],
+        pattern="^([^,]+)(,([^,]+))*$",
+    ),
+    "truncation": Param(
+        True,
+        "Shorten a segment that would make its window longer than the maximum, so that it ends with a "
+        "word. Several are separated by commas.",
+        type=["string", "boolean"],
+        pattern="^(true|false)(,(true|false))*$",
+    ),
+    "drop_empty_truncations": Param(
+        False,
+        "End a window before a segment of which truncation would leave no word, instead of with it. "
+        "Several are separated by commas.",
+        type=["string", "boolean"],
+        pattern="^(true|false)(,(true|false))*$",
+    ),
+    "max_gap": _number(
+        None,
+        "A window does not grow over a pause that is longer than this; a pause is the time from the latest "
+        "end of its segments so far to the next start. A number of seconds from 0 to 1000000000. Without a "
+        "value: no limit. Several are separated by commas.",
+        type=["null", "string", "number"],
+        minimum=0,
+        pattern="^([^,]+)(,([^,]+))*$",
+    ),
+    "min_speech": _number(
+        0,
+        "Smallest share of a window that at least one of its segments covers. A fraction from 0 to 1. "
+        "Several are separated by commas.",
+        minimum=0,
+        maximum=1,
+        type=["string", "number"],
+        pattern="^([^,]+)(,([^,]+))*$",
+    ),
+    "max_speaker_share": _number(
+        1,
+        "Largest share of a window's speech that the speaker who speaks longest may have. A fraction above "
+        "0, at most 1. Several are separated by commas.",
+        exclusiveMinimum=0,
+        maximum=1,
+        type=["string", "number"],
+        pattern="^([^,]+)(,([^,]+))*$",
+    ),
+    "min_metrics": _text(
+        None,
+        "Segments with a lower value of one of these metrics are in no window; a name is a path in a "
+        "segment's `metrics`, with dots, and of a list the smallest number counts. Without a value: no "
+        "metric counts. Several are separated by semicolons.",
+        **OPTIONAL_TEXT,
+    ),
+    "max_metrics": _text(
+        None,
+        "Segments with a higher value of one of these metrics are in no window; of a list the largest "
+        "number counts. Without a value: no metric counts. Several are separated by semicolons.",
+        **OPTIONAL_TEXT,
+    ),
+    "require_metrics": Param(
+        False,
+        "Segments that lack a metric of `min_metrics` or `max_metrics` are in no window, either. Several "
+        "are separated by commas.",
+        type=["string", "boolean"],
+        pattern="^(true|false)(,(true|false))*$",
+    ),
+    "candidates": _text(
+        "longest",
+        "Which of the windows that start at one segment are candidates: `longest`, the longest one; `all`, "
+        "every one that obeys the rules. Several are separated by commas.",
+        pattern="^(longest|all)(,(longest|all))*$",
+    ),
+    "overlap_percentage": _number(
+        50,
+        "One of two windows is dropped if they overlap by this percentage of the shorter one, or more. A "
+        "number from 0 to 100. Several are separated by commas.",
+        minimum=0,
+        maximum=100,
+        type=["string", "number"],
+        pattern="^([^,]+)(,([^,]+))*$",
+    ),
+    "target_duration": _number(
+        None,
+        "If two windows overlap too much, the one whose duration is nearer to this is kept. A number of "
+        "seconds above 0, at most 1000000000. Without a value: target_window_duration. Several are "
+        "separated by commas.",
+        type=["null", "string", "number"],
+        exclusiveMinimum=0,
+        pattern="^([^,]+)(,([^,]+))*$",
+    ),
+    "selection": _text(
+        "greedy",
+        "How the kept windows are chosen: `greedy` decides one overlapping pair after the other; "
+        "`most_audio` keeps the windows that have the most seconds in total. Several are separated by "
+        "commas.",
+        pattern="^(greedy|most_audio)(,(greedy|most_audio))*$",
+    ),
+    # End of what templates/generate.py makes.
+}
+"""Flags of `alm-beam sweep`, on every runner."""
+
 FLINK = {
     "flink_master": _text("localhost:8081", "Flink's REST address, host:port.", minLength=1),
     "environment_type": _text(
@@ -629,5 +834,6 @@ def job_dag(job: Job) -> DAG:
 WINDOWS = Job("windows", "Training windows from the manifests of each data interval", WINDOWS_FLAGS)
 MEASURE = Job("measure", "The manifests of each data interval, with what their audio says", MEASURE_FLAGS, goes_on=True)
 SHARDS = Job("shards", "The audio of the windows of each data interval, in shards", SHARDS_FLAGS, goes_on=True)
+SWEEP = Job("sweep", "What the manifests of each data interval would keep by other parameters", SWEEP_FLAGS)
 
-windows, measure, shards = map(job_dag, (WINDOWS, MEASURE, SHARDS))
+windows, measure, shards, sweep = map(job_dag, (WINDOWS, MEASURE, SHARDS, SWEEP))

@@ -28,6 +28,7 @@ CONFIGS = {
     "windows": "core.config:JobConfig",
     "measure": "core.measure_config:MeasureConfig",
     "shards": "core.shards_config:ShardsConfig",
+    "sweep": "core.sweep_config:SweepConfig",
 }
 """Where the flags of each job stand, in alm_beam."""
 
@@ -61,7 +62,7 @@ def test_it_imports_clean_without_any_setting(monkeypatch):
     bag = DagBag(DAGS)
     assert bag.import_errors == {}
     assert bag.captured_warnings == {}
-    assert sorted(bag.dags) == ["alm_beam_measure", "alm_beam_shards", "alm_beam_windows"]
+    assert sorted(bag.dags) == ["alm_beam_measure", "alm_beam_shards", "alm_beam_sweep", "alm_beam_windows"]
     for each in bag.dags.values():
         assert {task.task_id for task in each.tasks} == {"choose_runner", "run_beam", "run_on_dataflow"}
         assert each.timetable.expression == "0 0 * * *"
@@ -86,7 +87,7 @@ def test_params_are_the_flags_of_the_job_with_its_defaults(monkeypatch, tmp_path
     module, name = CONFIGS[job].split(":")
     flags = in_the_job(
         f"import json; from alm_beam.{module} import {name} as config\n"
-        "print(json.dumps({name: each.default for name, each in config.every_parameter().items()},"
+        "print(json.dumps({name: getattr(each, 'of', each).default for name, each in config.every_parameter().items()},"
         " default=lambda names: ','.join(sorted(names, reverse=True))))"
     )
     params = dag(monkeypatch, tmp_path, job).params
@@ -151,7 +152,17 @@ EDGES = {
     "pad": ([0, 0.1], [-0.1, None]),
     "num_shards": ([0, 7], [-1, 1.5]),
     "max_reject_fraction": ([0, 1, 0.5], [-0.1, 1.1]),
+    "aim": (["distinct_hours", "kept_hours"], ["hours"]),
+    "sample": ([1, 0.01], [0, 1.1]),
 }
+SEVERAL = {
+    "target_window_duration": ([30, "60", "30,60.5"], [0, "30,", ""]),
+    "truncation": ([True, "true,false"], ["maybe", "true,maybe"]),
+    "max_gap": ([None, 5, "none,5"], [-1, ",5"]),
+    "candidates": (["longest", "longest,all"], ["longest,some"]),
+    "min_metrics": ([None, "pesq=2;pesq=3"], [2.5]),
+}
+"""The same of parameters that have several values in a sweep."""
 
 
 def test_the_edges_of_every_param_are_tried():
@@ -162,7 +173,8 @@ def test_the_edges_of_every_param_are_tried():
 @pytest.mark.parametrize("job", [*CONFIGS])
 def test_params_and_job_refuse_the_same_values(job):
     flags = in_dag(f"{job.upper()}_FLAGS")
-    edges = {name: edge for name, edge in EDGES.items() if name in flags}
+    tried = EDGES | SEVERAL if job == "sweep" else EDGES
+    edges = {name: edge for name, edge in tried.items() if name in flags}
     values = [
         (name, value, is_good) for name, edge in edges.items() for is_good, each in zip((1, 0), edge) for value in each
     ]
@@ -213,7 +225,9 @@ def test_a_setting_of_one_dag_is_not_one_of_the_other(monkeypatch, tmp_path):
     bag = dag_bag(monkeypatch, tmp_path, job="measure", levels=True, num_shards=7)
     assert not bag.import_errors
     given = {name: (each.params.get("num_shards"), each.params.get("levels")) for name, each in bag.dags.items()}
-    assert given == {"alm_beam_measure": (7, True), "alm_beam_windows": (0, None), "alm_beam_shards": (None, None)}
+    assert given == {"alm_beam_measure": (7, True), "alm_beam_windows": (0, None)} | dict.fromkeys(
+        ("alm_beam_shards", "alm_beam_sweep"), (None, None)
+    )
 
 
 class Recorder:

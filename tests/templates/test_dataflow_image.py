@@ -23,6 +23,7 @@ JOBS = {
     "windows": ("build_windows.py", "metadata.json"),
     "measure": ("measure_audio.py", "measure_metadata.json"),
     "shards": ("build_shards.py", "shards_metadata.json"),
+    "sweep": ("sweep_windows.py", "sweep_metadata.json"),
 }
 """The pipeline and the metadata of each template."""
 

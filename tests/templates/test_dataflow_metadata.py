@@ -11,13 +11,15 @@ from typing import Any
 import pytest
 from google.cloud.dataflow_v1beta3 import ParameterType, TemplateMetadata
 
-from alm_beam.cli import measure, shards, windows
+from alm_beam.cli import measure, shards, sweep, windows
 from alm_beam.cli.flags import job_config, job_parser
 from alm_beam.core.config import JobConfig
 from alm_beam.core.measure_config import MeasureConfig
 from alm_beam.core.parameters import Choice, Number, Parameter, Switch
 from alm_beam.core.run_config import RunConfig
+from alm_beam.core.several import Several
 from alm_beam.core.shards_config import ShardsConfig
+from alm_beam.core.sweep_config import SweepConfig
 from alm_beam.jobs import run
 from tests.templates.image import DOCKERFILE
 
@@ -48,6 +50,7 @@ TEMPLATES = [
     Template("windows", JobConfig, windows.main, "metadata.json"),
     Template("measure", MeasureConfig, measure.main, "measure_metadata.json"),
     Template("shards", ShardsConfig, shards.main, "shards_metadata.json"),
+    Template("sweep", SweepConfig, sweep.main, "sweep_metadata.json"),
 ]
 
 SECONDS = (["120", "0.5", "7.25", ".5", "0120"], ["0", "0.0", "-5", "2min", "nan", ""])
@@ -107,6 +110,8 @@ VALUES: dict[str, tuple[list[str], list[str]]] = {
     ),
     "channels": (["mono", "keep"], ["", "stereo", "1"]),
     "pad": (["0", "0.1", ".5", "2"], ["-0.1", "1s", "nan", "2000000000", ""]),
+    "aim": (["distinct_hours", "kept_hours"], ["", "hours"]),
+    "sample": (["1", "1.0", "0.01", ".5"], ["0", "1.5", "10%", ""]),
     "max_line_bytes": (["1000", "1073741824", "900000000000"], ["0", "999", "1.5", "1GiB", ""]),
 }
 TAKES_ANYTHING = {
@@ -165,6 +170,18 @@ def each_of(names: Iterable[str] | None = None) -> list[Any]:
     ]
 
 
+def values_of(flag: Parameter) -> tuple[list[str], list[str]]:
+    """What the flag takes, and what it refuses. One with several values takes those together that differ."""
+    good, bad = VALUES[flag.name]
+    if not isinstance(flag, Several):
+        return good, bad
+    different = {flag.of.parse(each): each for each in good}.values()
+    none = [] if flag.default_text is not None else ["none"]
+    together = [f" {flag.separator} ".join([*different, *none]), *none]
+    wrong = [each for each in bad if flag.separator not in each]
+    return [*good, *together], [*wrong, f"{good[0]}{flag.separator}", f"{good[0]}{flag.separator}{wrong[-1]}"]
+
+
 every_template = pytest.mark.parametrize("template", TEMPLATES, ids=lambda template: template.name)
 every_flag = pytest.mark.parametrize(("template", "name"), each_of())
 
@@ -210,7 +227,7 @@ def test_every_regular_expression_is_tried():
 
 @pytest.mark.parametrize(("template", "name"), each_of(VALUES))
 def test_parameter_and_flag_take_and_refuse_the_same_values(template, name, accepts):
-    for values, is_good in zip(VALUES[name], (True, False)):
+    for values, is_good in zip(values_of(template.flags[name]), (True, False)):
         found = {value: (matches(template, name, value), accepts(template, name, value)) for value in values}
         assert found == dict.fromkeys(values, (is_good, is_good))
 

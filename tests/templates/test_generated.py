@@ -14,6 +14,7 @@ from alm_beam.core.measure_config import AudioConfig, MeasureConfig
 from alm_beam.core.parameters import parameters_of
 from alm_beam.core.run_config import RunConfig
 from alm_beam.core.shards_config import LayoutConfig, ShardsConfig, SliceConfig
+from alm_beam.core.sweep_config import SweepSettings
 
 SCRIPT = Path(__file__).parents[2] / "templates" / "generate.py"
 
@@ -128,7 +129,7 @@ def test_the_page_has_a_row_for_each_parameter(generate):
     of_all = {*parameters_of(RunConfig)}
     assert MeasureConfig.every_parameter().keys() == of_all | of_measure.keys()
     assert ShardsConfig.every_parameter().keys() == of_all - {"num_shards"} | of_shards.keys()
-    names = [*PARAMETERS, *of_measure, "input", *of_shards]
+    names = [*PARAMETERS, *of_measure, "input", *of_shards, *parameters_of(SweepSettings)]
     assert [row.split("`")[1].removeprefix("--") for row in rows] == names
     assert {row.count("|") for row in rows} == {4}
     [tolerance] = [row for row in rows if "`--tolerance`" in row]
