@@ -26,6 +26,7 @@ setup(
         "msgspec>=0.19",  # passes over the words of a line, most of many a manifest, that nobody looks at
         "xxhash>=3.4",  # keys of the index's rows: ten times as fast as hashlib, for each line written and read
         "rich>=13.7",  # what commands print
+        "pyyaml>=6.0.1",  # files of parameters, and what NeMo and model hubs read beside shards
         "backports.zstd>=1.0",  # the standard library's zstd reader: it notices a cut file
     ],
     extras_require={

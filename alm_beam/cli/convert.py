@@ -1,13 +1,15 @@
 """`alm-beam convert`: what other tools wrote to manifests, and cuts to what others read."""
 
 from argparse import SUPPRESS
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from alm_beam.cli.flags import FlagParser, add_flags, job_config
+from alm_beam.cli.flags import FlagParser, add_flags, command_config, job_config
 from alm_beam.cli.job import state_of
 from alm_beam.cli.output import failed, outlets
+from alm_beam.core.command_config import CommandConfig
 from alm_beam.core.convert_config import ConvertConfig
-from alm_beam.core.parameters import ConfigError, parameters_of
+from alm_beam.core.given import Given
+from alm_beam.core.parameters import Choice, ConfigError, Parameter, parameters_of
 from alm_beam.formats.registry import FORMATS, TARGETS
 
 _DESCRIPTION = """\
@@ -22,7 +24,7 @@ Exit code: 0 when the run is complete and --output holds _SUCCESS, also where au
 when a flag is wrong: then nothing was read or written.
 """
 
-_BY_HAND = ("from_format", "to_format")
+_BY_HAND = (("from_format", "--from", FORMATS), ("to_format", "--to", TARGETS))
 _NOT_TAKEN = ("num_shards",)
 
 
@@ -39,7 +41,17 @@ def main(argv: Sequence[str], prog: str) -> int:
 def _exit_code(argv: Sequence[str], prog: str) -> int:
     parser = _parser(prog)
     flags = parser.parse_known_flags(argv)
-    config = job_config(parser, flags, ConvertConfig)
+    how = command_config(parser, flags)
+    stated: Mapping[str, Given] = {}
+    if how.config:
+        from alm_beam.cli.configuration import stated_in
+
+        stated = stated_in(parser, flags, how.config, _in_files())
+    if how.print_config:
+        from alm_beam.cli.configuration import print_config
+
+        return print_config(parser, flags, (), ConvertConfig, stated, _in_files())
+    config = job_config(parser, flags, ConvertConfig, stated)
     try:
         from alm_beam.jobs.convert import run
         from alm_beam.report.conversion import render_conversion
@@ -53,13 +65,29 @@ def _exit_code(argv: Sequence[str], prog: str) -> int:
     return 0
 
 
+def _in_files() -> dict[str, Parameter]:
+    """The parameters that a file may state, by their keys there, which are the flags' names."""
+    parameters = {name: each for name, each in parameters_of(ConvertConfig).items() if name not in _NOT_TAKEN}
+    for name, _, known in _BY_HAND:
+        text = parameters[name]
+        parameters[name] = Choice(
+            name=name, help=text.help, label=text.label, metavar=text.metavar, without=text.without, options=(*known,)
+        )
+    keys = {name: flag.removeprefix("--") for name, flag, _ in _BY_HAND}
+    return {keys.get(name, name): each for name, each in parameters.items()}
+
+
 def _parser(prog: str) -> FlagParser:
     parser = FlagParser(prog=prog, description=_DESCRIPTION, epilog=_EPILOG)
     parameters = parameters_of(ConvertConfig)
-    for name, flag, known in (("from_format", "--from", FORMATS), ("to_format", "--to", TARGETS)):
+    for name, flag, known in _BY_HAND:
         parameter = parameters[name]
         text = f"{parameter.help} (default: {parameter.without})"
         known_names = "|".join(known)
         parser.add_argument(flag, dest=name, choices=[*known], metavar=known_names, help=text, default=SUPPRESS)
-    add_flags(parser, (each for name, each in parameters.items() if name not in (*_BY_HAND, *_NOT_TAKEN)))
+    others = {name: each for name, each in parameters.items() if name not in _NOT_TAKEN}
+    for name, _, _ in _BY_HAND:
+        del others[name]
+    add_flags(parser, others.values())
+    add_flags(parser, (parameters_of(CommandConfig)[name] for name in ("config", "print_config")))
     return parser

@@ -3,13 +3,14 @@
 import argparse
 import difflib
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from alm_beam.core.command_config import CommandConfig
 from alm_beam.core.config import PARAMETERS, ConfigError
-from alm_beam.core.parameters import Parameter, Paths, Switch, Whole, parameters_of, split_at_commas
+from alm_beam.core.given import Given
+from alm_beam.core.parameters import File, Parameter, Paths, Switch, Whole, parameters_of, split_at_commas
 from alm_beam.core.run_config import RunConfig
 from alm_beam.core.several import Several
 from alm_beam.core.text import visible
@@ -46,6 +47,17 @@ class _Switch(argparse.Action):
         if option == f"--no_{self.dest}":
             text = {"true": "false", "false": "true"}.get(text.lower(), text)
         setattr(namespace, self.dest, text)
+
+
+class _Once(argparse.Action):
+    """A flag that may be given once: the second would leave nothing of the first."""
+
+    def __call__(
+        self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, value: Any, option: str | None = None
+    ) -> None:
+        if hasattr(namespace, self.dest):
+            parser.error(f"--{self.dest} is given twice; it may be given once")
+        setattr(namespace, self.dest, value)
 
 
 class FlagParser(argparse.ArgumentParser):
@@ -124,29 +136,47 @@ def add_flags(group: "argparse._ActionsContainer", parameters: Iterable[Paramete
         group.add_argument(
             f"--{parameter.name}",
             action=_action(parameter),
-            required=parameter.is_required,
             default=argparse.SUPPRESS,
             metavar=parameter.metavar,
             help=_help(parameter).replace("%", "%%"),
         )
 
 
-def job_config(parser: FlagParser, flags: argparse.Namespace, config: type[_Config]) -> _Config:
-    """The configuration that the flags state. Ends the process where one is out of its range."""
+def job_config(
+    parser: FlagParser, flags: argparse.Namespace, config: type[_Config], stated: Mapping[str, Given] | None = None
+) -> _Config:
+    """The configuration that the flags state, and below them a file. Ends the process where one is out of its range.
+
+    Args:
+        parser: the parser of the flags.
+        flags: what it gave.
+        config: the class of the configuration.
+        stated: what a file states, by the names of the parameters.
+    """
+    stated = stated or {}
     parameters = config.every_parameter()
     texts: dict[str, str | list[str]] = {name: text for name, text in vars(flags).items() if name in parameters}
-    given: dict[str, Any] = {}
+    missing = [f"--{name}" for name, each in parameters.items() if each.is_required and name not in {*texts, *stated}]
+    if missing:
+        parser.error(f"the following arguments are required: {', '.join(missing)}")
+    given: dict[str, Any] = {name: each.value for name, each in stated.items()}
     for name, text in texts.items():
         try:
             given |= {name: parameters[name].parse(text)} if isinstance(text, str) else {}
         except ValueError as error:
             parser.error(f"--{name}: {error}")
+    options = given.get("storage_options")
     for name, several in texts.items():
         if isinstance(several, list):
-            given[name] = [path for text in several for path in _paths_in(text, given.get("storage_options"))]
+            given[name] = [path for text in several for path in _paths_in(text, options)]
+    for name, each in stated.items():
+        if isinstance(parameters[name], Paths) and name not in texts and isinstance(each.value, str):
+            given[name] = _paths_in(each.value, options)
     try:
         return config.of(given)
     except ConfigError as error:
+        if error.parameter in stated and error.parameter not in texts:
+            parser.error(f"{stated[error.parameter].where}: {error}")
         parser.refuse(error)
 
 
@@ -191,6 +221,8 @@ def _help(parameter: Parameter) -> str:
 def _action(parameter: Parameter) -> type[argparse.Action] | str:
     if isinstance(parameter.of if isinstance(parameter, Several) else parameter, Switch):
         return _Switch
+    if isinstance(parameter, File):
+        return _Once
     return "append" if isinstance(parameter, Paths) else "store"
 
 

@@ -1,7 +1,7 @@
 """What the commands share that run a Beam job: flags, logs, the run, its summary and the exit code."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
@@ -10,6 +10,7 @@ from alm_beam.cli.flags import command_config, job_config, job_parser
 from alm_beam.cli.output import failed, outlets
 from alm_beam.core.config import ConfigError
 from alm_beam.core.errors import RunError, StatisticsError
+from alm_beam.core.given import Given
 from alm_beam.core.run_config import RunConfig
 from alm_beam.core.run_stats import RunStats
 from alm_beam.core.text import visible
@@ -58,7 +59,17 @@ def _exit_code(command: JobCommand[Any, Any], argv: Sequence[str] | None, prog: 
     parser = job_parser(prog, command.description, command.config)
     flags, others = parser.parse_known_args(argv)
     how = command_config(parser, flags)
-    config = job_config(parser, flags, command.config)
+    stated: Mapping[str, Given] = {}
+    if how.config:
+        from alm_beam.cli.configuration import stated_in
+
+        stated = stated_in(parser, flags, how.config, command.config.every_parameter())
+    if how.print_config:
+        from alm_beam.cli.configuration import print_config
+
+        known = command.config.every_parameter()
+        return print_config(parser, flags, others, command.config, stated, known)
+    config = job_config(parser, flags, command.config, stated)
     logging.disable(logging.WARNING)  # Beam warns, while it is imported, of extras that are not needed here
     try:
         from alm_beam.jobs import launch

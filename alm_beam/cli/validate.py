@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from alm_beam.cli.flags import FlagParser, add_flags, job_config
 from alm_beam.cli.output import failed
+from alm_beam.core.command_config import CommandConfig
 from alm_beam.core.config import PARAMETERS, JobConfig, ManifestConfig, OverlapConfig, WindowConfig
 from alm_beam.core.measure_config import AudioConfig
 from alm_beam.core.parameters import Switch, parameters_of
@@ -44,8 +45,15 @@ def main(argv: Sequence[str], prog: str) -> int:
     flags = parser.parse_known_flags(_with_values(argv))
     if hasattr(flags, "audio_root") and not flags.check_audio:
         parser.error("--audio_root says where --check_audio looks; give that, too")
-    texts = {name: text for name, text in vars(flags).items() if name not in _OWN}
-    config = job_config(parser, Namespace(output="windows", **texts), JobConfig)
+    texts = {name: text for name, text in vars(flags).items() if name not in _OWN and text != []}
+    stated = {}
+    if hasattr(flags, "config"):
+        from alm_beam.cli.configuration import stated_in
+
+        stated = stated_in(parser, flags, flags.config, JobConfig.every_parameter())
+    if "input" not in {*texts, *stated}:
+        parser.error("the following arguments are required: INPUT")
+    config = job_config(parser, Namespace(**{**texts, "output": "windows"}), JobConfig, stated)
     given = {name: text for name, text in texts.items() if name not in ("input", "storage_options")}
     root = getattr(flags, "audio_root", None)
     from alm_beam.storage.discovery import InputError
@@ -74,15 +82,17 @@ def _parser(prog: str) -> FlagParser:
     parser.add_argument(
         "input",
         metavar="INPUT",
-        nargs="+",
-        help="a manifest, a folder or a glob, as --input of alm-beam windows takes it",
+        nargs="*",
+        help="a manifest, a folder or a glob, as --input of alm-beam windows takes it; one at least, unless --config "
+        "names it",
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object: alm-beam schema validation")
     parser.add_argument(
         "--check_audio", action="store_true", help="look whether the audio files are there; nothing of them is read"
     )
     audio = parameters_of(AudioConfig)["audio_root"]
-    add_flags(parser, [audio, *(PARAMETERS[name] for name in ("storage_options", "max_line_bytes"))])
+    file = parameters_of(CommandConfig)["config"]
+    add_flags(parser, [audio, *(PARAMETERS[name] for name in ("storage_options", "max_line_bytes")), file])
     for title, part in _PARTS.items():
         add_flags(parser.add_argument_group(title), parameters_of(part).values())
     return parser

@@ -9,7 +9,9 @@ import pytest
 
 from alm_beam.cli.flags import job_config, job_parser
 from alm_beam.cli.windows import main as run
+from alm_beam.core.command_config import CommandConfig
 from alm_beam.core.config import PARAMETERS, JobConfig
+from alm_beam.core.parameters import parameters_of
 from tests.manifests import write
 
 
@@ -167,7 +169,7 @@ def test_every_parameter_is_a_flag_and_nothing_else_is():
         for option in job_parser("test", "", JobConfig)._option_string_actions
         if not re.match("--no_|--help|-h", option)
     }
-    assert flags == {f"--{name}" for name in PARAMETERS}
+    assert flags == {f"--{name}" for name in {**PARAMETERS, **parameters_of(CommandConfig)}}
     assert config().parameters().keys() == PARAMETERS.keys() - {"storage_options"}
 
 

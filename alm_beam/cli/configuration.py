@@ -1,0 +1,139 @@
+"""What a command is told by a file and by flags together, and how that is shown."""
+
+import argparse
+import logging
+import sys
+from collections.abc import Mapping, Sequence
+from typing import NoReturn, TypeVar
+
+from alm_beam.cli.flags import FlagParser, default_words, job_config
+from alm_beam.core.command_config import CommandConfig
+from alm_beam.core.config_file import ConfigFileError, UnknownKeyError, parameters_in, root_of, written
+from alm_beam.core.given import Given
+from alm_beam.core.parameters import Parameter, parameters_of
+from alm_beam.core.run_config import RunConfig
+from alm_beam.core.text import visible
+from alm_beam.storage.connections import close_connections
+from alm_beam.storage.paths import errors_that_name, located
+from alm_beam.storage.secrets import shown
+
+_Config = TypeVar("_Config", bound=RunConfig)
+
+_MOST_BYTES = 1 << 20
+
+
+def stated_in(
+    parser: FlagParser, flags: argparse.Namespace, url: str, known: Mapping[str, Parameter]
+) -> dict[str, Given]:
+    """The parameters that a file states. Ends the process where it cannot be used.
+
+    Args:
+        parser: the parser of the flags.
+        flags: what it gave.
+        url: the file, a path or any fsspec URL.
+        known: the parameters that may be in it, by their keys there.
+    """
+    name = visible(shown(url))
+    try:
+        return parameters_in(root_of(_content(parser, flags, url), name), name, known)
+    except UnknownKeyError as error:
+        _refuse_unknown(parser, error)
+    except ConfigFileError as error:
+        parser.error(str(error))
+
+
+def _content(parser: FlagParser, flags: argparse.Namespace, url: str) -> bytes:
+    """What a file of parameters holds."""
+    options = parser.storage_options(argparse.Namespace(storage_options=getattr(flags, "storage_options", "")), [url])
+    try:
+        with errors_that_name(url):
+            place = located(url, options)
+            with place.fs.open(place.path, "rb") as file:
+                data = bytes(file.read(_MOST_BYTES + 1))
+    except OSError as error:
+        parser.error(f"--config={error}")
+    finally:
+        close_connections()  # or this process could not fork
+    if len(data) > _MOST_BYTES:
+        parser.error(f"--config={shown(url)}: is larger than {_MOST_BYTES:,} bytes; it is no file of parameters")
+    return data
+
+
+def _refuse_unknown(parser: FlagParser, error: UnknownKeyError) -> NoReturn:
+    """Ends the process, and says whose parameter it is that a file may not state."""
+    where = f"{error.where}: {visible(error.key)}"
+    if error.key in parameters_of(CommandConfig):
+        parser.error(f"{where} is the command's, and no parameter of its job; give it as a flag")
+    if f"--{error.key}" in _parsed_by_beam()[1]:
+        parser.error(f"{where} is Beam's; give it as a flag: --{error.key}=...")
+    parser.error(str(error))
+
+
+def _parsed_by_beam(others: Sequence[str] = ()) -> tuple[list[str], list[str]]:
+    """The flags that Beam does not know, and all that it knows; none of either where it is not installed."""
+    logging.disable(logging.WARNING)  # Beam warns, while it is imported, of extras that are not needed here
+    try:
+        from alm_beam.jobs.launch import parsed_options
+    except ImportError:
+        return [], []
+    finally:
+        logging.disable(logging.NOTSET)
+    _, unknown, known = parsed_options(others)
+    return unknown, known
+
+
+def print_config(
+    parser: FlagParser,
+    flags: argparse.Namespace,
+    others: Sequence[str],
+    config: type[RunConfig],
+    stated: Mapping[str, Given],
+    known: Mapping[str, Parameter],
+) -> int:
+    """Prints all parameters of a job as a file for `--config`, and gives the exit code.
+
+    A comment on each line says where its value is from. A parameter that is required and not given is told in a
+    comment. Secrets are left out. Ends the process where a value is out of its range, or a flag is neither ours nor
+    Beam's.
+
+    Args:
+        parser: the parser of the flags.
+        flags: what it gave.
+        others: the flags that it does not know.
+        config: the class of the job's configuration.
+        stated: what a file states.
+        known: the parameters that may be in a file, by their keys there.
+    """
+    if others:
+        parser.refuse_unknown(*_parsed_by_beam(others))
+    missing = [key for key, each in known.items() if each.is_required and not _is_given(each.name, flags, stated)]
+    stand_ins = {key: Given(known[key].convert("-"), "", "") for key in missing}
+    values = job_config(parser, flags, config, {**stated, **stand_ins}).parameters()
+    sources = {key: _source(each, flags, stated) for key, each in known.items()}
+    told = {
+        # What follows another goes on to do so when the file is changed.
+        key: None if each.follows and not _is_given(each.name, flags, stated) else values[each.name]
+        for key, each in known.items()
+        if key not in missing and not each.is_secret
+    }
+    is_ascii = "utf" not in (sys.stdout.encoding or "").lower()
+    for key in missing:
+        print(f"# {key}: must be given, here or as a flag")
+    print(written(told, sources, is_ascii=is_ascii))
+    for key, each in known.items():
+        if each.is_secret:
+            print(f"# {key}: never shown  # {sources[key]}")
+    return 0
+
+
+def _is_given(name: str, flags: argparse.Namespace, stated: Mapping[str, Given]) -> bool:
+    return hasattr(flags, name) or name in stated
+
+
+def _source(parameter: Parameter, flags: argparse.Namespace, stated: Mapping[str, Given]) -> str:
+    """Where the value of a parameter is from, in a few words."""
+    if hasattr(flags, parameter.name):
+        return "flag"
+    if parameter.name in stated:
+        return stated[parameter.name].source
+    return f"default: {default_words(parameter)}" if parameter.follows or parameter.without else "default"
