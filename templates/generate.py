@@ -344,7 +344,7 @@ def _airflow_param(parameter: Parameter) -> tuple[str, Any, Mapping[str, str]]:
         case Number(default=default):
             return "_whole" if isinstance(parameter, Whole) else "_number", default, _number_schema(parameter)
         case Switch(default=default):
-            return "Param", default, {"type": '"boolean"'}
+            return "Param", default, {"type": '"boolean"' if parameter.default_text else '["null", "boolean"]'}
         case Choice(default=default, options=options):
             return "_text", default, {"enum": f"[{', '.join(map(_quoted, options))}]"}
         case Names():

@@ -206,7 +206,7 @@ def _paths_in(text: str, storage_options: Any) -> list[str]:
 
 def default_words(parameter: Parameter) -> str:
     """The default of a parameter, as help and docs state it; empty where there is none."""
-    if isinstance(parameter, Switch):
+    if isinstance(parameter, Switch) and parameter.default is not None:
         return "on" if parameter.default else "off"
     return f"--{parameter.follows}" if parameter.follows else parameter.default_text or parameter.without
 

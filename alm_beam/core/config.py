@@ -42,6 +42,9 @@ LONGEST, ALL = "longest", "all"
 GREEDY, MOST_AUDIO = "greedy", "most_audio"
 """How the kept windows are chosen."""
 
+COMPARED_BYTES = 8_000_000
+"""Inputs up to this size, as stored, are told what the other selection would keep: it takes a second there."""
+
 _PERCENT = 100.0
 
 
@@ -215,7 +218,8 @@ class WindowConfig:
 class OverlapConfig:
     """Which of the overlapping candidate windows are kept.
 
-    `target_duration` is in seconds; None stands for the target window duration of the windows:
+    `target_duration` is in seconds; None stands for the target window duration of the windows. `compare_selection` is
+    None where the job decides by the size of its input; elsewhere that means False.
 
     >>> OverlapConfig(overlap_percentage=80).threshold  # fraction of the shorter window
     0.8
@@ -249,10 +253,11 @@ class OverlapConfig:
         label="How the kept windows are chosen",
         options=(GREEDY, MOST_AUDIO),
     )
-    compare_selection: bool = switch(
-        False,
+    compare_selection: bool | None = switch(
+        None,
         f"state in the statistics of a `{GREEDY}` run what `{MOST_AUDIO}` would have kept; the run then takes longer",
         label="Compare the ways to choose",
+        without="on for up to 8 MB of input, as stored",
     )
 
     def __post_init__(self) -> None:
@@ -268,6 +273,18 @@ class OverlapConfig:
         if self.target_duration is not None:
             return self
         return replace(self, target_duration=windows.target_window_duration)
+
+    def for_input(self, stored_bytes: int) -> "OverlapConfig":
+        """This configuration for an input of so many bytes: with `compare_selection` decided where it is not.
+
+        >>> [OverlapConfig().for_input(size).compare_selection for size in (8_000_000, 8_000_001)]
+        [True, False]
+        >>> OverlapConfig(compare_selection=False).for_input(1).compare_selection
+        False
+        """
+        if self.compare_selection is not None:
+            return self
+        return replace(self, compare_selection=self.selection == GREEDY and stored_bytes <= COMPARED_BYTES)
 
 
 @dataclass(frozen=True)

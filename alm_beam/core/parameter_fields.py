@@ -65,9 +65,9 @@ def whole(
     )
 
 
-def switch(default: bool, text: str, *, label: str) -> Any:
-    """A field that holds True or False."""
-    return _field(Switch(help=text, label=label, metavar="true|false", default=default))
+def switch(default: bool | None, text: str, *, label: str, without: str = "") -> Any:
+    """A field that holds True or False; or None, which means what `without` says."""
+    return _field(Switch(help=text, label=label, metavar="true|false", default=default, without=without))
 
 
 def choice(default: str, text: str, *, label: str, options: tuple[str, ...]) -> Any:

@@ -189,9 +189,9 @@ class Switch(Parameter):
         return states.get(text.lower(), text)
 
     @property
-    def default_text(self) -> str:
-        """`true` or `false`."""
-        return str(self.default).lower()
+    def default_text(self) -> str | None:
+        """`true` or `false`; None where there is no default."""
+        return None if self.default is None else str(self.default).lower()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -86,8 +86,10 @@ def build(
     read = ReadManifests.of(manifests, staged.options, config.repeat_factor, max_line_bytes)
     lines = pipeline | "ReadFromText" >> read
     recordings = lines | ParseRecording(config.manifest)
-    kept = recordings | BuildWindows(config.windows) | FilterOverlaps(config.overlap)
-    collected = ReportConfig.of(config.windows, bytes_of(manifests)) if config.entry.report else None
+    size = bytes_of(manifests)
+    overlap = config.overlap.for_input(size * config.repeat_factor)
+    kept = recordings | BuildWindows(config.windows) | FilterOverlaps(overlap)
+    collected = ReportConfig.of(config.windows, size) if config.entry.report else None
     made = kept | SerialiseWindows(config.entry, collected)
     stats = made.stats | "CombineLosses" >> CombineStatistics(LossStats)
     entries = made.entries | "WriteToText" >> StageShards(staged, ENTRIES, num_shards=num_shards)

@@ -67,7 +67,7 @@ def render_summary(stats: LossStats, config: JobConfig) -> str:
     return "\n".join(
         [
             *starmap(row, rows),
-            *(f"note: {note}" for note in notes(stats, config.windows)),
+            *(f"note: {note}" for note in notes(stats, config.windows, config.overlap)),
             f"output: {visible(shown(config.output))}",
         ]
     )
@@ -97,11 +97,7 @@ def _yield_rows(stats: LossStats, overlap: OverlapConfig) -> list[tuple[str, ...
         )
     ]
     if overlap.selection == GREEDY:
-        most = stats.most_audio_seconds or 0.0
-        found = (
-            (hours(most), share(most, stats.audio_seconds))
-            if overlap.compare_selection
-            else ("see", "--compare_selection")
-        )
+        most = stats.most_audio_seconds if stats.recordings else 0.0
+        found = ("see", "--compare_selection") if most is None else (hours(most), share(most, stats.audio_seconds))
         rows.append(("  --selection=most_audio would keep", "", *found))
     return rows

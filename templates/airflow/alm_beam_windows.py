@@ -230,9 +230,10 @@ WINDOWS_FLAGS = {
         enum=["greedy", "most_audio"],
     ),
     "compare_selection": Param(
-        False,
-        "State in the statistics of a `greedy` run what `most_audio` would have kept; the run then takes longer.",
-        type="boolean",
+        None,
+        "State in the statistics of a `greedy` run what `most_audio` would have kept; the run then takes "
+        "longer. Without a value: on for up to 8 MB of input, as stored.",
+        type=["null", "boolean"],
     ),
     "drop_fields": _text("words", "Segment fields to leave out of the output, separated by commas."),
     "drop_fields_top_level": _text("words,segments", "Entry fields to leave out of the output, separated by commas."),
