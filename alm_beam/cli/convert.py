@@ -3,6 +3,7 @@
 from argparse import SUPPRESS
 from collections.abc import Mapping, Sequence
 
+from alm_beam.cli.dry_run import print_estimate
 from alm_beam.cli.flags import FlagParser, add_flags, command_config, job_config
 from alm_beam.cli.job import state_of
 from alm_beam.cli.output import failed, outlets
@@ -52,6 +53,10 @@ def _exit_code(argv: Sequence[str], prog: str) -> int:
 
         return print_config(parser, flags, (), ConvertConfig, stated, _in_files())
     config = job_config(parser, flags, ConvertConfig, stated)
+    if how.dry_run:
+        from alm_beam.jobs.convert import estimate
+
+        return print_estimate(parser, lambda: estimate(config), as_json=how.json)
     try:
         from alm_beam.jobs.convert import run
         from alm_beam.report.conversion import render_conversion
@@ -89,5 +94,7 @@ def _parser(prog: str) -> FlagParser:
     for name, _, _ in _BY_HAND:
         del others[name]
     add_flags(parser, others.values())
-    add_flags(parser, (parameters_of(CommandConfig)[name] for name in ("config", "print_config")))
+    of_command = parameters_of(CommandConfig)
+    names = ("config", "print_config", "dry_run", "json")
+    add_flags(parser.add_argument_group("this command"), [of_command[name] for name in names])
     return parser

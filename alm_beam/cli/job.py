@@ -6,10 +6,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
+from alm_beam.cli.dry_run import print_estimate
 from alm_beam.cli.flags import command_config, job_config, job_parser
 from alm_beam.cli.output import failed, outlets
 from alm_beam.core.config import ConfigError
 from alm_beam.core.errors import RunError, StatisticsError
+from alm_beam.core.estimate import Estimate
 from alm_beam.core.given import Given
 from alm_beam.core.run_config import RunConfig
 from alm_beam.core.run_stats import RunStats
@@ -28,12 +30,14 @@ class JobCommand(Generic[_Config, _Stats]):
         description: what the command does, for help.
         config: the class of the job's configuration.
         load: imports the job, and with it Beam, and gives the function that runs it.
+        load_estimate: the same for the function that makes a dry run.
         summary: what is printed of a run that is complete.
     """
 
     description: str
     config: type[_Config]
     load: Callable[[], Callable[[_Config, Any], _Stats | None]]
+    load_estimate: Callable[[], Callable[[_Config, Any], Estimate]]
     summary: Callable[[_Stats, _Config], str]
 
 
@@ -86,6 +90,8 @@ def _exit_code(command: JobCommand[Any, Any], argv: Sequence[str] | None, prog: 
     _set_up_logs(launch.LOGS_REQUESTS)
     if launch.is_on_dataflow(options):
         launch.show_messages()
+    if how.dry_run:
+        return print_estimate(parser, lambda: command.load_estimate()(config, options), as_json=how.json)
     try:
         stats = run(config, options)
     except ConfigError as error:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from alm_beam.cli.job import JobCommand, run_command
+from alm_beam.core.estimate import Estimate
 from alm_beam.core.measure_config import MeasureConfig
 from alm_beam.core.measure_stats import MeasureStats
 from alm_beam.report.measured import render_measured
@@ -15,10 +16,17 @@ def _measure() -> Callable[[MeasureConfig, Any], MeasureStats | None]:
     return measure
 
 
+def _estimate() -> Callable[[MeasureConfig, Any], Estimate]:
+    from alm_beam.jobs.measure import estimate
+
+    return estimate
+
+
 _COMMAND = JobCommand(
     "Measures the audio of manifests: sample rate, duration, channels, and the bandwidth of segments.",
     MeasureConfig,
     _measure,
+    _estimate,
     render_measured,
 )
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from alm_beam.cli.job import JobCommand, run_command
+from alm_beam.core.estimate import Estimate
 from alm_beam.core.shards_config import ShardsConfig
 from alm_beam.core.shards_stats import ShardsStats
 from alm_beam.report.sharded import render_shards
@@ -15,10 +16,17 @@ def _shards() -> Callable[[ShardsConfig, Any], ShardsStats | None]:
     return build_shards
 
 
+def _estimate() -> Callable[[ShardsConfig, Any], Estimate]:
+    from alm_beam.jobs.shards import estimate
+
+    return estimate
+
+
 _COMMAND = JobCommand(
     "Writes audio shards: the windows of cuts, each with its own audio, in a format that trainers read.",
     ShardsConfig,
     _shards,
+    _estimate,
     render_shards,
 )
 

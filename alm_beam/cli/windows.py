@@ -7,6 +7,7 @@ from typing import Any
 from alm_beam.cli.command_line import command_line
 from alm_beam.cli.job import JobCommand, run_command
 from alm_beam.core.config import JobConfig
+from alm_beam.core.estimate import Estimate
 from alm_beam.core.losses import LossStats
 from alm_beam.core.text import visible
 from alm_beam.report.summary import render_summary
@@ -14,6 +15,12 @@ from alm_beam.storage.outputs import REPORT
 from alm_beam.storage.secrets import shown
 
 _DESCRIPTION = "Builds training windows from manifests of diarized recordings."
+
+
+def _estimate() -> Callable[[JobConfig, Any], Estimate]:
+    from alm_beam.jobs.windows import estimate
+
+    return estimate
 
 
 def main(argv: Sequence[str] | None = None, prog: str = "build_windows.py") -> int:
@@ -36,7 +43,7 @@ def main(argv: Sequence[str] | None = None, prog: str = "build_windows.py") -> i
 
         return run_of(command_line(prog, arguments))
 
-    return run_command(JobCommand(_DESCRIPTION, JobConfig, run, _summary), arguments, prog)
+    return run_command(JobCommand(_DESCRIPTION, JobConfig, run, _estimate, _summary), arguments, prog)
 
 
 def _summary(stats: LossStats, config: JobConfig) -> str:

@@ -30,6 +30,9 @@ class CommandConfig:
         "nothing",
         label="Estimate the run",
     )
+    json: bool = switch(
+        False, "print one JSON object on stdout: the run's statistics, or what a dry run tells", label="Print JSON"
+    )
     progress: bool = switch(
         True,
         "show on stderr how far the run is; where that is no terminal, by a line every 30 seconds",

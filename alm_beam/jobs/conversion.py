@@ -35,6 +35,7 @@ class Conversion(Protocol):
     """One way of converting files."""
 
     files: Sequence[Manifest]
+    options: StorageOptions
 
     @property
     def output(self) -> Sharded:

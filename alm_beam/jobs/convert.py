@@ -5,18 +5,21 @@ the order of their names. So neither the size of the input nor where its lines s
 """
 
 import uuid
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 
 from alm_beam.core.convert_config import ConvertConfig
 from alm_beam.core.convert_stats import ConvertStats
 from alm_beam.core.errors import RunError
+from alm_beam.core.estimate import Estimate
 from alm_beam.core.parameters import ConfigError
 from alm_beam.formats.format import Format
 from alm_beam.formats.registry import FORMATS, TARGETS, format_named, format_of_endings, target_named
 from alm_beam.jobs.conversion import CutConversion, EntryConversion, convert
 from alm_beam.jobs.places import checked_folder, found_manifests, storage_options
+from alm_beam.jobs.sample import estimate_of
+from alm_beam.jobs.sampled_conversion import PROCESS_BYTES, START_SECONDS, sampled_conversion
 from alm_beam.storage.audio_files import AudioFiles
 from alm_beam.storage.connections import StorageOptions, close_connections
 from alm_beam.storage.discovery import MANIFEST_SUFFIXES, InputError, Manifest, folder_search
@@ -26,11 +29,52 @@ from alm_beam.storage.run_folder import RunFolder, why_unfit
 from alm_beam.storage.search import Search
 from alm_beam.storage.secrets import shown
 from alm_beam.storage.source_names import ending_of
-from alm_beam.storage.spool import Spool
+from alm_beam.storage.spool import NoSpool, Spool
 
 _CUTS = folder_search((".jsonl",), "cuts")
 _PLAIN = ("rttm", "ctm+rttm")
 """The formats that the names of files tell."""
+
+
+@contextmanager
+def _checked(
+    config: ConvertConfig, spool: Spool
+) -> Iterator[tuple[ConvertConfig, RunFolder, EntryConversion | CutConversion]]:
+    """What a run would do, and in which folder; everything is checked that can be before anything is written."""
+    _check_names(config)
+    urls = [*config.input, config.output, *([config.audio_root] if config.audio_root else [])]
+    options = storage_options(config.storage_options, urls)
+    folder = checked_folder(RunFolder(config.output, CONVERSION, options), overwrite=config.overwrite)
+    try:
+        if config.to_format is not None:
+            target = target_named(config.to_format)
+            files = _each_once(found_manifests(config.input, folder, spool, _CUTS))
+            yield config, folder, CutConversion(files, target, options, config.max_line_bytes)
+            return
+        name, files = _named_format(config, folder, spool)
+        audio = _audio_files(config.audio_root, options)
+        source = EntryConversion(files, format_named(name), options, config.max_line_bytes, audio)
+        yield replace(config, from_format=name), folder, source
+    finally:
+        close_connections()
+        spool.remove()
+
+
+def estimate(config: ConvertConfig) -> Estimate:
+    """What a run would come to, from a sample of its input. Everything is checked that `run` checks first.
+
+    Raises:
+        ConfigError, InputError, ManifestReadError: as `run` does. Nothing is written in any case.
+
+    >>> import pathlib, tempfile
+    >>> folder = tempfile.mkdtemp()
+    >>> _ = pathlib.Path(folder, "ami.rttm").write_text("SPEAKER ami 1 0.1 0.2 <NA> <NA> ann <NA> <NA>")
+    >>> estimate(ConvertConfig(input=(folder,), output=f"{folder}-made")).amounts["recordings"].value
+    1
+    """
+    with _checked(config, NoSpool()) as (_, _, source):
+        sample = sampled_conversion(source)
+        return estimate_of(sample, source.files, 1, start_seconds=START_SECONDS, process_bytes=PROCESS_BYTES)
 
 
 def run(config: ConvertConfig) -> ConvertStats:
@@ -50,23 +94,8 @@ def run(config: ConvertConfig) -> ConvertStats:
     >>> run(ConvertConfig(input=(folder,), output=tempfile.mkdtemp())).segments
     1
     """
-    _check_names(config)
-    urls = [*config.input, config.output, *([config.audio_root] if config.audio_root else [])]
-    options = storage_options(config.storage_options, urls)
-    folder = checked_folder(RunFolder(config.output, CONVERSION, options), overwrite=config.overwrite)
-    spool = Spool()
-    try:
-        if config.to_format is not None:
-            target = target_named(config.to_format)
-            files = _each_once(found_manifests(config.input, folder, spool, _CUTS))
-            return _run(config, folder, CutConversion(files, target, options, config.max_line_bytes))
-        name, files = _named_format(config, folder, spool)
-        audio = _audio_files(config.audio_root, options)
-        source = EntryConversion(files, format_named(name), options, config.max_line_bytes, audio)
-        return _run(replace(config, from_format=name), folder, source)
-    finally:
-        close_connections()
-        spool.remove()
+    with _checked(config, Spool()) as (told, folder, source):
+        return _run(told, folder, source)
 
 
 def _run(config: ConvertConfig, folder: RunFolder, source: EntryConversion | CutConversion) -> ConvertStats:

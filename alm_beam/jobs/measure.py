@@ -6,11 +6,15 @@ from collections.abc import Sequence
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
 
+from alm_beam.core.estimate import Estimate
 from alm_beam.core.measure_config import MeasureConfig
 from alm_beam.core.measure_stats import MeasureStats
 from alm_beam.core.parameters import ConfigError
+from alm_beam.jobs.dry_run import dry_run
 from alm_beam.jobs.launch import pipeline_of
-from alm_beam.jobs.run import Job, bytes_of, facts_of, manifests_of, run_job
+from alm_beam.jobs.run import CheckedRun, Job, bytes_of, facts_of, manifests_of, run_job
+from alm_beam.jobs.sample import Sample
+from alm_beam.jobs.sampled_audio import sampled_audio
 from alm_beam.storage.discovery import Manifest
 from alm_beam.storage.outputs import MEASURE, MEASURED, REJECTS
 from alm_beam.storage.run_folder import StagedRun
@@ -56,10 +60,29 @@ def measure(config: MeasureConfig, options: PipelineOptions | None = None) -> Me
     >>> print((folder / "out" / "manifest-00000-of-00001.jsonl").read_text(), end="")
     {"audio_filepath":"a.wav","segments":[],"audio_sample_rate":16000,"audio_num_channels":1,"duration":1.0}
     """
+    _check_audio_root(config)
+    return run_job(_JOB, config, options)
+
+
+def estimate(config: MeasureConfig, options: PipelineOptions | None = None) -> Estimate:
+    """What a run would come to, from a sample of its input. Everything is checked that `measure` checks first.
+
+    Raises:
+        ConfigError, InputError, OptionsError, ManifestReadError: as `measure` does. Nothing is written in any case.
+    """
+    _check_audio_root(config)
+
+    def sample(manifests: Sequence[Manifest], checked: CheckedRun) -> Sample:
+        root = absolute_root(config.audio.audio_root)
+        return sampled_audio(config.audio, manifests, root, checked.folder.options)
+
+    return dry_run(_JOB, config, options, lambda manifests: manifests, sample)
+
+
+def _check_audio_root(config: MeasureConfig) -> None:
     root = config.audio.audio_root
     if root is not None and "://" not in root and not os.path.isdir(root):
         raise ConfigError("audio_root", root, "there is no such folder")
-    return run_job(_JOB, config, options)
 
 
 def build(

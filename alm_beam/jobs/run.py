@@ -5,7 +5,7 @@ import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import apache_beam as beam
 import orjson
@@ -76,20 +76,8 @@ def run_job(job: Job[_Config, _Found, _Stats], config: _Config, options: Pipelin
     Raises:
         ConfigError, InputError, OptionsError, RunError: see `alm_beam.run`.
     """
-    options = own_options(options)
-    places = places_of(config)
-    urls = [url for _, url in places]
-    check_workers_reach(options, places)
-    folder = RunFolder(config.output, job.outputs, storage_options(config.storage_options, urls))
-    folder = checked_folder(folder, overwrite=config.overwrite)
     spool = Spool()
-    found = job.find(config, folder, spool if is_local(options) else None)
-    use_cores(options, job.worth(config, found), job.fewest_workers, urls)
-    with _failures_told():
-        staged = folder.stage(job.id_of(found) if job.id_of else uuid.uuid4().hex, outlives_failure=bool(job.id_of))
-    pipeline = job.build(config, found, staged, options)
-    check_graph(pipeline, options, config.input)
-    check_job_server(options)
+    options, folder, found, staged, pipeline = checked_run(job, config, options, spool)
     try:
         with _failures_told():
             folder.prepare(staged.url if staged.outlives_failure and not config.overwrite else "")
@@ -107,6 +95,48 @@ def run_job(job: Job[_Config, _Found, _Stats], config: _Config, options: Pipelin
     finally:
         close_connections()
         spool.remove()
+
+
+class CheckedRun(NamedTuple):
+    """A run of which everything was checked that can be before anything is written.
+
+    Attributes:
+        options: Beam's, of this run alone.
+        folder: the run's, by its absolute path or its URL.
+        found: what it is to work on.
+        staged: its temporary folder, which is not there yet.
+        pipeline: its graph.
+    """
+
+    options: PipelineOptions
+    folder: RunFolder
+    found: Any
+    staged: StagedRun
+    pipeline: beam.Pipeline
+
+
+def checked_run(
+    job: Job[_Config, _Found, _Stats], config: _Config, options: PipelineOptions | None, spool: Spool
+) -> CheckedRun:
+    """Checks a run and finds what it is to work on. Nothing is written.
+
+    Raises:
+        ConfigError, InputError, OptionsError: see `alm_beam.run`.
+    """
+    options = own_options(options)
+    places = places_of(config)
+    urls = [url for _, url in places]
+    check_workers_reach(options, places)
+    folder = RunFolder(config.output, job.outputs, storage_options(config.storage_options, urls))
+    folder = checked_folder(folder, overwrite=config.overwrite)
+    found = job.find(config, folder, spool if is_local(options) else None)
+    use_cores(options, job.worth(config, found), job.fewest_workers, urls)
+    with _failures_told():
+        staged = folder.stage(job.id_of(found) if job.id_of else uuid.uuid4().hex, outlives_failure=bool(job.id_of))
+    pipeline = job.build(config, found, staged, options)
+    check_graph(pipeline, options, config.input)
+    check_job_server(options)
+    return CheckedRun(options, folder, found, staged, pipeline)
 
 
 def manifests_of(config: RunConfig, folder: RunFolder, spool: Spool | None) -> list[Manifest]:

@@ -11,14 +11,18 @@ import numpy as np
 import orjson
 from apache_beam.options.pipeline_options import PipelineOptions
 
+from alm_beam.core.estimate import Estimate
 from alm_beam.core.parameters import ConfigError
 from alm_beam.core.shards_config import ShardsConfig
 from alm_beam.core.shards_stats import ShardsStats
 from alm_beam.core.text import visible
+from alm_beam.jobs.dry_run import dry_run
 from alm_beam.jobs.launch import pipeline_of
 from alm_beam.jobs.measure import absolute_root
 from alm_beam.jobs.places import found_manifests
-from alm_beam.jobs.run import Job, facts_of, run_job
+from alm_beam.jobs.run import CheckedRun, Job, facts_of, run_job
+from alm_beam.jobs.sample import Sample
+from alm_beam.jobs.sampled_shards import sampled_shards
 from alm_beam.storage.connections import StorageOptions
 from alm_beam.storage.discovery import InputError, Manifest, folder_search
 from alm_beam.storage.index.format import FOLDER, META, IndexFault
@@ -74,10 +78,28 @@ def build_shards(config: ShardsConfig, options: PipelineOptions | None = None) -
     >>> sorted(path.name for path in (folder / "shards" / "shar").iterdir())
     ['cuts.000000.jsonl', 'recording.000000.tar']
     """
+    _check_audio_root(config)
+    return run_job(_JOB, config, options)
+
+
+def estimate(config: ShardsConfig, options: PipelineOptions | None = None) -> Estimate:
+    """What a run would come to, from a sample of its input. Everything is checked that `build_shards` checks first.
+
+    Raises:
+        ConfigError, InputError, OptionsError, ManifestReadError: as `build_shards` does. Nothing is written.
+    """
+    _check_audio_root(config)
+
+    def sample(work: Work, checked: CheckedRun) -> Sample:
+        return sampled_shards(config, work.plan, work.roots, checked.folder.options)
+
+    return dry_run(_JOB, config, options, lambda work: work.plan.manifests, sample)
+
+
+def _check_audio_root(config: ShardsConfig) -> None:
     root = config.audio.audio_root
     if root is not None and "://" not in root and not os.path.isdir(root):
         raise ConfigError("audio_root", root, "there is no such folder")
-    return run_job(_JOB, config, options)
 
 
 def build(config: ShardsConfig, work: "Work", staged: StagedRun, options: PipelineOptions) -> beam.Pipeline:

@@ -8,11 +8,15 @@ import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from alm_beam.core.config import JobConfig
+from alm_beam.core.estimate import Estimate
 from alm_beam.core.losses import LossStats
 from alm_beam.core.report_collector import ReportConfig
 from alm_beam.core.report_stats import ReportStats
+from alm_beam.jobs.dry_run import dry_run
 from alm_beam.jobs.launch import pipeline_of
-from alm_beam.jobs.run import Job, bytes_of, facts_of, manifests_of, run_job
+from alm_beam.jobs.run import CheckedRun, Job, bytes_of, facts_of, manifests_of, run_job
+from alm_beam.jobs.sample import Sample
+from alm_beam.jobs.sampled_windows import sampled_windows
 from alm_beam.report.report_writer import ReportWriter
 from alm_beam.runners.local import BYTES_PER_WORKER
 from alm_beam.storage.discovery import Manifest
@@ -68,6 +72,25 @@ def run_of(command: str) -> Callable[[JobConfig, PipelineOptions | None], LossSt
         command: as it was given, without secrets.
     """
     return partial(run_job, replace(_JOB, build=partial(build, command=command)))
+
+
+def estimate(config: JobConfig, options: PipelineOptions | None = None) -> Estimate:
+    """What a run would come to, from a sample of its input. Everything is checked that `run` checks first.
+
+    Raises:
+        ConfigError, InputError, OptionsError, ManifestReadError: as `run` does. Nothing is written in any case.
+
+    >>> import tempfile
+    >>> import alm_beam.sample
+    >>> config = JobConfig.of({"input": alm_beam.sample.SHIPPED, "output": f"{tempfile.mkdtemp()}/out"})
+    >>> estimate(config).amounts["kept_windows"]
+    About(value=12, low=12, high=12)
+    """
+
+    def sample(manifests: Sequence[Manifest], checked: CheckedRun) -> Sample:
+        return sampled_windows(config, manifests, checked.folder.options)
+
+    return dry_run(_JOB, config, options, lambda manifests: manifests, sample)
 
 
 def build(

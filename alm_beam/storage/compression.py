@@ -193,6 +193,13 @@ def decompressed(path: str, raw: IO[bytes]) -> IO[bytes]:
     return _Streams(raw, kind) if kind else raw  # type: ignore[return-value]
 
 
+def stored_position(file: IO[bytes]) -> int:
+    """How many bytes of a compressed file, as stored, a reader of `decompressed` has taken."""
+    if not isinstance(file, _Streams):
+        raise TypeError("the file is not compressed")
+    return file._bytes_read
+
+
 def _suffix(path: str) -> str:
     name = shown(path).rpartition("/")[2].lower()
     return name[name.rfind(".") :] if "." in name else ""

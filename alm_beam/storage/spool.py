@@ -6,7 +6,7 @@ import tempfile
 import weakref
 
 from alm_beam.core.file_kinds import compressed_ending
-from alm_beam.storage.local_files import own_descriptor
+from alm_beam.storage.local_files import UnfitError, own_descriptor
 from alm_beam.storage.paths import reason
 
 _CHUNK = 1 << 20
@@ -76,6 +76,20 @@ class Spool:
             self._folder = tempfile.mkdtemp(prefix="alm_beam-pipe-")
             self._removed = weakref.finalize(self, _remove_own, self._folder, os.getpid())
         return self._folder
+
+
+class NoSpool(Spool):
+    """In place of a spool where nothing is to be read that can be read only once."""
+
+    def copy_of(self, path: str) -> str:
+        """
+        Raises:
+            UnfitError: always; it says what to do.
+        """
+        raise UnfitError(
+            "can be read only once, so a dry run would leave the run nothing of it; write what it gives to a file, and "
+            "name that"
+        )
 
 
 def _remove_own(folder: str, pid: int) -> None:

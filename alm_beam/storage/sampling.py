@@ -1,0 +1,144 @@
+"""A sample of the lines of manifests: from many places, and no more than a few megabytes, however many there are."""
+
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from itertools import accumulate
+from typing import NamedTuple
+
+from alm_beam.core.manifest import ManifestLine
+from alm_beam.storage.compression import is_compressed, stored_position
+from alm_beam.storage.connections import NO_OPTIONS, StorageOptions
+from alm_beam.storage.discovery import Manifest
+from alm_beam.storage.lines import ReadRange, lines_in
+from alm_beam.storage.manifest_file import opened
+
+PLACES = 32
+"""From so many places, evenly spread over the bytes of the input, lines are read."""
+
+PLACE_BYTES = 128 << 10
+"""Of lines at each of them; one line at least."""
+
+_SEARCHED_BYTES = 4 << 20
+"""So far from its place a line may begin."""
+
+_LINE_BYTES = 32 << 20
+"""A longer line is not read."""
+
+_RATIO_BYTES = 8 << 20
+"""From so many bytes, uncompressed, follows how far a file is compressed."""
+
+_PACKED = 8
+"""So many bytes a byte of a compressed manifest stands for."""
+
+
+class Drawn(NamedTuple):
+    """Where lines are read.
+
+    Attributes:
+        file: the position of the file among those of the input.
+        start: byte offset, uncompressed.
+        stop: byte offset; None: the file to its end.
+    """
+
+    file: int
+    start: int
+    stop: int | None
+
+
+class LinesDrawn(NamedTuple):
+    """Lines of one place.
+
+    Attributes:
+        drawn: the place.
+        lines: those that were read.
+        stored_per_byte: what a byte of the lines takes in the file as it is stored.
+        stored: bytes of the file that the lines are, as stored; None: as many as the lines have, times that.
+    """
+
+    drawn: Drawn
+    lines: Iterator[ManifestLine]
+    stored_per_byte: float
+    stored: int | None
+
+
+def is_read_whole(manifests: Sequence[Manifest]) -> bool:
+    """Whether the input is so small that all of it is looked at."""
+    size = sum(each.size * (_PACKED if is_compressed(each.path) else 1) for each in manifests)
+    return len(manifests) <= PLACES and size <= PLACES * PLACE_BYTES
+
+
+def draws(manifests: Sequence[Manifest]) -> list[Drawn]:
+    """The places where lines are read: the same ones for the same files, and in an order that is spread over all.
+
+    >>> draws([Manifest("a.jsonl", 100), Manifest("b.jsonl.gz", 100)])
+    [Drawn(file=0, start=0, stop=None), Drawn(file=1, start=0, stop=None)]
+    >>> some = draws([Manifest(f"{n}.jsonl", 10**9) for n in range(1000)])
+    >>> len(some), len({each.file for each in some}), some[0], some[1].file
+    (32, 32, Drawn(file=0, start=0, stop=4194304), 500)
+    """
+    if is_read_whole(manifests):
+        return [Drawn(number, 0, None) for number in range(len(manifests))]
+    ends = [*accumulate(each.size for each in manifests)]
+    found: list[Drawn] = []
+    for number in range(PLACES):
+        at = number * ends[-1] // PLACES
+        file = bisect_right(ends, at)
+        manifest = manifests[file]
+        is_first = not found or found[-1].file != file  # it shows at its beginning whether a file is a manifest
+        start = 0 if is_first else at - (ends[file] - manifest.size)
+        if is_compressed(manifest.path) or manifest.size <= 2 * PLACE_BYTES:
+            found.append(Drawn(file, 0, None))
+        else:
+            found.append(Drawn(file, start, min(start + _SEARCHED_BYTES, manifest.size)))
+    return [found[number] for number in sorted(range(PLACES), key=_spread)]
+
+
+def lines_drawn(
+    manifests: Sequence[Manifest], options: StorageOptions = NO_OPTIONS, max_line_bytes: int = _LINE_BYTES
+) -> Iterator[LinesDrawn]:
+    """The lines at each of the places, which have to be read before the next place is asked for.
+
+    Of a compressed file they are the first ones, as no others can be found. A small file that is drawn twice is given
+    twice.
+
+    Raises:
+        ManifestReadError: while iterating: a file cannot be read, or is compressed and not whole.
+    """
+    longest = min(max_line_bytes, _LINE_BYTES)
+    begun: dict[int, tuple[Iterator[ManifestLine], float]] = {}  # of compressed files, whose places follow each other
+    for drawn in draws(manifests):
+        manifest, read = manifests[drawn.file], ReadRange((manifests[drawn.file],), drawn.start, drawn.stop)
+        if is_read_whole(manifests) or (drawn.stop is None and not is_compressed(manifest.path)):
+            yield LinesDrawn(drawn, lines_in(read, options, longest), 1.0, manifest.size)
+        elif is_compressed(manifest.path):
+            if drawn.file not in begun:
+                begun[drawn.file] = lines_in(read, options, longest), stored_per_byte(manifest, options)
+            lines, ratio = begun[drawn.file]
+            yield LinesDrawn(drawn, _first(lines), ratio, None)
+        else:
+            yield LinesDrawn(drawn, _first(lines_in(read, options, longest)), 1.0, None)
+
+
+def _spread(number: int) -> int:
+    """The number with its bits reversed: whoever stops early has seen parts of everything."""
+    return int(f"{number:05b}"[::-1], 2)
+
+
+def _first(lines: Iterator[ManifestLine]) -> Iterator[ManifestLine]:
+    size = 0
+    for line in lines:
+        yield line
+        size += len(line.text) + 1
+        if size >= PLACE_BYTES:
+            return
+
+
+def stored_per_byte(manifest: Manifest, options: StorageOptions = NO_OPTIONS) -> float:
+    """What a byte takes in a file as it is stored: 1, or less where it is compressed, as its beginning tells."""
+    if not is_compressed(manifest.path):
+        return 1.0
+    size = 0
+    with opened(manifest, options) as file:
+        while size < _RATIO_BYTES and (data := file.read(_RATIO_BYTES)):
+            size += len(data)
+        return stored_position(file) / size if size else 1.0

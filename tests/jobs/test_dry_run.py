@@ -1,0 +1,195 @@
+"""`--dry_run`: what it tells is what the run then does, and nothing is written."""
+
+import bz2
+import gzip
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from alm_beam.cli.main import main
+from alm_beam.sample import SHIPPED, sample_entries
+from tests.jobs.audio import manifest, noise, segments
+from tests.manifests import lines, write
+
+CONVERSATIONS = Path(SHIPPED, "conversations.jsonl").read_bytes()
+RTTM = "".join(f"SPEAKER {name} 1 {n}.0 0.9 <NA> <NA> s{n % 3} <NA> <NA>\n" for name in "ab" for n in range(50))
+
+
+def tree(folder: Path) -> dict[str, bytes]:
+    return {str(path): path.read_bytes() for path in folder.rglob("*") if path.is_file()} | {
+        str(path): b"" for path in folder.rglob("*") if path.is_dir()
+    }
+
+
+def estimated(capsys, *arguments: object) -> dict:
+    capsys.readouterr()
+    assert main([*map(str, arguments), "--dry_run", "--json"]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def written(out: Path) -> int:
+    """The bytes of what grows with the input."""
+    patterns = ("*-of-*", "index/rows.bin", "shar/*")
+    return sum(path.stat().st_size for pattern in patterns for path in out.glob(pattern))
+
+
+def test_of_a_small_input_everything_is_known_and_nothing_is_written(tmp_path, capsys):
+    source = write(tmp_path / "in" / "m.jsonl", CONVERSATIONS + b"{\n")
+    before = tree(tmp_path)
+    told = estimated(capsys, "windows", f"--input={source}", f"--output={tmp_path}/out/deep")
+    assert tree(tmp_path) == before
+    assert told["input"] == {"files": 1, "bytes": len(CONVERSATIONS) + 2, "kinds": {".jsonl": 1}}
+    assert told["sample"] == {
+        "recordings": 6,
+        "share_of_bytes": 1.0,
+        "rejected": 1,
+        "rejected_by_reason": {"cut_off": 1},
+    }
+    assert told["kept_windows"] == {"about": 12, "low": 12, "high": 12}
+    out = tmp_path / "out" / "deep"
+    assert main(["windows", f"--input={source}", f"--output={out}", "--max_reject_fraction=1"]) == 0
+    ends = 8 * len([*out.glob("*.idx")])  # each offsets file states its end, too
+    assert told["output_bytes"]["about"] == written(out) - ends
+
+
+@pytest.mark.parametrize(
+    ("name", "pack"),
+    [("m.jsonl", bytes), ("m.jsonl.gz", lambda data: gzip.compress(data, 1)), ("m.jsonl.bz2", bz2.compress)],
+)
+def test_a_sample_of_a_large_input_tells_what_the_run_writes_within_a_tenth(tmp_path, capsys, name, pack):
+    entries = [*sample_entries(recordings=120, seed=4)]
+    source = tmp_path / name
+    source.write_bytes(pack(lines(entries)))
+    flags = [f"--input={source}", "--repeat_factor=2", f"--output={tmp_path / 'out'}"]
+    told = estimated(capsys, "windows", *flags)
+    assert main(["windows", *flags, "--direct_num_workers=1"]) == 0
+    stats = json.loads((tmp_path / "out" / "loss_stats.json").read_text())
+    assert told["sample"]["share_of_bytes"] < 0.5
+    assert told["output_bytes"]["about"] == pytest.approx(written(tmp_path / "out"), rel=0.1)
+    assert told["recordings"]["about"] == pytest.approx(240, rel=0.1)
+    assert told["kept_windows"]["about"] == pytest.approx(stats["filtered_windows"], rel=0.1)
+    assert told["kept_hours"]["about"] == pytest.approx(stats["filtered_dur"] / 3600, rel=0.1)
+
+
+def test_many_files_of_very_different_sizes_are_told_by_a_few_of_them(tmp_path, capsys):
+    entries = [*sample_entries(recordings=200, seed=4)]
+    for number, entry in enumerate(entries):
+        write(tmp_path / "in" / f"{number}.jsonl", lines([entry] * (30 if number % 10 == 0 else 1)))
+    told = estimated(capsys, "windows", f"--input={tmp_path}/in", f"--output={tmp_path}/out")
+    assert told["input"]["files"] == 200
+    assert told["sample"]["recordings"] < 700
+    assert told["recordings"]["low"] <= 780 <= told["recordings"]["high"]
+    assert told["recordings"]["about"] == pytest.approx(780, rel=0.25)
+
+
+def test_a_file_that_is_no_manifest_is_a_reject_however_large_it_is(tmp_path, capsys):
+    pretty = json.dumps([*sample_entries(recordings=60, seed=4)], indent=2).encode()
+    source = write(tmp_path / "m.json", pretty)
+    assert len(pretty) > 5_000_000
+    told = estimated(capsys, "windows", f"--input={source}", f"--output={tmp_path}/out")
+    assert told["sample"]["rejected_by_reason"] == {"not_a_manifest": 1}
+    assert told["rejected_entries"]["about"] == pytest.approx(1)
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory) -> Path:
+    """Recordings of noise, of which one is missing, their manifest, and cuts of it."""
+    folder = tmp_path_factory.mktemp("audio")
+    entries = []
+    for number in range(6):
+        if number != 3:
+            noise(folder / f"{number}.wav", 20, seed=number)
+        entries.append(
+            {"audio_filepath": f"{folder}/{number}.wav", "audio_sample_rate": 16000, "segments": segments(40)}
+        )
+    manifest(folder / "m.jsonl", *entries)
+    some = manifest(folder / "some.jsonl", *(each for number, each in enumerate(entries) if number != 3))
+    flags = ["--target_window_duration=5", "--min_bandwidth=0", f"--output={folder / 'windows'}"]
+    assert main(["windows", f"--input={some}", *flags]) == 0
+    return folder
+
+
+def test_measuring_is_told_with_the_rejects_of_the_audio(recorded, tmp_path, capsys):
+    flags = [f"--input={recorded}/m.jsonl", f"--output={tmp_path}/out", "--max_reject_fraction=1"]
+    told = estimated(capsys, "measure", *flags)
+    assert not any(tmp_path.iterdir())
+    assert told["sample"]["rejected_by_reason"] == {"audio_missing": 1}
+    assert told["recordings"]["about"] == pytest.approx(5)
+    assert main(["measure", *flags]) == 0
+    assert told["output_bytes"]["about"] == pytest.approx(written(tmp_path / "out"), rel=0.1)
+
+
+@pytest.mark.parametrize("audio_format", ["flac", "wav"])
+def test_shards_are_told_with_the_bytes_of_their_audio(recorded, tmp_path, capsys, audio_format):
+    flags = [f"--input={recorded}/windows", f"--output={tmp_path}/out", f"--audio_format={audio_format}"]
+    told = estimated(capsys, "shards", *flags)
+    assert not any(tmp_path.iterdir())
+    assert main(["shards", *flags]) == 0
+    stats = json.loads((tmp_path / "out" / "shards_stats.json").read_text())
+    assert told["windows"]["about"] == stats["windows"]
+    assert told["output_bytes"]["about"] == pytest.approx(written(tmp_path / "out"), rel=0.1)
+
+
+def test_a_conversion_is_told(tmp_path, capsys):
+    write(tmp_path / "in" / "a.rttm", RTTM.encode() + b"SPEAKER c 1 x 0.9 <NA> <NA> s <NA> <NA>\n")
+    before = tree(tmp_path)
+    flags = [f"--input={tmp_path}/in", f"--output={tmp_path}/out"]
+    told = estimated(capsys, "convert", *flags)
+    assert tree(tmp_path) == before
+    assert told["recordings"]["about"] == 2
+    assert told["sample"]["rejected"] == 1
+    assert main(["convert", *flags, "--max_reject_fraction=1"]) == 0
+    assert told["output_bytes"]["about"] == written(tmp_path / "out")
+
+
+@pytest.mark.parametrize("command", ["windows", "measure", "shards", "convert"])
+def test_what_the_run_would_refuse_the_dry_run_refuses_with_the_same_words(recorded, tmp_path, capsys, command):
+    source = {"shards": recorded / "windows", "convert": write(tmp_path / "a.rttm", RTTM.encode())}
+    done = tmp_path / "done"
+    write(done / "_SUCCESS", b"")
+    before = tree(tmp_path)
+    for flags in (
+        [f"--input={source.get(command, recorded / 'some.jsonl')}", f"--output={done}"],
+        [f"--input={tmp_path}/nosuch", f"--output={tmp_path}/out"],
+    ):
+        said = []
+        for more in (["--dry_run"], []):
+            with pytest.raises(SystemExit) as stopped:
+                main([command, *flags, *more])
+            assert stopped.value.code == 2
+            said.append(capsys.readouterr())
+        assert said[0] == said[1]
+        assert said[0].err.count("\n") == 1
+    assert tree(tmp_path) == before
+
+
+def test_an_input_that_cannot_be_read_exits_with_2(tmp_path, capsys):
+    source = tmp_path / "m.jsonl.gz"
+    source.write_bytes(gzip.compress(lines())[:-5])
+    with pytest.raises(SystemExit) as stopped:
+        main(["windows", f"--input={source}", f"--output={tmp_path}/out", "--dry_run"])
+    assert stopped.value.code == 2
+    assert "m.jsonl.gz: the compressed data is cut off or corrupt" in capsys.readouterr().err
+    assert [*tmp_path.iterdir()] == [source]
+
+
+def test_a_pipe_is_left_to_the_run(tmp_path, capsys):
+    reader, writer = os.pipe()
+    os.write(writer, lines()[:1000])
+    os.close(writer)
+    with pytest.raises(SystemExit) as stopped:
+        main(["windows", f"--input=/dev/fd/{reader}", f"--output={tmp_path}/out", "--dry_run"])
+    assert stopped.value.code == 2
+    assert "can be read only once, so a dry run would leave the run nothing of it" in capsys.readouterr().err
+    assert os.read(reader, 2000) == lines()[:1000]
+    os.close(reader)
+
+
+def test_a_dry_run_is_told_as_text_too(tmp_path, capsys):
+    assert main(["windows", f"--input={SHIPPED}", f"--output={tmp_path}/out", "--dry_run"]) == 0
+    text = capsys.readouterr().out
+    assert "kept windows                                                        12\n" in text
+    assert text.endswith("dry run: nothing was written\n")
+    assert not any(tmp_path.iterdir())
