@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from alm_beam.cli.job import JobCommand, run_command
+from alm_beam.core.estimate import Estimate
 from alm_beam.core.sweep_config import SweepConfig
 from alm_beam.core.sweep_stats import SweepStats
 from alm_beam.report.sweep import render_sweep
@@ -15,11 +16,18 @@ def _sweep() -> Callable[[SweepConfig, Any], SweepStats | None]:
     return sweep
 
 
+def _estimate() -> Callable[[SweepConfig, Any], Estimate]:
+    from alm_beam.jobs.sweep import estimate
+
+    return estimate
+
+
 _COMMAND = JobCommand(
     "Computes windows by every combination of the parameters' values, and says which keeps most. Any parameter of "
     "windows and of overlapping windows takes several values, separated by commas. No windows are written.",
     SweepConfig,
     _sweep,
+    _estimate,
     render_sweep,
 )
 

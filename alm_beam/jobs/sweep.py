@@ -8,11 +8,15 @@ import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from alm_beam.core.config import EntryConfig
+from alm_beam.core.estimate import Estimate
 from alm_beam.core.sweep import SweepPlan
 from alm_beam.core.sweep_config import SweepConfig
 from alm_beam.core.sweep_stats import SweepStats
+from alm_beam.jobs.dry_run import dry_run
 from alm_beam.jobs.launch import pipeline_of
-from alm_beam.jobs.run import Job, bytes_of, facts_of, manifests_of, run_job
+from alm_beam.jobs.run import CheckedRun, Job, bytes_of, facts_of, manifests_of, run_job
+from alm_beam.jobs.sample import Sample
+from alm_beam.jobs.sampled_sweep import sampled_sweep
 from alm_beam.report.sweep import commands_of, sweep_csv
 from alm_beam.report.sweep_page import sweep_page
 from alm_beam.runners.local import BYTES_PER_WORKER
@@ -54,6 +58,25 @@ def sweep(config: SweepConfig, options: PipelineOptions | None = None) -> SweepS
     [(30, 0.58), (60, 0.55), (120, 0.44)]
     """
     return run_job(_JOB, config, options)
+
+
+def estimate(config: SweepConfig, options: PipelineOptions | None = None) -> Estimate:
+    """What a sweep would come to, from a sample of its input. Everything is checked that `sweep` checks first.
+
+    Raises:
+        ConfigError, InputError, OptionsError, ManifestReadError: as `sweep` does. Nothing is written in any case.
+
+    >>> import tempfile
+    >>> import alm_beam.sample
+    >>> config = SweepConfig.of({"input": alm_beam.sample.SHIPPED, "output": f"{tempfile.mkdtemp()}/out"})
+    >>> estimate(config).amounts["recordings"]
+    About(value=5, low=5, high=5)
+    """
+
+    def sample(manifests: Sequence[Manifest], checked: CheckedRun) -> Sample:
+        return sampled_sweep(config, manifests, checked.folder.options)
+
+    return dry_run(_JOB, config, options, lambda manifests: manifests, sample)
 
 
 def build(

@@ -132,6 +132,21 @@ def test_shards_are_told_with_the_bytes_of_their_audio(recorded, tmp_path, capsy
     assert told["output_bytes"]["about"] == pytest.approx(written(tmp_path / "out"), rel=0.1)
 
 
+def test_a_sweep_is_told_with_the_rejects_of_any_combination(tmp_path, capsys):
+    source = write(tmp_path / "in" / "m.jsonl", CONVERSATIONS + b"{\n")
+    before = tree(tmp_path)
+    flags = [f"--input={source}", f"--output={tmp_path}/out", "--target_window_duration=30,60"]
+    told = estimated(capsys, "sweep", *flags)
+    assert tree(tmp_path) == before
+    assert told["recordings"]["about"] == 5
+    assert told["sample"]["rejected_by_reason"] == {"cut_off": 1}
+    assert told["notes"] == ["2 combinations"]
+    few = estimated(capsys, "sweep", *flags, "--sample=0.5")
+    assert few["recordings_not_sampled"]["about"] + few["recordings"]["about"] + few["sample"]["rejected"] == 6
+    assert main(["sweep", *flags, "--sample=0.5", "--max_reject_fraction=1"]) == 0
+    assert json.loads((tmp_path / "out" / "sweep.json").read_text())["recordings"] == few["recordings"]["about"]
+
+
 def test_a_conversion_is_told(tmp_path, capsys):
     write(tmp_path / "in" / "a.rttm", RTTM.encode() + b"SPEAKER c 1 x 0.9 <NA> <NA> s <NA> <NA>\n")
     before = tree(tmp_path)
@@ -144,7 +159,7 @@ def test_a_conversion_is_told(tmp_path, capsys):
     assert told["output_bytes"]["about"] == written(tmp_path / "out")
 
 
-@pytest.mark.parametrize("command", ["windows", "measure", "shards", "convert"])
+@pytest.mark.parametrize("command", ["windows", "sweep", "measure", "shards", "convert"])
 def test_what_the_run_would_refuse_the_dry_run_refuses_with_the_same_words(recorded, tmp_path, capsys, command):
     source = {"shards": recorded / "windows", "convert": write(tmp_path / "a.rttm", RTTM.encode())}
     done = tmp_path / "done"

@@ -33,9 +33,9 @@ def result(out: Path) -> dict[str, Any]:
 
 
 def figures(stats: LossStats) -> dict[str, Any]:
-    """What a sweep states of a run."""
-    named = stats.to_dict()
-    return {name: value for name, value in named.items() if name not in {each.value for each in Finding}}
+    """What a sweep states of a run: neither findings nor what another selection would keep."""
+    others = {*(each.value for each in Finding), "most_audio_dur"}
+    return {name: value for name, value in stats.to_dict().items() if name not in others}
 
 
 def files(folder: Path) -> set[str]:
