@@ -19,6 +19,7 @@ from alm_beam.jobs.sample import Sample
 from alm_beam.jobs.sampled_windows import sampled_windows
 from alm_beam.report.report_writer import ReportWriter
 from alm_beam.runners.local import BYTES_PER_WORKER
+from alm_beam.storage.compression import is_compressed
 from alm_beam.storage.discovery import Manifest
 from alm_beam.storage.outputs import CUTS, ENTRIES, REJECTS, WINDOWS
 from alm_beam.storage.run_folder import StagedRun
@@ -28,6 +29,9 @@ from alm_beam.transforms.read import ReadManifests
 from alm_beam.transforms.recordings import BuildWindows, FilterOverlaps, ParseRecording, SerialiseWindows
 from alm_beam.transforms.statistics import CombineStatistics, StatisticsFn
 from alm_beam.transforms.write import StageShards
+
+_COMPRESSION = 8
+"""About how many bytes of a manifest a compressed one has for each of its own."""
 
 
 def run(config: JobConfig, options: PipelineOptions | None = None) -> LossStats | None:
@@ -109,10 +113,9 @@ def build(
     read = ReadManifests.of(manifests, staged.options, config.repeat_factor, max_line_bytes)
     lines = pipeline | "ReadFromText" >> read
     recordings = lines | ParseRecording(config.manifest)
-    size = bytes_of(manifests)
-    overlap = config.overlap.for_input(size * config.repeat_factor)
+    overlap = config.overlap.for_input(bytes_of(manifests) * config.repeat_factor)
     kept = recordings | BuildWindows(config.windows) | FilterOverlaps(overlap)
-    collected = ReportConfig.of(config.windows, size) if config.entry.report else None
+    collected = ReportConfig.of(config.windows, _uncompressed(manifests)) if config.entry.report else None
     made = kept | SerialiseWindows(config.entry, collected)
     stats = made.stats | "CombineLosses" >> CombineStatistics(LossStats)
     entries = made.entries | "WriteToText" >> StageShards(staged, ENTRIES, num_shards=num_shards)
@@ -128,6 +131,11 @@ def build(
         report = made.report | "CombineReport" >> beam.CombineGlobally(StatisticsFn(ReportStats)), ReportWriter(command)
     stats | FinishRun(staged, shards, index, facts_of(config), config.max_reject_fraction, report=report)
     return pipeline
+
+
+def _uncompressed(manifests: Sequence[Manifest]) -> int:
+    """About how large they are together, bytes."""
+    return sum(each.size * (_COMPRESSION if is_compressed(each.path) else 1) for each in manifests)
 
 
 def _worth(config: JobConfig, manifests: Sequence[Manifest]) -> float:
