@@ -1,7 +1,6 @@
 """Launches the job that measures audio: manifests in, the same manifests out with what their audio files say."""
 
-from alm_beam.cli.measure import main
-from alm_beam.cli.output import exit_with
+from alm_beam.cli.process import run_process
 
 if __name__ == "__main__":
-    exit_with(main)
+    run_process("alm_beam.cli.measure")

@@ -1,7 +1,6 @@
 """Launches the job that computes windows in many ways: manifests in, and what each way gives out."""
 
-from alm_beam.cli.output import exit_with
-from alm_beam.cli.sweep import main
+from alm_beam.cli.process import run_process
 
 if __name__ == "__main__":
-    exit_with(main)
+    run_process("alm_beam.cli.sweep")

@@ -7,6 +7,7 @@ from alm_beam.cli.dry_run import print_estimate
 from alm_beam.cli.flags import FlagParser, add_flags, command_config, job_config
 from alm_beam.cli.job import state_of
 from alm_beam.cli.output import failed, outlets
+from alm_beam.cli.process import AGAIN, Said, note_end
 from alm_beam.core.command_config import CommandConfig
 from alm_beam.core.convert_config import ConvertConfig
 from alm_beam.core.given import Given
@@ -53,15 +54,17 @@ def _exit_code(argv: Sequence[str], prog: str) -> int:
 
         return print_config(parser, flags, (), ConvertConfig, stated, _in_files())
     config = job_config(parser, flags, ConvertConfig, stated)
+    note_end(Said(f"nothing was written; {AGAIN}"))
     if how.dry_run:
         from alm_beam.jobs.convert import estimate
 
         return print_estimate(parser, lambda: estimate(config), as_json=how.json)
     try:
+        from alm_beam.cli.watch import CommandWatch
         from alm_beam.jobs.convert import run
         from alm_beam.report.conversion import render_conversion
 
-        stats = run(config)
+        stats = run(config, CommandWatch(config))
     except ConfigError as error:
         parser.refuse(error)
     except (OSError, ValueError, RuntimeError, ImportError, MemoryError) as error:

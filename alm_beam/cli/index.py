@@ -1,10 +1,12 @@
 """`alm-beam index`: the index of existing cuts."""
 
+import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from alm_beam.cli.flags import FlagParser
 from alm_beam.cli.output import printed
+from alm_beam.cli.process import note_end
 from alm_beam.core.text import visible
 
 if TYPE_CHECKING:
@@ -40,6 +42,7 @@ def main(argv: Sequence[str], prog: str) -> int:
         parser.error("--check makes no index, so --overwrite means nothing beside it; give one of them")
 
     def summary() -> str:
+        from alm_beam.cli.left import IndexLeft
         from alm_beam.storage.index.build import make_index
         from alm_beam.storage.index.format import IndexExistsError
         from alm_beam.storage.index.open import open_index
@@ -49,6 +52,7 @@ def main(argv: Sequence[str], prog: str) -> int:
         if flags.check:
             index = open_index(flags.dir, storage_options=options)
             return _summary("sound", flags.dir, index.meta, index.repeated_windows, verify_index(index))
+        note_end(IndexLeft(flags.dir, options, os.getpid()))
         try:
             made = make_index(flags.dir, overwrite=flags.overwrite, skip_unusable=flags.skip_unusable, options=options)
         except IndexExistsError as error:

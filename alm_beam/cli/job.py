@@ -9,6 +9,7 @@ from typing import Any, Generic, TypeVar
 from alm_beam.cli.dry_run import print_estimate
 from alm_beam.cli.flags import command_config, job_config, job_parser
 from alm_beam.cli.output import failed, outlets
+from alm_beam.cli.process import AGAIN, Said, note_command, note_end
 from alm_beam.core.config import ConfigError
 from alm_beam.core.errors import RunError, StatisticsError
 from alm_beam.core.estimate import Estimate
@@ -36,7 +37,7 @@ class JobCommand(Generic[_Config, _Stats]):
 
     description: str
     config: type[_Config]
-    load: Callable[[], Callable[[_Config, Any], _Stats | None]]
+    load: Callable[[], Callable[[_Config, Any, Any], _Stats | None]]
     load_estimate: Callable[[], Callable[[_Config, Any], Estimate]]
     summary: Callable[[_Stats, _Config], str]
 
@@ -55,6 +56,7 @@ def run_command(command: JobCommand[Any, Any], argv: Sequence[str] | None, prog:
     Raises:
         SystemExit: with code 2 when a flag is wrong; nothing was read or written then.
     """
+    note_command(prog)
     with outlets():
         return _exit_code(command, argv, prog)
 
@@ -74,6 +76,7 @@ def _exit_code(command: JobCommand[Any, Any], argv: Sequence[str] | None, prog: 
         known = command.config.every_parameter()
         return print_config(parser, flags, others, command.config, stated, known)
     config = job_config(parser, flags, command.config, stated)
+    note_end(Said(f"nothing was written; {AGAIN}"))
     logging.disable(logging.WARNING)  # Beam warns, while it is imported, of extras that are not needed here
     try:
         from alm_beam.jobs import launch
@@ -85,6 +88,8 @@ def _exit_code(command: JobCommand[Any, Any], argv: Sequence[str] | None, prog: 
         return failed(prog, error)
     finally:
         logging.disable(logging.NOTSET)
+    from alm_beam.cli.watch import CommandWatch
+
     options, unknown, known = launch.parsed_options(others)
     parser.refuse_unknown(unknown, known)
     _set_up_logs(launch.LOGS_REQUESTS)
@@ -93,7 +98,7 @@ def _exit_code(command: JobCommand[Any, Any], argv: Sequence[str] | None, prog: 
     if how.dry_run:
         return print_estimate(parser, lambda: command.load_estimate()(config, options), as_json=how.json)
     try:
-        stats = run(config, options)
+        stats = run(config, options, CommandWatch(config, launch.place_elsewhere(options)))
     except ConfigError as error:
         parser.refuse(error)
     except launch.OptionsError as error:

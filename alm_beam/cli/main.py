@@ -1,14 +1,11 @@
 """The command `alm-beam`: finds the sub-command. What a command needs is imported when it is called."""
 
-import argparse
 import importlib
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from alm_beam import __version__
-from alm_beam.cli.flags import FlagParser
-from alm_beam.cli.output import exit_with, outlets
+from alm_beam.cli.process import note_command, run_process
 
 _DESCRIPTION = "Turns manifests of diarized recordings into training windows for audio language models."
 
@@ -37,16 +34,23 @@ _COMMANDS = {
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command that the arguments name and gives its exit code."""
+    from alm_beam.cli.output import outlets
+
     with outlets():
         return _exit_code(list(sys.argv[1:] if argv is None else argv))
 
 
 def command() -> NoReturn:
     """The whole of a process."""
-    exit_with(main)
+    run_process(__name__)
 
 
 def _exit_code(arguments: list[str]) -> int:
+    import argparse
+
+    from alm_beam import __version__
+    from alm_beam.cli.flags import FlagParser
+
     parser = FlagParser(prog="alm-beam", description=_DESCRIPTION, epilog=_EPILOG)
     parser.add_argument("--version", action="version", version=f"alm-beam {__version__}")
     commands = parser.add_subparsers(
@@ -55,5 +59,6 @@ def _exit_code(arguments: list[str]) -> int:
     for name, text in _COMMANDS.items():
         commands.add_parser(name, help=text, add_help=False)
     command = parser.parse_args(arguments[:1]).command
+    note_command(prog := f"alm-beam {command}")
     module = importlib.import_module(f"alm_beam.cli.{command.replace('-', '_')}")
-    return int(module.main(arguments[1:], f"alm-beam {command}"))
+    return int(module.main(arguments[1:], prog))

@@ -10,7 +10,7 @@ from alm_beam.core.measure_stats import MeasureStats
 from alm_beam.report.measured import render_measured
 
 
-def _measure() -> Callable[[MeasureConfig, Any], MeasureStats | None]:
+def _measure() -> Callable[[MeasureConfig, Any, Any], MeasureStats | None]:
     from alm_beam.jobs.measure import measure
 
     return measure

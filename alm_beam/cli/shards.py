@@ -10,7 +10,7 @@ from alm_beam.core.shards_stats import ShardsStats
 from alm_beam.report.sharded import render_shards
 
 
-def _shards() -> Callable[[ShardsConfig, Any], ShardsStats | None]:
+def _shards() -> Callable[[ShardsConfig, Any, Any], ShardsStats | None]:
     from alm_beam.jobs.shards import build_shards
 
     return build_shards

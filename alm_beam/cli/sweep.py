@@ -10,7 +10,7 @@ from alm_beam.core.sweep_stats import SweepStats
 from alm_beam.report.sweep import render_sweep
 
 
-def _sweep() -> Callable[[SweepConfig, Any], SweepStats | None]:
+def _sweep() -> Callable[[SweepConfig, Any, Any], SweepStats | None]:
     from alm_beam.jobs.sweep import sweep
 
     return sweep

@@ -38,7 +38,7 @@ def main(argv: Sequence[str] | None = None, prog: str = "build_windows.py") -> i
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
 
-    def run() -> Callable[[JobConfig, Any], LossStats | None]:
+    def run() -> Callable[[JobConfig, Any, Any], LossStats | None]:
         from alm_beam.jobs.windows import run_of
 
         return run_of(command_line(prog, arguments))

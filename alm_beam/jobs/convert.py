@@ -20,6 +20,7 @@ from alm_beam.jobs.conversion import CutConversion, EntryConversion, convert
 from alm_beam.jobs.places import checked_folder, found_manifests, storage_options
 from alm_beam.jobs.sample import estimate_of
 from alm_beam.jobs.sampled_conversion import PROCESS_BYTES, START_SECONDS, sampled_conversion
+from alm_beam.jobs.watch import UNWATCHED, Watch
 from alm_beam.storage.audio_files import AudioFiles
 from alm_beam.storage.connections import StorageOptions, close_connections
 from alm_beam.storage.discovery import MANIFEST_SUFFIXES, InputError, Manifest, folder_search
@@ -77,8 +78,12 @@ def estimate(config: ConvertConfig) -> Estimate:
         return estimate_of(sample, source.files, 1, start_seconds=START_SECONDS, process_bytes=PROCESS_BYTES)
 
 
-def run(config: ConvertConfig) -> ConvertStats:
+def run(config: ConvertConfig, watch: Watch = UNWATCHED) -> ConvertStats:
     """Runs a conversion, and gives its statistics. It prints nothing.
+
+    Args:
+        config: the job's parameters.
+        watch: is told how the run goes on.
 
     Raises:
         ConfigError: a parameter does not fit. Nothing was written.
@@ -95,12 +100,15 @@ def run(config: ConvertConfig) -> ConvertStats:
     1
     """
     with _checked(config, Spool()) as (told, folder, source):
-        return _run(told, folder, source)
+        return _run(told, folder, source, watch)
 
 
-def _run(config: ConvertConfig, folder: RunFolder, source: EntryConversion | CutConversion) -> ConvertStats:
+def _run(
+    config: ConvertConfig, folder: RunFolder, source: EntryConversion | CutConversion, watch: Watch
+) -> ConvertStats:
     try:
         staged = folder.stage(uuid.uuid4().hex)
+        watch.begins_to_write(staged)
         folder.prepare()
         try:
             return convert(source, staged, config)

@@ -22,6 +22,7 @@ from apache_beam.runners.runner import PipelineResult, PipelineState
 
 from alm_beam.core.config import ConfigError
 from alm_beam.core.errors import RejectLimitError, RunError
+from alm_beam.jobs.watch import Watch
 from alm_beam.runners import dataflow
 from alm_beam.runners.beam_internals import ExternalJobServer, drop_streams, given_flags, parser_of
 from alm_beam.runners.local import LocalRunner, use_all_cores
@@ -176,7 +177,7 @@ def check_job_server(options: PipelineOptions) -> None:
         raise OptionsError(f"--job_endpoint={endpoint}: {why}") from None
 
 
-def launch(pipeline: beam.Pipeline, options: PipelineOptions, staged: StagedRun) -> PipelineResult | None:
+def launch(pipeline: beam.Pipeline, options: PipelineOptions, staged: StagedRun, watch: Watch) -> PipelineResult | None:
     """Runs the graph to its end; None where the job goes on without this process.
 
     What a failed run on this machine has staged is removed, unless the next one goes on with it. Elsewhere a job may go
@@ -187,10 +188,14 @@ def launch(pipeline: beam.Pipeline, options: PipelineOptions, staged: StagedRun)
         RunError: the job did not end well; or what a worker raised, if it is an error of ours.
     """
     try:
-        if goes_on_alone(options):
-            pipeline.run()
-            return None
+        place = place_elsewhere(options)
+        if place:
+            watch.submits(f"the job may have come to {place}; look there before the same command starts again")
         result = pipeline.run()
+        if place:
+            watch.submits(_goes_on(place, options, result))
+        if goes_on_alone(options):
+            return None
         try:
             state = result.wait_until_finish()
         finally:
@@ -245,6 +250,33 @@ def uses_memory(urls: Sequence[str]) -> bool:
 def _is_on_job_server(options: PipelineOptions) -> bool:
     """Whether the job runs on a job server that was there before, with workers that stay."""
     return _runner(options) == "portable" and options.view_as(PortableOptions).environment_type != "LOOPBACK"
+
+
+def place_elsewhere(options: PipelineOptions) -> str:
+    """Where the job goes on when this process is ended; empty where it ends with it."""
+    if is_on_dataflow(options):
+        return "Dataflow"
+    if _is_on_job_server(options):
+        endpoint = options.view_as(PortableOptions).job_endpoint
+        return "" if endpoint == "embed" else f"the job server {endpoint}"
+    given = options.get_all_options()
+    master, of_this_machine = {
+        "flink": (given.get("flink_master"), "["),
+        "spark": (given.get("spark_master_url"), "local"),
+    }.get(_runner(options), (None, ""))
+    return "" if not master or master.startswith(of_this_machine) else str(master)
+
+
+def _goes_on(place: str, options: PipelineOptions, result: PipelineResult) -> str:
+    """What to tell of a job that goes on there when this process is ended."""
+    if is_template(options):
+        return f"the template is written to {options.view_as(GoogleCloudOptions).template_location}"
+    if is_on_dataflow(options):
+        cloud, job = options.view_as(GoogleCloudOptions), result.job_id()
+        command = f"gcloud dataflow jobs cancel {job} --project={cloud.project} --region={cloud.region}"
+        return f"the job {job} goes on on {place}; to cancel it: {command}"
+    name = f" as {result._job_id}" if getattr(result, "_job_id", "") else ""
+    return f"the job goes on on {place}{name}; to cancel it in Flink: `flink list`, and then `flink cancel JOBID`"
 
 
 def _runner(options: PipelineOptions) -> str:

@@ -15,6 +15,7 @@ from alm_beam.jobs.launch import pipeline_of
 from alm_beam.jobs.run import CheckedRun, Job, bytes_of, facts_of, manifests_of, run_job
 from alm_beam.jobs.sample import Sample
 from alm_beam.jobs.sampled_audio import sampled_audio
+from alm_beam.jobs.watch import UNWATCHED, Watch
 from alm_beam.storage.discovery import Manifest
 from alm_beam.storage.outputs import MEASURE, MEASURED, REJECTS
 from alm_beam.storage.run_folder import StagedRun
@@ -31,7 +32,9 @@ _ENTRY_BYTES = 256
 """What the line of an entry takes at least, in most manifests."""
 
 
-def measure(config: MeasureConfig, options: PipelineOptions | None = None) -> MeasureStats | None:
+def measure(
+    config: MeasureConfig, options: PipelineOptions | None = None, watch: Watch = UNWATCHED
+) -> MeasureStats | None:
     """Measures the audio of manifests: manifests in, the same manifests out with what the files say. It prints nothing.
 
     A run that was cut short goes on when it is started again: what was measured stands in a hidden folder of the output
@@ -40,6 +43,7 @@ def measure(config: MeasureConfig, options: PipelineOptions | None = None) -> Me
     Args:
         config: the job's parameters.
         options: Beam's, for another runner than the local one; they are not changed.
+        watch: is told how the run goes on.
 
     Returns:
         The statistics of the run; None where the job goes on without this process, as with `run`.
@@ -61,7 +65,7 @@ def measure(config: MeasureConfig, options: PipelineOptions | None = None) -> Me
     {"audio_filepath":"a.wav","segments":[],"audio_sample_rate":16000,"audio_num_channels":1,"duration":1.0}
     """
     _check_audio_root(config)
-    return run_job(_JOB, config, options)
+    return run_job(_JOB, config, options, watch)
 
 
 def estimate(config: MeasureConfig, options: PipelineOptions | None = None) -> Estimate:

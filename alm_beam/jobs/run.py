@@ -26,6 +26,7 @@ from alm_beam.jobs.launch import (
     use_cores,
 )
 from alm_beam.jobs.places import checked_folder, found_manifests, places_of, storage_options
+from alm_beam.jobs.watch import UNWATCHED, Watch
 from alm_beam.storage.connections import close_connections
 from alm_beam.storage.discovery import Manifest
 from alm_beam.storage.outputs import Outputs
@@ -70,8 +71,16 @@ class Job(Generic[_Config, _Found, _Stats]):
     explain: Callable[[StagedRun], str] | None = None
 
 
-def run_job(job: Job[_Config, _Found, _Stats], config: _Config, options: PipelineOptions | None) -> _Stats | None:
+def run_job(
+    job: Job[_Config, _Found, _Stats], config: _Config, options: PipelineOptions | None, watch: Watch = UNWATCHED
+) -> _Stats | None:
     """Runs a job, and gives its statistics; None where it goes on without this process.
+
+    Args:
+        job: what is run.
+        config: its parameters.
+        options: Beam's; they are not changed.
+        watch: is told how the run goes on.
 
     Raises:
         ConfigError, InputError, OptionsError, RunError: see `alm_beam.run`.
@@ -80,6 +89,7 @@ def run_job(job: Job[_Config, _Found, _Stats], config: _Config, options: Pipelin
     options, folder, found, staged, pipeline = checked_run(job, config, options, spool)
     try:
         with _failures_told():
+            watch.begins_to_write(staged)
             folder.prepare(staged.url if staged.outlives_failure and not config.overwrite else "")
             if config.overwrite:
                 folder.remove_kept()
@@ -87,7 +97,7 @@ def run_job(job: Job[_Config, _Found, _Stats], config: _Config, options: Pipelin
                 job.begin(found, staged)
             if not goes_on_alone(options):  # nobody would ask whose the temporary folder is
                 staged.begin()
-        return None if launch(pipeline, options, staged) is None else _read_stats(folder, job.statistics)
+        return None if launch(pipeline, options, staged, watch) is None else _read_stats(folder, job.statistics)
     except RunError as error:
         if job.explain and type(error) is RunError and _OF_WORKERS.search(str(error)):
             raise RunError(f"{error}{job.explain(staged)}") from None

@@ -23,6 +23,7 @@ from alm_beam.jobs.places import found_manifests
 from alm_beam.jobs.run import CheckedRun, Job, facts_of, run_job
 from alm_beam.jobs.sample import Sample
 from alm_beam.jobs.sampled_shards import sampled_shards
+from alm_beam.jobs.watch import UNWATCHED, Watch
 from alm_beam.storage.connections import StorageOptions
 from alm_beam.storage.discovery import InputError, Manifest, folder_search
 from alm_beam.storage.index.format import FOLDER, META, IndexFault
@@ -46,7 +47,9 @@ _CUTS = folder_search([".jsonl"], "cuts")
 """What a folder of cuts without an index is searched for."""
 
 
-def build_shards(config: ShardsConfig, options: PipelineOptions | None = None) -> ShardsStats | None:
+def build_shards(
+    config: ShardsConfig, options: PipelineOptions | None = None, watch: Watch = UNWATCHED
+) -> ShardsStats | None:
     """Writes audio shards: the windows of cuts, each with its own audio, as trainers read them. It prints nothing.
 
     A run that was cut short, or failed, goes on when it is started again with the same cuts and parameters: shards that
@@ -55,6 +58,7 @@ def build_shards(config: ShardsConfig, options: PipelineOptions | None = None) -
     Args:
         config: the job's parameters.
         options: Beam's, for another runner than the local one; they are not changed.
+        watch: is told how the run goes on.
 
     Returns:
         The statistics of the run; None where the job goes on without this process, as with `run`.
@@ -79,7 +83,7 @@ def build_shards(config: ShardsConfig, options: PipelineOptions | None = None) -
     ['cuts.000000.jsonl', 'recording.000000.tar']
     """
     _check_audio_root(config)
-    return run_job(_JOB, config, options)
+    return run_job(_JOB, config, options, watch)
 
 
 def estimate(config: ShardsConfig, options: PipelineOptions | None = None) -> Estimate:

@@ -17,6 +17,7 @@ from alm_beam.jobs.launch import pipeline_of
 from alm_beam.jobs.run import CheckedRun, Job, bytes_of, facts_of, manifests_of, run_job
 from alm_beam.jobs.sample import Sample
 from alm_beam.jobs.sampled_sweep import sampled_sweep
+from alm_beam.jobs.watch import UNWATCHED, Watch
 from alm_beam.report.sweep import commands_of, sweep_csv
 from alm_beam.report.sweep_page import sweep_page
 from alm_beam.runners.local import BYTES_PER_WORKER
@@ -33,7 +34,7 @@ _WORTH_OF_COMBINATION = 0.25
 """A combination is worth this part of a run, in workers."""
 
 
-def sweep(config: SweepConfig, options: PipelineOptions | None = None) -> SweepStats | None:
+def sweep(config: SweepConfig, options: PipelineOptions | None = None, watch: Watch = UNWATCHED) -> SweepStats | None:
     """Computes windows in many ways, and says what each of them gives. It prints nothing.
 
     Every combination of the parameters' values gives the figures of a `run` by it. The input is read once, and no
@@ -42,6 +43,7 @@ def sweep(config: SweepConfig, options: PipelineOptions | None = None) -> SweepS
     Args:
         config: the job's parameters.
         options: Beam's, for another runner than the local one; they are not changed.
+        watch: is told how the run goes on.
 
     Returns:
         The statistics of the run; None where the job goes on without this process, as with `run`.
@@ -57,7 +59,7 @@ def sweep(config: SweepConfig, options: PipelineOptions | None = None) -> SweepS
     >>> [(row.parameters["target_window_duration"], round(row.distinct_hours, 2)) for row in stats.ranked()]
     [(30, 0.58), (60, 0.55), (120, 0.44)]
     """
-    return run_job(_JOB, config, options)
+    return run_job(_JOB, config, options, watch)
 
 
 def estimate(config: SweepConfig, options: PipelineOptions | None = None) -> Estimate:

@@ -17,6 +17,7 @@ from alm_beam.jobs.launch import pipeline_of
 from alm_beam.jobs.run import CheckedRun, Job, bytes_of, facts_of, manifests_of, run_job
 from alm_beam.jobs.sample import Sample
 from alm_beam.jobs.sampled_windows import sampled_windows
+from alm_beam.jobs.watch import UNWATCHED, Watch
 from alm_beam.report.report_writer import ReportWriter
 from alm_beam.runners.local import BYTES_PER_WORKER
 from alm_beam.storage.compression import is_compressed
@@ -34,7 +35,7 @@ _COMPRESSION = 8
 """About how many bytes of a manifest a compressed one has for each of its own."""
 
 
-def run(config: JobConfig, options: PipelineOptions | None = None) -> LossStats | None:
+def run(config: JobConfig, options: PipelineOptions | None = None, watch: Watch = UNWATCHED) -> LossStats | None:
     """Runs the main job: manifests in, training windows out. It prints nothing.
 
     Without options the job runs on this machine, on as many cores as the input is worth. Worker processes are forks of
@@ -43,6 +44,7 @@ def run(config: JobConfig, options: PipelineOptions | None = None) -> LossStats 
     Args:
         config: the job's parameters.
         options: Beam's, for another runner; they are not changed.
+        watch: is told how the run goes on.
 
     Returns:
         The statistics of the run; None where the job goes on without this process: with Beam's
@@ -66,10 +68,10 @@ def run(config: JobConfig, options: PipelineOptions | None = None) -> LossStats 
     >>> stats.recordings
     5
     """
-    return run_job(_JOB, config, options)
+    return run_job(_JOB, config, options, watch)
 
 
-def run_of(command: str) -> Callable[[JobConfig, PipelineOptions | None], LossStats | None]:
+def run_of(command: str) -> Callable[[JobConfig, PipelineOptions | None, Watch], LossStats | None]:
     """`run` for a command, which the report states.
 
     Args:

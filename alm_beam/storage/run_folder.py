@@ -186,6 +186,16 @@ class RunFolder:
             with errors_that_name(self.kept_url):
                 self._remove(self._place, [self.outputs.kept])
 
+    def holds_kept(self) -> bool:
+        """Whether a run that was cut short has left anything there for the next one.
+
+        Raises:
+            OSError: the filesystem does not tell.
+        """
+        with errors_that_name(self.kept_url):
+            place = located(self.kept_url, self.options)
+            return bool(self.outputs.kept) and any(True for _ in files_below(place.fs, place.path, None))
+
     @property
     def _place(self) -> Located:
         return located(self.url, self.options)
@@ -349,6 +359,27 @@ class StagedRun:
             if others:
                 fs.rm(others)
             remove_folder(fs, root)
+
+    def withdraw(self) -> None:
+        """Removes what a run that has ended without a result has staged, and what it has published so far.
+
+        Raises:
+            OSError: it cannot be removed.
+        """
+        with errors_that_name(self.folder.url):
+            if self._plan() is not None and self.folder.finished_at() is None:
+                self.folder._remove_outputs(self.folder._place)
+            self.discard()
+
+    def holds_anything(self) -> bool:
+        """Whether the temporary folder holds anything.
+
+        Raises:
+            OSError: the filesystem does not tell.
+        """
+        fs, root, _ = self._place
+        with errors_that_name(self.url):
+            return any(True for _ in files_below(fs, root, None))
 
     def holds_any(self, output: Sharded, names: Iterable[str]) -> bool:
         """Whether any of an output's shards is still in the temporary folder."""

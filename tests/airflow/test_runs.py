@@ -108,11 +108,11 @@ def test_a_task_that_is_stopped_stops_its_job(tmp_path):
             assert time.monotonic() < deadline
             time.sleep(0.05)
         processes = psutil.Process(task.pid).children(recursive=True)
-        assert len(processes) == 3  # the job and its two workers
+        assert len(processes) == 4  # the job, the one that waits for it, and its two workers
         task.send_signal(signal.SIGTERM)
         output, _ = task.communicate(timeout=600)
     assert task.returncode != 0
-    assert b"Apache Beam process failed with return code -15" in output
+    assert b"Apache Beam process failed with return code 143" in output
     assert not [process for process in processes if process.is_running()]
     assert not (out / "_SUCCESS").exists()
 

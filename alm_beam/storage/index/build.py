@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from alm_beam.storage.connections import NO_OPTIONS, StorageOptions
-from alm_beam.storage.index.claim import sole_maker
+from alm_beam.storage.index.claim import release_claim, sole_maker
 from alm_beam.storage.index.fingerprint import Fingerprint, LabelSetTotals
 from alm_beam.storage.index.format import FOLDER, META, ROWS, SHARD_NAME, Digest, IndexExistsError, IndexFault
 from alm_beam.storage.index.merge import Run, merged
@@ -177,6 +177,29 @@ def make_index(url: str, *, overwrite: bool, skip_unusable: bool, options: Stora
             clear_parts(parts, options)
         check_files(place, meta)
     return MadeIndex(meta, skipped)
+
+
+def remove_unfinished(url: str, options: StorageOptions, process: int) -> bool:
+    """Removes what a process has left that was ended while it made the index of a folder.
+
+    Args:
+        url: the folder of the cuts.
+        options: fsspec's.
+        process: the one that was ended; of this machine.
+
+    Returns:
+        Whether there is an index.
+
+    Raises:
+        IndexFault: another process makes the index now. Nothing was removed.
+        OSError: something could not be removed.
+    """
+    place = located(url, options)
+    release_claim(place, process)
+    with sole_maker(place):
+        _clear_parts_of_others(place)
+    with errors_that_name(place.url(place.path)):
+        return info_of(place.fs, f"{place.path}/{FOLDER}/{META}") is not None
 
 
 def clear_parts(parts: str, options: StorageOptions = NO_OPTIONS) -> None:

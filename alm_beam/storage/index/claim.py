@@ -75,12 +75,24 @@ def _locked(place: Located, path: str) -> int | None:
         os.close(lock)
 
 
+def release_claim(place: Located, process: int) -> None:
+    """Removes the claim of a process of this machine that was ended, where there are no locks."""
+    claim = _Claim(place, f"{place.path}/{CLAIM}")
+    with suppress(Exception):
+        if (claim.content() or b"").startswith(_process(process).encode()):
+            place.fs.rm_file(f"{place.path}/{CLAIM}")
+
+
+def _process(pid: int) -> str:
+    return f"process {pid} on {platform.node()}, "
+
+
 class _Claim:
     """A claim where there are no locks."""
 
     def __init__(self, place: Located, path: str):
         self._place, self._path = place, path
-        self._own = f"process {os.getpid()} on {platform.node()}, {uuid.uuid4().hex}\n".encode()
+        self._own = f"{_process(os.getpid())}{uuid.uuid4().hex}\n".encode()
 
     def take(self) -> None:
         """Makes the claim.
@@ -89,7 +101,7 @@ class _Claim:
             IndexFault: there is one of another process.
         """
         with errors_that_name(self._place.url(self._path)):
-            if not self._content():  # an empty one is what was to be locked
+            if not self.content():  # an empty one is what was to be locked
                 self._create()
         self.check()
 
@@ -100,7 +112,7 @@ class _Claim:
             IndexFault: it is not.
         """
         with errors_that_name(self._place.url(self._path)):
-            content = self._content()
+            content = self.content()
         if content != self._own:
             claim = shown(self._place.url(self._path))
             raise IndexFault(f"{_at_work(self._place)}; wait for it. If it was killed, remove {claim}")
@@ -108,7 +120,7 @@ class _Claim:
     def release(self) -> None:
         """Removes the claim, if it is still this process's own."""
         with suppress(Exception):
-            if self._content() == self._own:
+            if self.content() == self._own:
                 self._place.fs.rm_file(self._path)
 
     def _create(self) -> None:
@@ -120,10 +132,11 @@ class _Claim:
             else:
                 self._place.fs.pipe_file(self._path, self._own, mode="create")
         except Exception:
-            if not self._content():
+            if not self.content():
                 self._place.fs.pipe_file(self._path, self._own)
 
-    def _content(self) -> bytes | None:
+    def content(self) -> bytes | None:
+        """What the file holds; None without one."""
         self._place.fs.invalidate_cache()
         try:
             return bytes(self._place.fs.cat_file(self._path))

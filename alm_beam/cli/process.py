@@ -1,0 +1,325 @@
+"""The processes of a command: one that does the work, and one that waits for it and ends it when it is told to.
+
+Python hands a signal to a handler only between two of its own steps, and to parse a line of 100 MB is one step of many
+seconds. The process that waits does nothing else. So Ctrl-C and SIGTERM end the command at once, whatever the other
+does: import, parse, write, or wait for a pipe. It loads next to nothing before that.
+
+This is for whole processes of our own. `main([...])` of a command, and the library, leave signals alone.
+"""
+
+import importlib
+import os
+import pickle
+import select
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from typing import NoReturn
+
+_ENDING = (signal.SIGINT, signal.SIGTERM)
+_SAID = {signal.SIGINT: "interrupted", signal.SIGTERM: "ended by SIGTERM"}
+AGAIN = "the same command starts again"
+
+_LONGEST_END_SECONDS = 1.6
+"""After that, what could not be removed or found out stays so."""
+
+_LONGEST_KILL_SECONDS = 0.5
+_IDLE_SECONDS = 2
+"""When nothing was heard for so long, what the end needs is imported, which would take too long then."""
+
+_SHOWS_CURSOR = "\r\x1b[2K\x1b[?25h"
+
+_notes: list[int] = []
+"""The pipe to the process that waits; empty in a process of somebody else's."""
+
+
+def run_process(module: str) -> NoReturn:
+    """Does the work of a whole process: that of the module's `main`, with the process's own arguments.
+
+    Ctrl-C and SIGTERM end it with one line on stderr and exit code 130 or 143. What was ignored from the beginning, as
+    behind `nohup`, stays ignored.
+    """
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:  # or a pipe, or a file of a run, would become its stderr
+        os.set_inheritable(descriptor, True)
+    os.close(descriptor)
+    if hasattr(os, "fork") and _is_only_thread():
+        _go_on_in_a_fork()
+    from alm_beam.cli.output import exit_with
+
+    exit_with(importlib.import_module(module).main)
+
+
+def _is_only_thread() -> bool:
+    """Whether a fork of this process can be relied on; a debugger has threads of its own."""
+    threading = sys.modules.get("threading")
+    return threading is None or threading.active_count() == 1
+
+
+def note_command(prog: str) -> None:
+    """Tells the process that waits what this command is called in messages."""
+    _note("prog", prog)
+
+
+def note_end(end: Callable[[], str]) -> None:
+    """Tells the process that waits what to do when a signal ends the command.
+
+    Args:
+        end: a function that can be pickled, and imports no Beam. It is called when no process of the command is left.
+            It removes what nobody needs, and gives how things are then, for the last line.
+    """
+    _note("end", end)
+
+
+def note_drawing() -> None:
+    """Tells the process that waits that a bar is drawn on stderr, behind which the line would not be read."""
+    _note("drawing", True)
+
+
+def _note(name: str, value: object) -> None:
+    if _notes:
+        content = pickle.dumps((name, value))
+        with suppress(OSError):
+            os.write(_notes[0], len(content).to_bytes(4, "big") + content)
+
+
+def _go_on_in_a_fork() -> None:
+    """Returns in a fork, which ends with this process. This process ends when the fork has, or by a signal."""
+    reader, writer = os.pipe()
+    signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
+    waiting = os.getpid()
+    try:
+        fork = os.fork()
+    except OSError:  # there may be no more processes: the work is done here
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)
+        return
+    if fork:
+        os.close(writer)
+        _Waiting(fork, reader).wait()
+    os.close(reader)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # of all that it starts, too: who waits ends them
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)
+    _end_with(waiting)
+    _notes.append(writer)
+    _note_temporary_folders()
+
+
+def _end_with(parent: int) -> None:
+    """Lets the system end this process with its parent, where it can."""
+    if sys.platform == "linux":
+        import ctypes
+
+        with suppress(OSError, AttributeError):
+            ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # 1: PR_SET_PDEATHSIG
+        if os.getppid() != parent:
+            os._exit(1)
+
+
+def _note_temporary_folders() -> None:
+    import tempfile
+
+    make = tempfile.mkdtemp
+
+    def noted(*args: str | None, **kwargs: str | None) -> str:
+        folder: str = make(*args, **kwargs)
+        _note("folder", folder)
+        return folder
+
+    tempfile.mkdtemp = noted  # type: ignore[assignment]
+
+
+class Said:
+    """What is left where nothing has to be done or found out; see `note_end`."""
+
+    def __init__(self, text: str):
+        self._text = text
+
+    def __call__(self) -> str:
+        """The text."""
+        return self._text
+
+
+class _Waiting:
+    """The process that waits."""
+
+    def __init__(self, fork: int, reader: int):
+        self._fork = fork
+        self._reader = reader
+        self._notes = bytearray()
+        self._prog = os.path.basename(sys.argv[0]).replace("__main__.py", "alm-beam")
+        self._is_drawn_on = False
+        self._folders: list[str] = []
+        self._left: Callable[[], str] | None = None
+        self._number = 0
+        self._is_told = False
+
+    def wait(self) -> NoReturn:
+        """Waits for the fork, and ends this process as it has ended; or, by a signal, the fork before it."""
+        told, teller = os.pipe()
+        for end in (told, teller):
+            os.set_blocking(end, False)
+        signal.set_wakeup_fd(teller)
+        signal.signal(signal.SIGCHLD, _do_nothing)
+        for number in self._not_ignored():
+            signal.signal(number, _do_nothing)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)
+        sources = [told, self._reader]
+        while True:
+            pid, status = os.waitpid(self._fork, os.WNOHANG)
+            ready = [] if pid else select.select(sources, [], [], _IDLE_SECONDS if self._notes else None)[0]
+            received = {*_read(told)} & {*self._not_ignored()}
+            if self._reader in ready and not self._take_notes():
+                sources.remove(self._reader)
+            if pid:
+                self._end_as(os.waitstatus_to_exitcode(status))
+            if received:
+                self._end(min(received))
+            if not ready:
+                self._take_in()
+
+    def _end_as(self, code: int) -> NoReturn:
+        """Ends this process as the fork has ended: with its exit code, or by the signal that ended it."""
+        if -code in self._not_ignored():  # it went to all of them, and came here last
+            self._end(-code)
+        if code < 0:
+            import resource
+
+            resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
+            if -code not in (signal.SIGKILL, signal.SIGSTOP):
+                signal.signal(-code, signal.SIG_DFL)
+            os.kill(os.getpid(), -code)
+            code = 128 - code
+        os._exit(code)
+
+    def _not_ignored(self) -> list[int]:
+        return [number for number in _ENDING if signal.getsignal(number) is not signal.SIG_IGN]
+
+    def _take_notes(self) -> bool:
+        """Takes in what the fork has to tell; False when there will be no more."""
+        read = os.read(self._reader, 1 << 16)
+        self._notes += read
+        return bool(read)
+
+    def _end(self, number: int) -> NoReturn:
+        """Ends the command."""
+        self._number = number
+        signal.set_wakeup_fd(-1)
+        for each in self._not_ignored():
+            signal.signal(each, self._give_up)
+        signal.signal(signal.SIGALRM, self._give_up)
+        signal.setitimer(signal.ITIMER_REAL, _LONGEST_END_SECONDS)
+        _kill(self._fork)
+        os.set_blocking(self._reader, False)
+        with suppress(OSError):
+            while self._take_notes():
+                pass
+        self._take_in()
+        for folder in self._folders:
+            import shutil
+
+            shutil.rmtree(folder, ignore_errors=True)
+        try:
+            left = AGAIN if self._left is None else self._left()
+        except Exception as error:
+            from alm_beam.storage.paths import reason
+
+            left = f"what it leaves cannot be told ({reason(error)}); {AGAIN}"
+        self._tell(left)
+
+    def _take_in(self) -> None:
+        """Takes in the notes that are whole."""
+        while len(self._notes) >= 4 and len(self._notes) >= (end := 4 + int.from_bytes(self._notes[:4], "big")):
+            content = bytes(self._notes[4:end])
+            del self._notes[:end]
+            name, value = pickle.loads(content)
+            if name == "prog":
+                self._prog = value
+            elif name == "drawing":
+                self._is_drawn_on = True
+            elif name == "folder":
+                self._folders.append(value)
+            else:
+                self._left = value
+
+    def _give_up(self, *_: object) -> NoReturn:
+        """A second Ctrl-C, or the end of the time that there is to look after what is left."""
+        signal.setitimer(signal.ITIMER_REAL, 0.2)  # a terminal that is held must not hold this process
+        _kill(self._fork)
+        self._tell(f"without _SUCCESS, what it leaves is not complete; {AGAIN}")
+
+    def _tell(self, left: str) -> NoReturn:
+        """Says how things are, once, and ends this process."""
+        if not self._is_told:
+            self._is_told = True
+            from alm_beam.core.text import visible
+
+            clear = _SHOWS_CURSOR if self._is_drawn_on and os.isatty(2) else ""
+            line = f"{visible(self._prog)}: {_SAID[signal.Signals(self._number)]}; {visible(left)}\n"
+            encoding = getattr(sys.stderr, "encoding", None) or "utf-8"
+            with suppress(OSError):
+                os.write(2, (clear + line).encode(encoding, "backslashreplace"))
+        os._exit(128 + self._number)
+
+
+def _do_nothing(*_: object) -> None:
+    """What has come is read from the pipe that wakes this process."""
+
+
+def _read(told: int) -> bytes:
+    try:
+        return os.read(told, 1 << 10)
+    except BlockingIOError:
+        return b""
+
+
+def _kill(pid: int) -> None:
+    """Ends a process that is a child of this one, and all that come from it."""
+    import time
+
+    deadline = time.monotonic() + _LONGEST_KILL_SECONDS
+    with suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGSTOP)  # it sees none of its own die, and starts no more
+    while (living := _descendants(pid)) and time.monotonic() < deadline:
+        for each in living:
+            with suppress(ProcessLookupError, PermissionError):
+                os.kill(each, signal.SIGKILL)
+        time.sleep(0.002)
+    with suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
+    with suppress(ChildProcessError):
+        while os.waitpid(pid, os.WNOHANG) == (0, 0) and time.monotonic() < deadline:
+            time.sleep(0.002)
+
+
+def _descendants(pid: int) -> list[int]:
+    """The processes that come from one and live."""
+    found, children = [pid], _children()
+    for each in found:
+        found += children.get(each, ())
+    return found[1:]
+
+
+def _children() -> dict[int, list[int]]:
+    """The living processes of this machine, by their parents."""
+    children: dict[int, list[int]] = {}
+    for pid, parent, state in _processes():
+        if not state.startswith("Z"):
+            children.setdefault(parent, []).append(pid)
+    return children
+
+
+def _processes() -> Iterator[tuple[int, int, str]]:
+    """Each process of this machine, its parent and its state."""
+    if not os.path.exists("/proc/self/stat"):
+        import subprocess
+
+        listed = subprocess.run(["ps", "-A", "-o", "pid=,ppid=,state="], capture_output=True, text=True, check=False)
+        for line in listed.stdout.splitlines():
+            pid, parent, state = line.split()[:3]
+            yield int(pid), int(parent), state
+        return
+    for name in os.listdir("/proc"):
+        if name.isdigit():
+            with suppress(OSError), open(f"/proc/{name}/stat", "rb") as file:
+                state, parent = file.read().rpartition(b")")[2].decode().split()[:2]
+                yield int(name), int(parent), state

@@ -1,0 +1,28 @@
+"""What a command makes of what it is told of its run."""
+
+from alm_beam.cli.left import RunLeft
+from alm_beam.cli.process import Said, note_end
+from alm_beam.core.run_config import RunConfig
+from alm_beam.jobs.watch import Watch
+from alm_beam.storage.run_folder import StagedRun
+
+
+class CommandWatch(Watch):
+    """Tells the process that waits for this one what to do if a signal ends the command."""
+
+    def __init__(self, config: RunConfig, elsewhere: str = ""):
+        """
+        Args:
+            config: of the job.
+            elsewhere: where it goes on when this process is ended; empty where it ends with it.
+        """
+        self._overwrite = config.overwrite
+        self._begin = "no job was started; " if elsewhere else ""
+
+    def begins_to_write(self, staged: StagedRun) -> None:
+        """Whoever waits then removes what the next run does not go on with, and says what is in the folder."""
+        note_end(RunLeft(staged, self._overwrite, self._begin))
+
+    def submits(self, state: str) -> None:
+        """Whoever waits then tells of the job that goes on."""
+        note_end(Said(state))
