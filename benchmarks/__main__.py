@@ -19,6 +19,7 @@ from benchmarks import (
     order,
     selection,
     shards,
+    sweep,
 )
 
 matplotlib.use("Agg")
@@ -38,6 +39,7 @@ def main(out: Path) -> None:
     measures = list(_measure_rows())
     streams = list(_stream_rows())
     sliced = list(shards.print_rows(shards.rows()))
+    sweeps = list(sweep.print_rows(sweep.rows()))
     tables = {
         "kernel": kernels,
         "job": jobs,
@@ -50,6 +52,7 @@ def main(out: Path) -> None:
         "measure": measures,
         "streams": streams,
         "shards": sliced,
+        "sweep": sweeps,
     }
     results = {name: [row._asdict() for row in table] for name, table in tables.items()}
     (out / "results.json").write_text(json.dumps(results, indent=2) + "\n")

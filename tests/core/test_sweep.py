@@ -56,13 +56,13 @@ def combinations_of(windows: list[WindowConfig], overlaps: list[OverlapConfig]) 
     return [Combination({}, each, overlap.for_windows(each)) for overlap in overlaps for each in windows]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(entries(), st.lists(window_configs(), min_size=2, max_size=5), st.lists(overlap_configs, min_size=1, max_size=3))
 def test_any_entry_by_any_configurations(entry, windows, overlaps):
     check(recording_of(entry), combinations_of(windows, overlaps))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(
     with_joint_labels(),
     st.lists(rule_configs(LONGEST) | rule_configs(ALL), min_size=2, max_size=5),
