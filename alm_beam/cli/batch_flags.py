@@ -16,27 +16,30 @@ _LIMITS = ("min_duration", "max_duration", "drop_remainder")
 
 def add_source_flags(parser: FlagParser) -> None:
     """Adds the folders, and how they are mixed."""
-    parser.add_argument("dirs", metavar="DIR", nargs="+", help="folder of cuts with an index; a path or any fsspec URL")
-    parser.add_argument(
+    sources = parser.add_argument_group("sources")
+    sources.add_argument(
+        "dirs", metavar="DIR", nargs="+", help="folder of cuts with an index; a path or any fsspec URL"
+    )
+    sources.add_argument(
         "--weights", metavar="W,W", help="a weight for each DIR, comma-separated (default: all are read as one)"
     )
-    parser.add_argument(
+    sources.add_argument(
         "--beta_corpus",
         type=float,
         metavar="B",
         help="instead of --weights: read each corpus in proportion to its hours to the power of B; 1: to its hours, 0: "
         "all equally often",
     )
-    parser.add_argument(
+    sources.add_argument(
         "--beta_language", type=float, metavar="B", help="the same for the languages of a corpus; give both"
     )
-    parser.add_argument(
+    sources.add_argument(
         "--summary",
         metavar="FILE",
         help="with these, a tab-separated table with the columns corpus, language and hours (default: the hours of the "
         "indexes)",
     )
-    parser.add_argument(
+    sources.add_argument(
         "--repeat",
         action="store_true",
         help="read a DIR again when it is exhausted, so that the weights hold to the end",

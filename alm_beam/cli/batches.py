@@ -60,14 +60,19 @@ def _parser(prog: str) -> FlagParser:
         "prints what it looks like: steps, sizes of batches, padding, the largest batch. No audio is read.",
         epilog="Exit code: 0; 1 when the index cannot be read, or its windows do not fit into such batches; 2 when a\n"
         "flag is wrong.",
+        examples=(
+            "alm-beam batches windows/ --max_seconds 480",
+            "alm-beam batches windows/ --max_num_elements 7680000 --world_size 8 --json",
+        ),
     )
     add_source_flags(parser)
-    parser.add_argument(
+    epoch = parser.add_argument_group("epoch")
+    epoch.add_argument(
         "--seed", type=int, default=0, metavar="S", help="of the order of the windows (default: %(default)s)"
     )
-    parser.add_argument("--epoch", type=int, default=0, metavar="N", help="which epoch (default: %(default)s)")
-    parser.add_argument("--world_size", type=int, default=1, metavar="N", help="number of ranks (default: %(default)s)")
-    parser.add_argument("--json", action="store_true", help="print one JSON object: alm-beam schema batches")
+    epoch.add_argument("--epoch", type=int, default=0, metavar="N", help="which epoch (default: %(default)s)")
+    epoch.add_argument("--world_size", type=int, default=1, metavar="N", help="number of ranks (default: %(default)s)")
+    epoch.add_argument("--json", action="store_true", help="print one JSON object: alm-beam schema batches")
     add_batch_flags(parser, required=True)
     parser.add_storage_options()
     return parser

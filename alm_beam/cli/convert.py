@@ -6,25 +6,28 @@ from collections.abc import Mapping, Sequence
 from alm_beam.cli.dry_run import print_estimate
 from alm_beam.cli.flags import FlagParser, add_flags, command_config, job_config
 from alm_beam.cli.job import state_of
-from alm_beam.cli.output import failed, outlets
+from alm_beam.cli.output import failed, outlets, print_json
 from alm_beam.cli.process import AGAIN, Said, note_end
 from alm_beam.core.command_config import CommandConfig
 from alm_beam.core.convert_config import ConvertConfig
 from alm_beam.core.given import Given
 from alm_beam.core.parameters import Choice, ConfigError, Parameter, parameters_of
 from alm_beam.formats.registry import FORMATS, TARGETS
+from alm_beam.storage.secrets import shown
 
 _DESCRIPTION = """\
 Makes manifests of what other tools wrote: diarizers, recognisers, Lhotse, NeMo, Curator. With --to, makes of cuts what
 others read."""
 
 _EPILOG = """\
-  alm-beam convert --from rttm --input diarized/ --audio_root audio/ --output manifests/
-  alm-beam convert --to nemo --input windows/ --output nemo/
-
 Exit code: 0 when the run is complete and --output holds _SUCCESS, also where audio was not found; 1 when it failed; 2
 when a flag is wrong: then nothing was read or written.
 """
+
+_EXAMPLES = (
+    "alm-beam convert --from rttm --input diarized/ --audio_root audio/ --output manifests/",
+    "alm-beam convert --to nemo --input windows/ --output nemo/",
+)
 
 _BY_HAND = (("from_format", "--from", FORMATS), ("to_format", "--to", TARGETS))
 _NOT_TAKEN = ("num_shards",)
@@ -61,6 +64,7 @@ def _exit_code(argv: Sequence[str], prog: str) -> int:
         return print_estimate(parser, lambda: estimate(config), as_json=how.json)
     try:
         from alm_beam.cli.watch import CommandWatch
+        from alm_beam.jobs.conversion import written_statistics
         from alm_beam.jobs.convert import run
         from alm_beam.report.conversion import render_conversion
 
@@ -69,6 +73,8 @@ def _exit_code(argv: Sequence[str], prog: str) -> int:
         parser.refuse(error)
     except (OSError, ValueError, RuntimeError, ImportError, MemoryError) as error:
         return failed(prog, error, f"{state_of(config)}: ")
+    if how.json:
+        return print_json({"output": shown(config.output), **written_statistics(config)})
     print(render_conversion(stats, config))
     return 0
 
@@ -86,17 +92,18 @@ def _in_files() -> dict[str, Parameter]:
 
 
 def _parser(prog: str) -> FlagParser:
-    parser = FlagParser(prog=prog, description=_DESCRIPTION, epilog=_EPILOG)
+    parser = FlagParser(prog=prog, description=_DESCRIPTION, epilog=_EPILOG, examples=_EXAMPLES)
     parameters = parameters_of(ConvertConfig)
+    formats = parser.add_argument_group("formats")
     for name, flag, known in _BY_HAND:
         parameter = parameters[name]
         text = f"{parameter.help} (default: {parameter.without})"
         known_names = "|".join(known)
-        parser.add_argument(flag, dest=name, choices=[*known], metavar=known_names, help=text, default=SUPPRESS)
+        formats.add_argument(flag, dest=name, choices=[*known], metavar=known_names, help=text, default=SUPPRESS)
     others = {name: each for name, each in parameters.items() if name not in _NOT_TAKEN}
     for name, _, _ in _BY_HAND:
         del others[name]
-    add_flags(parser, others.values())
+    add_flags(parser.add_argument_group("files"), others.values())
     of_command = parameters_of(CommandConfig)
     names = ("config", "print_config", "dry_run", "json")
     add_flags(parser.add_argument_group("this command"), [of_command[name] for name in names])

@@ -1,9 +1,9 @@
 """`--dry_run`, of every command that runs a job: what the run would come to, from a sample of its input."""
 
-import json
 from collections.abc import Callable
 
 from alm_beam.cli.flags import FlagParser
+from alm_beam.cli.output import print_json
 from alm_beam.core.config import ConfigError
 from alm_beam.core.estimate import Estimate
 from alm_beam.report.estimate import render_estimate
@@ -26,5 +26,7 @@ def print_estimate(parser: FlagParser, estimate: Callable[[], Estimate], *, as_j
         parser.refuse(error)
     except (OSError, ValueError, RuntimeError, ImportError, MemoryError) as error:
         parser.error(f"the run would fail: {error}")
-    print(json.dumps(made.to_dict(), indent=2) if as_json else render_estimate(made))
+    if as_json:
+        return print_json(made.to_dict())
+    print(render_estimate(made))
     return 0

@@ -63,8 +63,21 @@ class _Once(argparse.Action):
 class FlagParser(argparse.ArgumentParser):
     """A parser that knows no abbreviations. Its errors end the process with exit code 2."""
 
-    def __init__(self, **kwargs: Any):
+    def __init__(self, *, examples: Sequence[str] = (), **kwargs: Any):
+        """
+        Args:
+            examples: commands that work, for the end of help.
+            kwargs: argparse's.
+        """
         super().__init__(allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter, **kwargs)
+        self.examples = examples
+
+    def format_help(self) -> str:
+        """The help: a usage of one line, the flags in their groups, and examples at the end."""
+        choices = [each._group_actions for each in self._mutually_exclusive_groups if each.required]
+        self.usage = self.usage or short_usage(self.prog, self._actions, choices)
+        listed = "".join(f"\n  {example}" for example in self.examples)
+        return super().format_help() + (f"\nExamples:{listed}\n" if listed else "")
 
     def error(self, message: str) -> NoReturn:
         """Ends the process with the message, without the list of all flags that would hide it."""
@@ -114,7 +127,28 @@ class FlagParser(argparse.ArgumentParser):
             self.error(f"unknown argument {flag[0]}" + (f" (did you mean {nearest[0]}?)" if nearest else ""))
 
 
-def job_parser(prog: str, description: str, config: type[RunConfig]) -> FlagParser:
+def short_usage(
+    prog: str, actions: Iterable[argparse.Action], choices: Iterable[Sequence[argparse.Action]] = ()
+) -> str:
+    """What has to be given, in one line: `prog INPUT --output DIR [flags]`.
+
+    >>> parser = FlagParser(prog="count")
+    >>> _ = parser.add_argument("dirs", metavar="DIR", nargs="+"), parser.add_argument("--step", metavar="N")
+    >>> short_usage(parser.prog, parser._actions)
+    'count DIR ... [flags]'
+    """
+    words = [prog]
+    for action in actions:
+        name = str(action.metavar or action.dest)
+        if not action.option_strings:
+            words.append({"+": f"{name} ...", "?": f"[{name}]"}.get(str(action.nargs), name))
+        elif action.required:
+            words.append(f"{action.option_strings[0]} {name}")
+    words += [f"({' | '.join(each.option_strings[0] for each in some)})" for some in choices]
+    return " ".join([*words, "[flags]"]).replace("%", "%%")
+
+
+def job_parser(prog: str, description: str, config: type[RunConfig], examples: Sequence[str] = ()) -> FlagParser:
     """The parser of a job's flags. It leaves those that it does not know to the caller: they may be Beam's.
 
     What it gives are the texts of the flags, of those alone that are there; `job_config` makes values of them.
@@ -123,8 +157,9 @@ def job_parser(prog: str, description: str, config: type[RunConfig]) -> FlagPars
         prog: the command's name in messages.
         description: what the command does, for help.
         config: the configuration of the job.
+        examples: commands that work, for the end of help.
     """
-    parser = FlagParser(prog=prog, description=description, epilog=_EPILOG)
+    parser = FlagParser(prog=prog, description=description, epilog=_EPILOG, examples=examples)
     for title, part in {"this command": CommandConfig, **config.groups()}.items():
         add_flags(parser.add_argument_group(title), parameters_of(part).values())
     return parser

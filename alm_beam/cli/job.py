@@ -1,6 +1,7 @@
 """What the commands share that run a Beam job: flags, logs, the run, its summary and the exit code."""
 
 import logging
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -8,7 +9,7 @@ from typing import Any, Generic, TypeVar
 
 from alm_beam.cli.dry_run import print_estimate
 from alm_beam.cli.flags import command_config, job_config, job_parser
-from alm_beam.cli.output import failed, outlets
+from alm_beam.cli.output import failed, outlets, print_json
 from alm_beam.cli.process import AGAIN, Said, note_command, note_end
 from alm_beam.core.config import ConfigError
 from alm_beam.core.errors import RunError, StatisticsError
@@ -33,6 +34,7 @@ class JobCommand(Generic[_Config, _Stats]):
         load: imports the job, and with it Beam, and gives the function that runs it.
         load_estimate: the same for the function that makes a dry run.
         summary: what is printed of a run that is complete.
+        examples: commands that work, for help.
     """
 
     description: str
@@ -40,6 +42,7 @@ class JobCommand(Generic[_Config, _Stats]):
     load: Callable[[], Callable[[_Config, Any, Any], _Stats | None]]
     load_estimate: Callable[[], Callable[[_Config, Any], Estimate]]
     summary: Callable[[_Stats, _Config], str]
+    examples: Sequence[str] = ()
 
 
 def run_command(command: JobCommand[Any, Any], argv: Sequence[str] | None, prog: str) -> int:
@@ -62,7 +65,7 @@ def run_command(command: JobCommand[Any, Any], argv: Sequence[str] | None, prog:
 
 
 def _exit_code(command: JobCommand[Any, Any], argv: Sequence[str] | None, prog: str) -> int:
-    parser = job_parser(prog, command.description, command.config)
+    parser = job_parser(prog, command.description, command.config, command.examples)
     flags, others = parser.parse_known_args(argv)
     how = command_config(parser, flags)
     stated: Mapping[str, Given] = {}
@@ -80,6 +83,7 @@ def _exit_code(command: JobCommand[Any, Any], argv: Sequence[str] | None, prog: 
     logging.disable(logging.WARNING)  # Beam warns, while it is imported, of extras that are not needed here
     try:
         from alm_beam.jobs import launch
+        from alm_beam.jobs.run import statistics_of
 
         run = command.load()
     except ImportError as error:
@@ -104,10 +108,12 @@ def _exit_code(command: JobCommand[Any, Any], argv: Sequence[str] | None, prog: 
     except launch.OptionsError as error:
         parser.error(str(error))
     except StatisticsError as error:
-        print(redacted(str(error)))
-        return 0
+        print(redacted(str(error)), file=sys.stderr if how.json else sys.stdout)
+        return print_json({"output": shown(config.output)}) if how.json else 0
     except (OSError, ValueError, RuntimeError, ImportError, MemoryError) as error:
         return failed(prog, error, f"{state_of(config)}: ")
+    if how.json:
+        return print_json({"output": shown(config.output), **(statistics_of(stats, config) if stats else {})})
     print(launch.goes_on_where(options, config.output) if stats is None else command.summary(stats, config))
     return 0
 

@@ -28,6 +28,10 @@ _COMMAND = JobCommand(
     _measure,
     _estimate,
     render_measured,
+    (
+        "alm-beam measure --input manifests/ --output measured/",
+        "alm-beam measure --input manifests/ --output measured/ --audio_root audio/ --no_bandwidth",
+    ),
 )
 
 

@@ -4,10 +4,11 @@ Everything goes through an `_Outlet`. So no text of a manifest, label or name of
 anybody reads what a command says, or can, does not change what it did.
 """
 
+import json
 import os
 import select
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any, NoReturn, TextIO, cast
 
@@ -112,6 +113,12 @@ def _outlet_to(stream: TextIO | None) -> TextIO:
     if isinstance(stream, _Outlet):
         return stream
     return cast(TextIO, _VisibleOutlet(stream or open(os.devnull, "w")))
+
+
+def print_json(content: Mapping[str, Any]) -> int:
+    """Prints one JSON object, in ASCII, and gives 0."""
+    print(json.dumps(content, indent=2))
+    return 0
 
 
 def printed(prog: str, text_of: Callable[[], str]) -> int:

@@ -10,21 +10,27 @@ from alm_beam.core.text import visible
 
 def main(argv: Sequence[str], prog: str) -> int:
     """Writes the manifests, prints their paths, and gives the exit code."""
-    parser = FlagParser(prog=prog, description="Writes made-up manifests, for trials and scale tests.")
-    parser.add_argument(
+    parser = FlagParser(
+        prog=prog,
+        description="Writes made-up manifests, for trials and scale tests.",
+        epilog="Exit code: 0; 1 when they cannot be written; 2 when a flag is wrong.",
+        examples=("alm-beam sample trial.jsonl --recordings 20", "alm-beam sample trial/ --recordings 100000 --seed 7"),
+    )
+    group = parser.add_argument_group("manifests")
+    group.add_argument(
         "out", metavar="OUT", help="manifest (.jsonl or .json, also with .gz, .zst or .bz2) or folder to write"
     )
-    parser.add_argument(
+    group.add_argument(
         "--recordings", type=_count, default=5, metavar="N", help="number of recordings (default: %(default)s)"
     )
-    parser.add_argument(
+    group.add_argument(
         "--seed",
         type=int,
         default=0,
         metavar="S",
         help="of the random numbers; the same seed gives the same manifests (default: %(default)s)",
     )
-    parser.add_argument("--hostile", action="store_true", help="make valid but unusual entries")
+    group.add_argument("--hostile", action="store_true", help="make valid but unusual entries")
     flags = parser.parse_known_flags(argv)
 
     def paths() -> str:

@@ -21,8 +21,11 @@ def main(argv: Sequence[str], prog: str) -> int:
         prog=prog,
         description="Prints a JSON Schema (draft 2020-12); without a name, which ones there are.",
         epilog="Exit code: 0; 2 when there is no such schema.",
+        examples=("alm-beam schema", "alm-beam schema manifest > manifest.schema.json"),
     )
-    parser.add_argument("name", metavar="NAME", nargs="?", choices=names, help=", ".join(names))
+    parser.add_argument_group("schemas").add_argument(
+        "name", metavar="NAME", nargs="?", choices=names, help=", ".join(names)
+    )
     name = parser.parse_known_flags(argv).name
     if name is None:
         print("\n".join(f"{each:<16}{json.loads(_text(each))['title']}" for each in names))

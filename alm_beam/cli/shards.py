@@ -28,6 +28,10 @@ _COMMAND = JobCommand(
     _shards,
     _estimate,
     render_shards,
+    (
+        "alm-beam shards --input windows/ --output shards/",
+        "alm-beam shards --input windows/ --output shards/ --format webdataset --audio_format opus",
+    ),
 )
 
 

@@ -29,6 +29,10 @@ _COMMAND = JobCommand(
     _sweep,
     _estimate,
     render_sweep,
+    (
+        "alm-beam sweep --input manifests/ --output sweep --target_window_duration 30,60,120 --overlap_percentage 0,50",
+        "alm-beam sweep --input manifests/ --output sweep --sample 0.01 --selection greedy,most_audio --aim kept_hours",
+    ),
 )
 
 

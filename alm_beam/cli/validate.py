@@ -29,6 +29,11 @@ are not fit, or cannot be read. 2 when a flag is wrong. With --json, stdout hold
 the manifests cannot be read.
 """
 
+_EXAMPLES = (
+    "alm-beam validate manifests/",
+    "alm-beam validate manifests/ --min_bandwidth 7000 --check_audio --json",
+)
+
 _PARTS = {"entries": ManifestConfig, "windows": WindowConfig, "overlapping windows": OverlapConfig}
 """The configurations whose flags are those of alm-beam windows, by the title under which help lists them."""
 
@@ -78,21 +83,22 @@ def main(argv: Sequence[str], prog: str) -> int:
 
 
 def _parser(prog: str) -> FlagParser:
-    parser = FlagParser(prog=prog, description=_DESCRIPTION, epilog=_EPILOG)
-    parser.add_argument(
+    parser = FlagParser(prog=prog, description=_DESCRIPTION, epilog=_EPILOG, examples=_EXAMPLES)
+    files = parser.add_argument_group("files")
+    files.add_argument(
         "input",
         metavar="INPUT",
         nargs="*",
         help="a manifest, a folder or a glob, as --input of alm-beam windows takes it; one at least, unless --config "
         "names it",
     )
-    parser.add_argument("--json", action="store_true", help="print one JSON object: alm-beam schema validation")
-    parser.add_argument(
+    files.add_argument("--json", action="store_true", help="print one JSON object: alm-beam schema validation")
+    files.add_argument(
         "--check_audio", action="store_true", help="look whether the audio files are there; nothing of them is read"
     )
     audio = parameters_of(AudioConfig)["audio_root"]
     file = parameters_of(CommandConfig)["config"]
-    add_flags(parser, [audio, *(PARAMETERS[name] for name in ("storage_options", "max_line_bytes")), file])
+    add_flags(files, [audio, *(PARAMETERS[name] for name in ("storage_options", "max_line_bytes")), file])
     for title, part in _PARTS.items():
         add_flags(parser.add_argument_group(title), parameters_of(part).values())
     return parser

@@ -15,6 +15,11 @@ from alm_beam.storage.outputs import REPORT
 from alm_beam.storage.secrets import shown
 
 _DESCRIPTION = "Builds training windows from manifests of diarized recordings."
+_EXAMPLES = (
+    "alm-beam windows --input manifests/ --output windows/",
+    'alm-beam windows --input "day/*.jsonl.gz" --output windows/ --target_window_duration 30 --tolerance 0.2',
+    "alm-beam windows --input manifests/ --output windows/ --dry_run",
+)
 
 
 def _estimate() -> Callable[[JobConfig, Any], Estimate]:
@@ -43,7 +48,7 @@ def main(argv: Sequence[str] | None = None, prog: str = "build_windows.py") -> i
 
         return run_of(command_line(prog, arguments))
 
-    return run_command(JobCommand(_DESCRIPTION, JobConfig, run, _estimate, _summary), arguments, prog)
+    return run_command(JobCommand(_DESCRIPTION, JobConfig, run, _estimate, _summary, _EXAMPLES), arguments, prog)
 
 
 def _summary(stats: LossStats, config: JobConfig) -> str:

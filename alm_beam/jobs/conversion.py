@@ -15,6 +15,7 @@ from alm_beam.core.errors import RejectLimitError
 from alm_beam.core.faults import BadEntry, RejectReason, described, json_fault, unwritable
 from alm_beam.core.manifest import ManifestLine, Reject, serialise_reject
 from alm_beam.formats.format import PASSED_OVER, Format, Piece, Target
+from alm_beam.jobs.places import storage_options
 from alm_beam.storage.audio_files import AudioFiles
 from alm_beam.storage.connections import StorageOptions
 from alm_beam.storage.discovery import Manifest
@@ -250,6 +251,19 @@ def _publish(
         run.discard()
         raise _limit_error(config, stats, run.folder.url)
     run.mark_complete()
+
+
+def written_statistics(config: ConvertConfig) -> dict[str, Any]:
+    """What the file of statistics of a complete conversion holds.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    url = f"{config.output}/{CONVERT_STATS}"
+    place = located(url, storage_options(config.storage_options, [url]))
+    with errors_that_name(url):
+        content: dict[str, Any] = orjson.loads(place.fs.cat_file(place.path))
+    return content
 
 
 def _write_statistics(run: StagedRun, config: ConvertConfig, stats: ConvertStats) -> None:

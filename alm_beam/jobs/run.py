@@ -168,6 +168,11 @@ def facts_of(config: RunConfig) -> dict[str, Any]:
     return {"parameters": parameters | places | {"input": [*map(_written, config.input)]}, "version": __version__}
 
 
+def statistics_of(stats: RunStats, config: RunConfig) -> dict[str, Any]:
+    """What the file of statistics holds of a run."""
+    return {**stats.to_dict(), **facts_of(config)}
+
+
 def _written(url: str) -> str:
     """A path or URL as JSON can hold it: bytes of a name that are not UTF-8 are escapes."""
     return shown(url).encode("utf-8", "backslashreplace").decode()

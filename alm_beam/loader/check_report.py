@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from alm_beam import __version__
 from alm_beam.core.text import visible
 from alm_beam.loader.check import CheckConfig, run_checks
 from alm_beam.loader.check_audio import audio_found
@@ -16,7 +17,7 @@ from alm_beam.loader.check_runs import LoaderRecipe
 from alm_beam.loader.check_static import static_checks
 from alm_beam.loader.mixture_weights import PlannedMixture, expected_epochs, mixture_lines
 from alm_beam.loader.partition import Partition
-from alm_beam.loader.sources import OpenSource, open_sources
+from alm_beam.loader.sources import open_sources
 from alm_beam.storage.connections import StorageOptions
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ def print_checks(
     audio_root: str | None = None,
     batching: Mapping[str, Any] | None = None,
     storage_options: StorageOptions | None = None,
+    as_json: bool = False,
 ) -> bool:
     """Makes all checks, prints each finding as it comes, and returns whether no check failed.
 
@@ -63,6 +65,7 @@ def print_checks(
         audio_root: folder that relative paths of audio files are below.
         batching: arguments of `WindowBatches` by name, for the checks of planned batches; None: they are not made.
         storage_options: fsspec's options for the sources.
+        as_json: print one JSON object when all is done, in place of the lines.
 
     Raises:
         FlagFault: an argument is wrong.
@@ -80,17 +83,37 @@ def print_checks(
     if batching is not None:
         of_batches = replace(config, recipe=batch_recipe(recipe, batching))
         of_batches.recipe.loader(Partition(0, world_size))  # the same
+    lines = mixture_lines(mixture, expected_epochs(config.sources), repeat=repeat) if has_weights else []
+    findings = _findings(config, of_batches, text_field, saved, audio, audio_root)
+    return _print_json(lines, findings) if as_json else _print_lines(lines, findings)
+
+
+def _print_lines(mixture: Sequence[str], findings: Iterator[Finding]) -> bool:
+    """Prints how often the windows of each source come, and each finding as it comes; whether no check failed."""
     from rich.console import Console
+    from rich.text import Text
 
     console = Console(highlight=False)
-    if has_weights:
-        _print_mixture(console, mixture, config.sources, repeat)
+    for line in mixture:
+        console.print(Text(visible(line)), soft_wrap=True)
     count, failed = 0, 0
-    for finding in _findings(config, of_batches, text_field, saved, audio, audio_root):
+    for finding in findings:
         _print(console, finding)
         count += 1
         failed += finding.result == FAILED
     console.print(f"{count} checks, {failed} failed")
+    return not failed
+
+
+def _print_json(mixture: Sequence[str], findings: Iterator[Finding]) -> bool:
+    """Prints all findings as one JSON object; whether no check failed."""
+    checks = [
+        {"check": each.check.value, "result": each.result, "evidence": each.evidence, "examples": [*each.examples]}
+        for each in findings
+    ]
+    failed = sum(each["result"] == FAILED for each in checks)
+    content = {"version": __version__, "sound": not failed, "failed": failed, "mixture": [*mixture], "checks": checks}
+    print(json.dumps(content, indent=2))
     return not failed
 
 
@@ -107,14 +130,6 @@ def _findings(
     yield from run_checks(config)
     if of_batches:
         yield from batch_findings(of_batches)
-
-
-def _print_mixture(console: "Console", mixture: PlannedMixture, sources: Sequence[OpenSource], repeat: bool) -> None:
-    """Prints how often the windows of each source come, and where the summary differs from the indexes."""
-    from rich.text import Text
-
-    for line in mixture_lines(mixture, expected_epochs(sources), repeat=repeat):
-        console.print(Text(visible(line)), soft_wrap=True)
 
 
 def _loaded(path: str | None) -> object:

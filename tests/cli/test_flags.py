@@ -169,7 +169,7 @@ def test_every_parameter_is_a_flag_and_nothing_else_is():
         for option in job_parser("test", "", JobConfig)._option_string_actions
         if not re.match("--no_|--help|-h", option)
     }
-    assert flags == {f"--{name}" for name in {**PARAMETERS, **parameters_of(CommandConfig)}}
+    assert flags == {f"--{name}" for name in [*PARAMETERS, *parameters_of(CommandConfig)]}
     assert config().parameters().keys() == PARAMETERS.keys() - {"storage_options"}
 
 
