@@ -68,14 +68,15 @@ def _exit_code(argv: Sequence[str], prog: str) -> int:
         from alm_beam.jobs.convert import run
         from alm_beam.report.conversion import render_conversion
 
-        stats = run(config, CommandWatch(config))
+        stats = run(config, CommandWatch(prog, config, how))
     except ConfigError as error:
         parser.refuse(error)
     except (OSError, ValueError, RuntimeError, ImportError, MemoryError) as error:
         return failed(prog, error, f"{state_of(config)}: ")
     if how.json:
         return print_json({"output": shown(config.output), **written_statistics(config)})
-    print(render_conversion(stats, config))
+    if not how.quiet:
+        print(render_conversion(stats, config))
     return 0
 
 
@@ -104,7 +105,5 @@ def _parser(prog: str) -> FlagParser:
     for name, _, _ in _BY_HAND:
         del others[name]
     add_flags(parser.add_argument_group("files"), others.values())
-    of_command = parameters_of(CommandConfig)
-    names = ("config", "print_config", "dry_run", "json")
-    add_flags(parser.add_argument_group("this command"), [of_command[name] for name in names])
+    add_flags(parser.add_argument_group("this command"), parameters_of(CommandConfig).values())
     return parser

@@ -61,7 +61,10 @@ def run_command(command: JobCommand[Any, Any], argv: Sequence[str] | None, prog:
     """
     note_command(prog)
     with outlets():
-        return _exit_code(command, argv, prog)
+        try:
+            return _exit_code(command, argv, prog)
+        finally:
+            logging.disable(logging.NOTSET)
 
 
 def _exit_code(command: JobCommand[Any, Any], argv: Sequence[str] | None, prog: str) -> int:
@@ -91,29 +94,32 @@ def _exit_code(command: JobCommand[Any, Any], argv: Sequence[str] | None, prog: 
     except MemoryError as error:
         return failed(prog, error)
     finally:
-        logging.disable(logging.NOTSET)
+        logging.disable(logging.WARNING if how.quiet else logging.NOTSET)
     from alm_beam.cli.watch import CommandWatch
 
     options, unknown, known = launch.parsed_options(others)
     parser.refuse_unknown(unknown, known)
     _set_up_logs(launch.LOGS_REQUESTS)
-    if launch.is_on_dataflow(options):
+    if launch.is_on_dataflow(options) and not how.quiet:
         launch.show_messages()
     if how.dry_run:
         return print_estimate(parser, lambda: command.load_estimate()(config, options), as_json=how.json)
     try:
-        stats = run(config, options, CommandWatch(config, launch.place_elsewhere(options)))
+        stats = run(config, options, CommandWatch(prog, config, how, launch.place_elsewhere(options)))
     except ConfigError as error:
         parser.refuse(error)
     except launch.OptionsError as error:
         parser.error(str(error))
     except StatisticsError as error:
-        print(redacted(str(error)), file=sys.stderr if how.json else sys.stdout)
+        if not how.quiet:
+            print(redacted(str(error)), file=sys.stderr if how.json else sys.stdout)
         return print_json({"output": shown(config.output)}) if how.json else 0
     except (OSError, ValueError, RuntimeError, ImportError, MemoryError) as error:
         return failed(prog, error, f"{state_of(config)}: ")
     if how.json:
         return print_json({"output": shown(config.output), **(statistics_of(stats, config) if stats else {})})
+    if how.quiet:
+        return 0
     print(launch.goes_on_where(options, config.output) if stats is None else command.summary(stats, config))
     return 0
 

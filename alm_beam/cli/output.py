@@ -96,6 +96,12 @@ def styled_stdout() -> Iterator[None]:
         sys.stdout = before
 
 
+def styled_stderr() -> TextIO:
+    """A stderr that takes styles: who writes there has made visible what others wrote."""
+    stream = sys.stderr
+    return cast(TextIO, _Outlet(stream._stream)) if isinstance(stream, _VisibleOutlet) else stream
+
+
 def exit_with(main: Callable[[], int]) -> NoReturn:
     """Ends the process with a command's exit code, whatever its stdout and stderr are: closed, full or of no use."""
     while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:  # or a file of the run would become its stderr

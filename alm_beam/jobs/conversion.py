@@ -17,6 +17,7 @@ from alm_beam.core.manifest import ManifestLine, Reject, serialise_reject
 from alm_beam.formats.format import PASSED_OVER, Format, Piece, Target
 from alm_beam.jobs.places import storage_options
 from alm_beam.storage.audio_files import AudioFiles
+from alm_beam.storage.compression import is_compressed
 from alm_beam.storage.connections import StorageOptions
 from alm_beam.storage.discovery import Manifest
 from alm_beam.storage.gathered import Gathered
@@ -27,6 +28,7 @@ from alm_beam.storage.paths import errors_that_name, located, make_folder
 from alm_beam.storage.run_folder import FAILED_RUN, StagedRun
 from alm_beam.storage.secrets import shown
 from alm_beam.storage.source_names import stems
+from alm_beam.storage.tally import count
 from alm_beam.storage.text_files import document, text_lines
 
 _BOM = b"\xef\xbb\xbf"
@@ -180,6 +182,8 @@ def convert(source: Conversion, run: StagedRun, config: ConvertConfig) -> Conver
         writer = _Rejects(rejects, stats)
         for file in range(len(source.files)):
             for line in source.lines(file):
+                if not is_compressed(source.files[file].path):
+                    count(stored=len(line.text) + 1)
                 _gather(source, file, line, gathered, writer)
         for recording, values in gathered.groups():
             _write(source, recording, values, converted, writer)
@@ -196,6 +200,7 @@ class _Rejects:
 
     def add(self, line: ManifestLine, fault: BadEntry) -> None:
         self.stats.rejected[fault.reason.value] += 1
+        count(rejects=1)
         self.shards.write([serialise_reject(Reject(line, fault))])
 
 
@@ -232,6 +237,7 @@ def _write(source: Conversion, recording: str, values: Sequence[bytes], shards: 
         file, offset, *_ = parsed[0]
         rejects.add(ManifestLine(shown_name(source.files[file]), offset, recording.encode()), fault)
     else:
+        count(recordings=1)
         shards.write(lines)
 
 

@@ -20,7 +20,7 @@ from alm_beam.jobs.conversion import CutConversion, EntryConversion, convert
 from alm_beam.jobs.places import checked_folder, found_manifests, storage_options
 from alm_beam.jobs.sample import estimate_of
 from alm_beam.jobs.sampled_conversion import PROCESS_BYTES, START_SECONDS, sampled_conversion
-from alm_beam.jobs.watch import UNWATCHED, Watch
+from alm_beam.jobs.watch import UNWATCHED, ToDo, Watch, kept_for
 from alm_beam.storage.audio_files import AudioFiles
 from alm_beam.storage.connections import StorageOptions, close_connections
 from alm_beam.storage.discovery import MANIFEST_SUFFIXES, InputError, Manifest, folder_search
@@ -31,6 +31,7 @@ from alm_beam.storage.search import Search
 from alm_beam.storage.secrets import shown
 from alm_beam.storage.source_names import ending_of
 from alm_beam.storage.spool import NoSpool, Spool
+from alm_beam.storage.tally import shown as shown_while
 
 _CUTS = folder_search((".jsonl",), "cuts")
 _PLAIN = ("rttm", "ctm+rttm")
@@ -111,7 +112,9 @@ def _run(
         watch.begins_to_write(staged)
         folder.prepare()
         try:
-            return convert(source, staged, config)
+            to_do = ToDo.of_bytes(sum(each.size for each in source.files), "recordings", "rejects")
+            with kept_for(watch, to_do), shown_while():
+                return convert(source, staged, config)
         except BaseException:
             with suppress(OSError):
                 staged.discard()

@@ -15,7 +15,7 @@ from alm_beam.jobs.launch import pipeline_of
 from alm_beam.jobs.run import CheckedRun, Job, bytes_of, facts_of, manifests_of, run_job
 from alm_beam.jobs.sample import Sample
 from alm_beam.jobs.sampled_audio import sampled_audio
-from alm_beam.jobs.watch import UNWATCHED, Watch
+from alm_beam.jobs.watch import UNWATCHED, ToDo, Watch
 from alm_beam.storage.discovery import Manifest
 from alm_beam.storage.outputs import MEASURE, MEASURED, REJECTS
 from alm_beam.storage.run_folder import StagedRun
@@ -126,4 +126,10 @@ def _worth(config: MeasureConfig, manifests: Sequence[Manifest]) -> float:
     return bytes_of(manifests) / (_ENTRY_BYTES if _decodes(config) else 1000 * _ENTRY_BYTES)
 
 
-_JOB = Job(MEASURE, manifests_of, build, MeasureStats.from_dict, _worth)
+def _work(_: MeasureConfig, __: Sequence[Manifest]) -> ToDo:
+    return ToDo(
+        "recordings", lambda counts: counts.recordings + counts.rejects, lambda counts: counts.listed, ("rejects",)
+    )
+
+
+_JOB = Job(MEASURE, manifests_of, build, MeasureStats.from_dict, _work, _worth)

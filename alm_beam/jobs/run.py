@@ -26,7 +26,7 @@ from alm_beam.jobs.launch import (
     use_cores,
 )
 from alm_beam.jobs.places import checked_folder, found_manifests, places_of, storage_options
-from alm_beam.jobs.watch import UNWATCHED, Watch
+from alm_beam.jobs.watch import UNWATCHED, ToDo, Watch, kept_for
 from alm_beam.storage.connections import close_connections
 from alm_beam.storage.discovery import Manifest
 from alm_beam.storage.outputs import Outputs
@@ -53,6 +53,7 @@ class Job(Generic[_Config, _Found, _Stats]):
         find: what it is to work on, found before anything is written; pipes go to the spool, where there is one.
         build: its graph, for what was found.
         statistics: what its file of statistics holds, read back.
+        work: how much there is to do.
         worth: how many workers on this machine what was found is worth.
         fewest_workers: with fewer, all is done in the process that runs the job.
         id_of: names the temporary folder of a run; a run of the same name goes on with what it finds there.
@@ -64,6 +65,7 @@ class Job(Generic[_Config, _Found, _Stats]):
     find: Callable[[_Config, RunFolder, Spool | None], _Found]
     build: Callable[[_Config, _Found, StagedRun, PipelineOptions], beam.Pipeline]
     statistics: Callable[[dict[str, Any]], _Stats]
+    work: Callable[[_Config, _Found], ToDo]
     worth: Callable[[_Config, _Found], float]
     fewest_workers: int = 2
     id_of: Callable[[_Found], str] | None = None
@@ -97,7 +99,9 @@ def run_job(
                 job.begin(found, staged)
             if not goes_on_alone(options):  # nobody would ask whose the temporary folder is
                 staged.begin()
-        return None if launch(pipeline, options, staged, watch) is None else _read_stats(folder, job.statistics)
+        with kept_for(watch, job.work(config, found)):
+            result = launch(pipeline, options, staged, watch)
+        return None if result is None else _read_stats(folder, job.statistics)
     except RunError as error:
         if job.explain and type(error) is RunError and _OF_WORKERS.search(str(error)):
             raise RunError(f"{error}{job.explain(staged)}") from None

@@ -23,7 +23,7 @@ from alm_beam.jobs.places import found_manifests
 from alm_beam.jobs.run import CheckedRun, Job, facts_of, run_job
 from alm_beam.jobs.sample import Sample
 from alm_beam.jobs.sampled_shards import sampled_shards
-from alm_beam.jobs.watch import UNWATCHED, Watch
+from alm_beam.jobs.watch import UNWATCHED, ToDo, Watch
 from alm_beam.storage.connections import StorageOptions
 from alm_beam.storage.discovery import InputError, Manifest, folder_search
 from alm_beam.storage.index.format import FOLDER, META, IndexFault
@@ -262,11 +262,17 @@ def _explained(staged: StagedRun) -> str:
     return f"; shards that were being made then: {', '.join(begun)}" if begun else ""
 
 
+def _to_show(_: ShardsConfig, work: "Work") -> ToDo:
+    total = len(work.plan.windows)
+    return ToDo("windows", lambda counts: counts.recordings + counts.rejects, lambda _: total, ("rejects",))
+
+
 _JOB = Job(
     SHARDS,
     _work,
     build,
     ShardsStats.from_dict,
+    _to_show,
     lambda config, work: work.count,
     fewest_workers=1,  # a decoder may end its process: the one that tells of it has to be another
     id_of=lambda work: work.plan.key,

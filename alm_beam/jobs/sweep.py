@@ -17,7 +17,7 @@ from alm_beam.jobs.launch import pipeline_of
 from alm_beam.jobs.run import CheckedRun, Job, bytes_of, facts_of, manifests_of, run_job
 from alm_beam.jobs.sample import Sample
 from alm_beam.jobs.sampled_sweep import sampled_sweep
-from alm_beam.jobs.watch import UNWATCHED, Watch
+from alm_beam.jobs.watch import UNWATCHED, ToDo, Watch
 from alm_beam.report.sweep import commands_of, sweep_csv
 from alm_beam.report.sweep_page import sweep_page
 from alm_beam.runners.local import BYTES_PER_WORKER
@@ -115,4 +115,8 @@ def _worth(config: SweepConfig, manifests: Sequence[Manifest]) -> float:
     return runs * config.sweep.sample * bytes_of(manifests) * config.repeat_factor / BYTES_PER_WORKER
 
 
-_JOB = Job(SWEEP, manifests_of, build, SweepStats.from_dict, _worth)
+def _work(config: SweepConfig, manifests: Sequence[Manifest]) -> ToDo:
+    return ToDo.of_bytes(bytes_of(manifests) * config.repeat_factor, "recordings", "rejects")
+
+
+_JOB = Job(SWEEP, manifests_of, build, SweepStats.from_dict, _work, _worth)

@@ -1,13 +1,57 @@
 """What a caller may be told of a run while it goes on. No Beam."""
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import Literal
+
 from alm_beam.storage.run_folder import StagedRun
+from alm_beam.storage.tally import Counts, Tally
+
+
+@dataclass(frozen=True)
+class ToDo:
+    """How much a run has to do, and what it has done of it.
+
+    Attributes:
+        unit: what is counted; bytes are those of the input, as stored.
+        done: how many, of what was counted.
+        total: how many there are, by then; 0 where that is not known yet.
+        names: what is told beside, fields of `Counts`.
+    """
+
+    unit: Literal["bytes", "recordings", "windows"]
+    done: Callable[[Counts], int]
+    total: Callable[[Counts], int]
+    names: tuple[str, ...]
+
+    @classmethod
+    def of_bytes(cls, total: int, *names: str) -> "ToDo":
+        """The reading of so many bytes."""
+        return cls("bytes", lambda counts: min(counts.stored, total), lambda _: total, names)
 
 
 class Watch:
     """Is told how a run goes on. This one passes over what it is told; a kind of it need not.
 
     It is called by the process that runs the job, in its main thread.
+
+    Attributes:
+        wants_progress: whether `shown` is called.
     """
+
+    wants_progress = False
+
+    def shown(self, tally: Tally, work: ToDo) -> AbstractContextManager[None]:
+        """The work is done while the block lasts. A thread may be started then, and is to be ended at the end.
+
+        This is for the local runner alone.
+
+        Args:
+            tally: what is done so far.
+            work: what there is to do.
+        """
+        return nullcontext()
 
     def begins_to_write(self, staged: StagedRun) -> None:
         """The run is about to write to this temporary folder."""
@@ -22,3 +66,8 @@ class Watch:
 
 UNWATCHED = Watch()
 """For whoever wants to be told nothing."""
+
+
+def kept_for(watch: Watch, work: ToDo) -> AbstractContextManager[None]:
+    """While the block lasts, what is done is counted, if it is to be shown."""
+    return Tally(lambda tally: watch.shown(tally, work)).kept() if watch.wants_progress else nullcontext()

@@ -17,7 +17,7 @@ from alm_beam.jobs.launch import pipeline_of
 from alm_beam.jobs.run import CheckedRun, Job, bytes_of, facts_of, manifests_of, run_job
 from alm_beam.jobs.sample import Sample
 from alm_beam.jobs.sampled_windows import sampled_windows
-from alm_beam.jobs.watch import UNWATCHED, Watch
+from alm_beam.jobs.watch import UNWATCHED, ToDo, Watch
 from alm_beam.report.report_writer import ReportWriter
 from alm_beam.runners.local import BYTES_PER_WORKER
 from alm_beam.storage.compression import is_compressed
@@ -144,4 +144,8 @@ def _worth(config: JobConfig, manifests: Sequence[Manifest]) -> float:
     return bytes_of(manifests) * config.repeat_factor / BYTES_PER_WORKER
 
 
-_JOB = Job(WINDOWS, manifests_of, build, LossStats.from_dict, _worth)
+def _work(config: JobConfig, manifests: Sequence[Manifest]) -> ToDo:
+    return ToDo.of_bytes(bytes_of(manifests) * config.repeat_factor, "recordings", "windows", "rejects")
+
+
+_JOB = Job(WINDOWS, manifests_of, build, LossStats.from_dict, _work, _worth)

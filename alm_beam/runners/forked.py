@@ -30,6 +30,7 @@ from alm_beam.runners.beam_internals import (
     sdk_worker_main,
     worker_handlers,
 )
+from alm_beam.storage.tally import count_as_fork
 
 URN = "alm_beam:env:forked_python:v1"
 """The environment, for Beam: a worker process of this kind."""
@@ -127,6 +128,7 @@ class _Fork:
         if self.pid == 0:
             for fork in (*others, self):
                 os.close(fork._sender)  # or this process would keep the others' pipes open when the parent has gone
+            count_as_fork(len(others) + 1)
             _serve(receiver)
         os.close(receiver)
 

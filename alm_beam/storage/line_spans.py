@@ -27,6 +27,7 @@ from alm_beam.storage.paths import (
     written_whole,
 )
 from alm_beam.storage.secrets import shown
+from alm_beam.storage.tally import count
 
 
 class LineSpan(NamedTuple):
@@ -93,6 +94,7 @@ def lines_of(span: LineSpan, options: StorageOptions = NO_OPTIONS) -> Iterator[M
 def _joined(lines: Iterator[ManifestLine], manifest: Manifest, span_bytes: int) -> Iterator[LineSpan]:
     span: LineSpan | None = None
     for line in lines:
+        count(listed=1)
         if line.fault is not None:
             if span is not None:
                 yield span

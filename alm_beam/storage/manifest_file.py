@@ -8,10 +8,11 @@ from typing import IO, Any, Protocol
 import fsspec
 from fsspec.spec import AbstractBufferedFile
 
-from alm_beam.storage.compression import decompressed
+from alm_beam.storage.compression import decompressed, is_compressed
 from alm_beam.storage.connections import NO_OPTIONS, StorageOptions, names_of
 from alm_beam.storage.discovery import Manifest
 from alm_beam.storage.paths import BLOCK_BYTES, is_local, located, version_of
+from alm_beam.storage.tally import count
 
 _CHANGED = "it has changed since the run began"
 
@@ -25,9 +26,10 @@ class _Readable(Protocol):
 class _Measured:
     """A file of which more or less than its stated size cannot be read in silence."""
 
-    def __init__(self, raw: _Readable, size: int):
+    def __init__(self, raw: _Readable, manifest: Manifest):
         self._raw = raw
-        self._size = size
+        self._size = manifest.size
+        self._is_counted = is_compressed(manifest.path)  # whose lines tell nothing of what was read
         self._position = 0
 
     def seek(self, offset: int) -> None:
@@ -42,6 +44,8 @@ class _Measured:
         """
         data = self._raw.read(size)
         self._position += len(data)
+        if self._is_counted:
+            count(stored=len(data))
         if self._position > self._size or (not data and self._position < self._size):
             has_more = "at least " if data else ""
             raise OSError(f"{_CHANGED}: it has {has_more}{self._position} bytes, and had {self._size}")
@@ -89,7 +93,7 @@ def opened(manifest: Manifest, options: StorageOptions = NO_OPTIONS) -> Iterator
     if is_local(place.fs):
         with open(place.path, "rb", buffering=0) as raw:
             _refuse_changed(_status_of(raw), manifest)
-            yield decompressed(manifest.path, _Measured(raw, manifest.size))  # type: ignore[arg-type]
+            yield decompressed(manifest.path, _Measured(raw, manifest))  # type: ignore[arg-type]
             _refuse_changed(_status_of(raw), manifest)
         return
     with _remote(place.fs, place.path, manifest) as raw:
@@ -102,7 +106,7 @@ def opened(manifest: Manifest, options: StorageOptions = NO_OPTIONS) -> Iterator
                 "--clear-content-encoding URL), and let the name end in .gz"
             )
         requests = _counted_requests(place.fs, raw, manifest.size)
-        yield decompressed(manifest.path, _Measured(raw, manifest.size))  # type: ignore[arg-type]
+        yield decompressed(manifest.path, _Measured(raw, manifest))  # type: ignore[arg-type]
         if requests is not None and requests.count > 1:  # some stores would give parts of two files
             place.fs.invalidate_cache()
             _refuse_changed(place.fs.info(place.path), manifest)

@@ -28,6 +28,7 @@ from alm_beam.storage.paths import errors_that_name, info_of, is_local, located,
 from alm_beam.storage.plan_file import PlannedShard, lines_of, planned_shard
 from alm_beam.storage.run_folder import FILES, StagedRun
 from alm_beam.storage.secrets import shown, shown_json
+from alm_beam.storage.tally import count
 from alm_beam.transforms.sliced_windows import MadeWindow, WindowSlicer
 from alm_beam.transforms.staged_shards import BEGUN, RECORDS, File, Made, plan_url, sources_digest
 
@@ -94,6 +95,7 @@ class ShardMaker:
             return None
         stats = ShardsStats.from_dict(made.stats)
         stats.taken_over = 1
+        count(recordings=stats.recordings)
         return ShardResult(made, [], stats)
 
     def _is_whole(self, file: File) -> bool:
@@ -173,6 +175,7 @@ class ShardMaker:
             stack.callback(writer.abandon)
             for found in slicer.windows(lines):
                 reject = found if isinstance(found, Reject) else _put(found, writer, cuts, stats)
+                count(recordings=reject is None, rejects=reject is not None)
                 if reject is not None:
                     rejects.append(_reject_line(reject))
                     stats.rejected[reject.fault.reason.value] += 1

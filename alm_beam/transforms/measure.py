@@ -20,6 +20,7 @@ from alm_beam.storage.audio_files import audio_url
 from alm_beam.storage.limits import out_of_memory
 from alm_beam.storage.measurements import Measurements, audio_key
 from alm_beam.storage.run_folder import StagedRun
+from alm_beam.storage.tally import count
 
 _MANIFESTS, _REJECTS, _STATS = "manifests", "rejects", "stats"
 _Rejects: TypeAlias = pvalue.TaggedOutput[Literal["rejects"], bytes]
@@ -42,12 +43,14 @@ class _MeasureAudio(beam.DoFn):
         try:
             measured, stats = self._measured(line)
         except BadEntry as fault:
+            count(rejects=1)
             yield pvalue.TaggedOutput(_REJECTS, serialise_reject(Reject(line, fault)))
             yield pvalue.TaggedOutput(_STATS, MeasureStats.of_reject(fault.reason.value))
         except MemoryError as error:
             where = f"{visible(line.file)}, byte {line.offset}: the recording could not be measured"
             raise OSError(f"{where}: {out_of_memory(str(error))}") from None
         else:
+            count(recordings=1)
             yield measured
             yield pvalue.TaggedOutput(_STATS, stats)
 

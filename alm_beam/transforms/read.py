@@ -11,10 +11,12 @@ from apache_beam.pvalue import PBegin
 import alm_beam.transforms.coders  # noqa: F401 (registers the coder of lines)
 from alm_beam.core.config import EntryConfig
 from alm_beam.core.manifest import ManifestLine
+from alm_beam.storage.compression import is_compressed
 from alm_beam.storage.connections import StorageOptions
 from alm_beam.storage.discovery import Manifest, find_manifests
-from alm_beam.storage.lines import ReadRange, lines_in, ranges_of
+from alm_beam.storage.lines import ReadRange, lines_in, ranges_of, shown_name
 from alm_beam.storage.options import options_by_protocol
+from alm_beam.storage.tally import count
 
 
 class _ListRanges(beam.DoFn):
@@ -32,7 +34,11 @@ class _ReadLines(beam.DoFn):
         self._max_line_bytes = max_line_bytes
 
     def process(self, element: ReadRange) -> Iterator[ManifestLine]:
-        return lines_in(element, self._options, self._max_line_bytes)
+        compressed = {shown_name(each) for each in element.manifests if is_compressed(each.path)}
+        for line in lines_in(element, self._options, self._max_line_bytes):
+            if line.file not in compressed:
+                count(stored=len(line.text) + 1)
+            yield line
 
 
 class ReadManifests(beam.PTransform):

@@ -35,6 +35,7 @@ from alm_beam.core.report_stats import ReportStats
 from alm_beam.core.text import visible
 from alm_beam.core.windows import CandidateWindows, build_windows
 from alm_beam.storage.lines import ManifestReadError
+from alm_beam.storage.tally import count
 from alm_beam.transforms.statistics import CombineStatistics
 
 Entry: TypeAlias = dict[str, Any] | bytes | str | ManifestLine
@@ -143,10 +144,12 @@ class _SerialiseAll(beam.DoFn):
                 for line in lines:
                     yield pvalue.TaggedOutput(_CUTS, line)
                 stats = loss_stats(element, self._config)
+                count(recordings=1, windows=stats.kept_windows)
                 if collector is not None:
                     collector.add(element, stats)
                 yield pvalue.TaggedOutput(_STATS, stats)
         if isinstance(element, Reject):
+            count(rejects=1)
             if collector is not None:
                 collector.add_reject(element)
             yield pvalue.TaggedOutput(_REJECTS, serialise_reject(element))

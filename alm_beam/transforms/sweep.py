@@ -14,6 +14,7 @@ from alm_beam.core.sweep import SweepPlan, is_in_sample, sweep_recording
 from alm_beam.core.sweep_stats import SweepStats
 from alm_beam.storage.paths import errors_that_name, located, make_folder
 from alm_beam.storage.run_folder import FILES, StagedRun
+from alm_beam.storage.tally import count
 from alm_beam.transforms.recordings import parsed_element
 
 _REJECTS, _STATS = "rejects", "stats"
@@ -32,11 +33,13 @@ class _SweepWindows(beam.DoFn):
             return
         recording = parsed_element(line, self._manifest)
         if isinstance(recording, Reject):
+            count(rejects=1)
             yield serialise_reject(recording)
             yield pvalue.TaggedOutput(_STATS, SweepStats.of_reject(recording.fault.reason.value))
         elif recording is not None:
             outcomes = sweep_recording(recording, self._plan)
             fault = next((each for each in outcomes if isinstance(each, BadEntry)), None)
+            count(recordings=int(fault is None), rejects=int(fault is not None))
             if fault is not None:
                 yield serialise_reject(Reject(line, fault))
             yield pvalue.TaggedOutput(_STATS, SweepStats.of_outcomes(outcomes))

@@ -1,0 +1,115 @@
+"""What the processes of a run have done so far: counts in memory that a process shares with its forks.
+
+Each process has a place of its own there, so nothing is locked between them. Nobody counts unless somebody looks.
+"""
+
+import mmap
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import NamedTuple
+
+_PLACES = 1024
+"""So many processes count apart; more share places, and a count may be lost now and then."""
+
+
+class Counts(NamedTuple):
+    """What was done.
+
+    Attributes:
+        stored: bytes of input, as stored, that were read.
+        listed: entries that were found, which are worked on later.
+        recordings: entries that were used; where shards are made, windows.
+        windows: windows that were kept.
+        rejects: entries that could not be used.
+    """
+
+    stored: int = 0
+    listed: int = 0
+    recordings: int = 0
+    windows: int = 0
+    rejects: int = 0
+
+
+_SIZE = len(Counts._fields)
+
+
+class Tally:
+    """The counts of a process and of those that it forks.
+
+    >>> tally = Tally()
+    >>> with tally.kept():
+    ...     count(recordings=1, windows=3)
+    ...     count(recordings=1)
+    >>> count(recordings=1)  # which nobody keeps
+    >>> tally.counts()
+    Counts(stored=0, listed=0, recordings=2, windows=3, rejects=0)
+    """
+
+    def __init__(self, shows: "Callable[[Tally], AbstractContextManager[None]] | None" = None):
+        """
+        Args:
+            shows: what shows the counts while the work is done.
+        """
+        self._counts = memoryview(mmap.mmap(-1, _PLACES * _SIZE * 8)).cast("q")
+        self._place = 0
+        self._lock = threading.Lock()
+        self.shows = shows
+
+    @contextmanager
+    def kept(self) -> Iterator[None]:
+        """Meanwhile, this process and its forks count here."""
+        _kept.append(self)
+        try:
+            yield
+        finally:
+            _kept.remove(self)
+
+    def add(self, stored: int, listed: int, recordings: int, windows: int, rejects: int) -> None:
+        """Adds to this process's counts; see `count`."""
+        counts, place = self._counts, self._place
+        with self._lock:
+            if stored:
+                counts[place] += stored
+            if listed:
+                counts[place + 1] += listed
+            if recordings:
+                counts[place + 2] += recordings
+            if windows:
+                counts[place + 3] += windows
+            if rejects:
+                counts[place + 4] += rejects
+
+    def counts(self) -> Counts:
+        """Those of all processes."""
+        every = self._counts.tolist()
+        return Counts(*(sum(every[each::_SIZE]) for each in range(_SIZE)))
+
+    def move(self, number: int) -> None:
+        """Lets this process count in the place of that number."""
+        self._place = number % _PLACES * _SIZE
+
+
+_kept: list[Tally] = []
+
+
+def count(*, stored: int = 0, listed: int = 0, recordings: int = 0, windows: int = 0, rejects: int = 0) -> None:
+    """Adds to what this process has done, if anybody keeps count; see `Counts`."""
+    if _kept:
+        _kept[-1].add(stored, listed, recordings, windows, rejects)
+
+
+def shown() -> AbstractContextManager[None]:
+    """Shows the counts while the block lasts, if anybody wants to see them. It may start a thread, so fork before."""
+    tally = _kept[-1] if _kept else None
+    return nullcontext() if tally is None or tally.shows is None else tally.shows(tally)
+
+
+def count_as_fork(number: int) -> None:
+    """Lets this process, a fork, count in a place of its own.
+
+    Args:
+        number: of the fork, from 1 on.
+    """
+    for tally in _kept:
+        tally.move(number)
