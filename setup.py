@@ -40,6 +40,7 @@ setup(
             "gcsfs>=2026.10",  # gs://
             "apache-beam[gcp]",  # to launch on Dataflow, where Beam's own filesystem serves gs://
         ],
+        "curator": ["omegaconf>=2.3"],  # reads NeMo Curator's pipeline.yaml, with its ${...}
         "test": [
             "pytest>=8",
             "pytest-xdist>=3.6",
@@ -47,6 +48,7 @@ setup(
             "soundfile>=0.13",  # what `audio` brings
             "av>=14",
             "soxr>=0.5",
+            "omegaconf>=2.3",  # what `curator` brings
             "webdataset>=0.2.111",  # reads shards back, as trainers do
             "jsonschema>=4.20",  # validates what the jobs write by the schemas in the package
             "s3fs>=2026.9",  # what `aws` brings

@@ -22,6 +22,7 @@ from alm_beam.core.measure_config import MeasureConfig
 from alm_beam.core.parameters import (
     MOST,
     Choice,
+    FileName,
     Folder,
     Limits,
     Names,
@@ -271,6 +272,8 @@ def _dataflow_kind(parameter: Parameter) -> tuple[str, str]:
             return "TEXT", f"^{_URL}.+$"
         case SecretObject():
             return "TEXT", "^ *[{].*[}] *$"
+        case FileName():
+            return "TEXT", "^[^]./*?[][^]/*?[]*$"
         case Names() | Text():
             return "TEXT", ""
         case Limits():

@@ -3,12 +3,21 @@
 import argparse
 import logging
 import sys
-from collections.abc import Mapping, Sequence
-from typing import NoReturn, TypeVar
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, NoReturn
 
 from alm_beam.cli.flags import FlagParser, default_words, job_config
 from alm_beam.core.command_config import CommandConfig
-from alm_beam.core.config_file import ConfigFileError, UnknownKeyError, parameters_in, root_of, written
+from alm_beam.core.config import JobConfig
+from alm_beam.core.config_file import (
+    ConfigFileError,
+    UnknownKeyError,
+    is_pipeline,
+    parameters_in,
+    root_of,
+    written,
+)
 from alm_beam.core.given import Given
 from alm_beam.core.parameters import Parameter, parameters_of
 from alm_beam.core.run_config import RunConfig
@@ -17,7 +26,8 @@ from alm_beam.storage.connections import close_connections
 from alm_beam.storage.paths import errors_that_name, located
 from alm_beam.storage.secrets import shown
 
-_Config = TypeVar("_Config", bound=RunConfig)
+if TYPE_CHECKING:
+    from alm_beam.core.curator_pipeline import CuratorPipeline
 
 _MOST_BYTES = 1 << 20
 
@@ -33,9 +43,56 @@ def stated_in(
         url: the file, a path or any fsspec URL.
         known: the parameters that may be in it, by their keys there.
     """
-    name = visible(shown(url))
+    name, data = visible(shown(url)), _content(parser, flags, url)
+    with _refusals(parser):
+        root = root_of(data, name)
+        if is_pipeline(root):
+            raise ConfigFileError(f"{name}: is a pipeline of NeMo Curator, which alm-beam windows takes")
+        return parameters_in(root, name, known)
+
+
+def stated_for_windows(
+    parser: FlagParser, flags: argparse.Namespace, url: str, overrides: Sequence[str] = ()
+) -> dict[str, Given]:
+    """The parameters of the main job that a file states, or a pipeline of NeMo Curator's.
+
+    What is passed over in a pipeline is told in one line on stderr. Ends the process where the file cannot be used.
+
+    Args:
+        parser: the parser of the flags.
+        flags: what it gave.
+        url: the file, a path or any fsspec URL.
+        overrides: as on Hydra's command line, for a pipeline.
+    """
+    name, data, known = visible(shown(url)), _content(parser, flags, url), JobConfig.every_parameter()
+    with _refusals(parser):
+        root = root_of(data, name)
+        if is_pipeline(root):
+            pipeline = _pipeline(data, name, overrides, flags)
+            if pipeline.passed_over and getattr(flags, "quiet", "false").lower() != "true":
+                names = ", ".join(map(visible, pipeline.passed_over))
+                print(f"{parser.prog}: note: {name}: passed over, as it changes no result: {names}", file=sys.stderr)
+            return pipeline.given
+        if overrides:
+            raise ConfigFileError(f"{name}: is no pipeline of NeMo Curator, which alone takes arguments like key=value")
+        return parameters_in(root, name, known)
+
+
+def _pipeline(data: bytes, name: str, overrides: Sequence[str], flags: argparse.Namespace) -> "CuratorPipeline":
     try:
-        return parameters_in(root_of(_content(parser, flags, url), name), name, known)
+        from alm_beam.core.curator_pipeline import read_pipeline
+    except ImportError:
+        why = "is a pipeline of NeMo Curator; to read it: pip install 'alm-beam[curator]'"
+        raise ConfigFileError(f"{name}: {why}") from None
+    text = data.decode("utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
+    return read_pipeline(text, name, overrides, JobConfig.every_parameter(), vars(flags))
+
+
+@contextmanager
+def _refusals(parser: FlagParser) -> Iterator[None]:
+    """Ends the process where a file of parameters cannot be used."""
+    try:
+        yield
     except UnknownKeyError as error:
         _refuse_unknown(parser, error)
     except ConfigFileError as error:

@@ -2,16 +2,17 @@
 
 import logging
 import sys
+from argparse import Namespace
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from alm_beam.cli.dry_run import print_estimate
-from alm_beam.cli.flags import command_config, job_config, job_parser
+from alm_beam.cli.flags import FlagParser, command_config, job_config, job_parser
 from alm_beam.cli.output import failed, outlets, print_json
 from alm_beam.cli.process import AGAIN, Said, note_command, note_end
-from alm_beam.core.config import ConfigError
+from alm_beam.core.config import ConfigError, JobConfig
 from alm_beam.core.errors import RunError, StatisticsError
 from alm_beam.core.estimate import Estimate
 from alm_beam.core.given import Given
@@ -69,13 +70,9 @@ def run_command(command: JobCommand[Any, Any], argv: Sequence[str] | None, prog:
 
 def _exit_code(command: JobCommand[Any, Any], argv: Sequence[str] | None, prog: str) -> int:
     parser = job_parser(prog, command.description, command.config, command.examples)
-    flags, others = parser.parse_known_args(argv)
+    flags, others, overrides = _parsed(parser, command, sys.argv[1:] if argv is None else argv)
     how = command_config(parser, flags)
-    stated: Mapping[str, Given] = {}
-    if how.config:
-        from alm_beam.cli.configuration import stated_in
-
-        stated = stated_in(parser, flags, how.config, command.config.every_parameter())
+    stated = _stated(parser, command, flags, overrides, how.config) if how.config else {}
     if how.print_config:
         from alm_beam.cli.configuration import print_config
 
@@ -122,6 +119,29 @@ def _exit_code(command: JobCommand[Any, Any], argv: Sequence[str] | None, prog: 
         return 0
     print(launch.goes_on_where(options, config.output) if stats is None else command.summary(stats, config))
     return 0
+
+
+def _parsed(
+    parser: FlagParser, command: JobCommand[Any, Any], arguments: Sequence[str]
+) -> tuple[Namespace, list[str], list[str]]:
+    """The flags, those that the parser does not know, and what overrides values of a file of another tool."""
+    if command.config is JobConfig:
+        from alm_beam.cli.curator import add_flags_of_hydra, parse
+
+        add_flags_of_hydra(parser)
+        return parse(parser, arguments)
+    return (*parser.parse_known_args(arguments), [])
+
+
+def _stated(
+    parser: FlagParser, command: JobCommand[Any, Any], flags: Namespace, overrides: Sequence[str], url: str
+) -> Mapping[str, Given]:
+    """The parameters that a file states."""
+    from alm_beam.cli.configuration import stated_for_windows, stated_in
+
+    if command.config is JobConfig:
+        return stated_for_windows(parser, flags, url, overrides)
+    return stated_in(parser, flags, url, command.config.every_parameter())
 
 
 def _set_up_logs(show_requests: Sequence[str]) -> None:

@@ -3,6 +3,7 @@
 What a parameter means, its unit and its range stand in its field; see `alm_beam.core.parameters`.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
@@ -14,6 +15,7 @@ from alm_beam.core.parameter_fields import (
     max_line_bytes,
     names,
     number,
+    optional_file_name,
     optional_text,
     switch,
     whole,
@@ -46,6 +48,11 @@ COMPARED_BYTES = 8_000_000
 """Inputs up to this size, as stored, are told what the other selection would keep: it takes a second there."""
 
 _PERCENT = 100.0
+
+_OTHER_OUTPUTS = re.compile(
+    r"(alm_output|cuts|rejects)-\d+-of-\d+\.jsonl(\.\w+)?|loss_stats\.json|report\.html|_SUCCESS|index|failed_run|beam-temp.*"
+)
+"""What the names of the main job's other outputs match."""
 
 
 @dataclass(frozen=True)
@@ -323,6 +330,12 @@ class EntryConfig:
         label="Write a report, too",
     )
     max_line_bytes: int = max_line_bytes()
+    entries_file: str | None = optional_file_name(
+        "write the entries as one file of this name in the output folder, as NeMo Curator does, instead of shards",
+        label="Name of the one file of entries",
+        without="they are written in shards",
+        others=_OTHER_OUTPUTS,
+    )
 
     def __post_init__(self) -> None:
         check_fields(self)

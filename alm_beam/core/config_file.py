@@ -70,12 +70,18 @@ def root_of(data: bytes, file: str) -> Any:
     try:
         root = yaml.compose(data, Loader=yaml.SafeLoader)
     except (yaml.YAMLError, RecursionError) as error:
-        raise ConfigFileError(f"{file}{_line_of_error(error)}: is not YAML ({_problem(error)})") from None
+        raise ConfigFileError(f"{file}{_line_of_error(error)}: is not YAML ({problem_of(error)})") from None
     if root is None or _is_null(root):
         return None
     if not isinstance(root, yaml.MappingNode):
         raise ConfigFileError(f"{file}: must be a mapping, with a line `name: value` for each parameter")
     return root
+
+
+def is_pipeline(root: Any) -> bool:
+    """Whether the tree of a file, as `root_of` gives it, is a pipeline of NeMo Curator's, and no file of parameters."""
+    keys = {key.value for key, _ in root.value if isinstance(key, yaml.ScalarNode)} if root else set()
+    return not keys.isdisjoint(("stages", "hydra"))
 
 
 def parameters_in(root: Any, file: str, known: Mapping[str, Parameter]) -> dict[str, Given]:
@@ -205,8 +211,8 @@ def _line_of_error(error: Exception) -> str:
     return "" if mark is None else f", line {mark.line + 1}"
 
 
-def _problem(error: Exception) -> str:
-    """What is wrong, without the lines of the file that PyYAML would show."""
+def problem_of(error: Exception) -> str:
+    """What an error of PyYAML says is wrong, without the lines of the file that PyYAML would show."""
     if isinstance(error, RecursionError):
         return "it is nested too deep"
     problem = getattr(error, "problem", None) or getattr(error, "reason", None) or "it cannot be read"

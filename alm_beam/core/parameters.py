@@ -5,6 +5,7 @@ Flags, help, the docs' tables and the templates are made from it, and so are the
 
 import json
 import os
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Set
 from dataclasses import dataclass, fields, replace
@@ -17,6 +18,8 @@ MOST = 1_000_000_000
 
 HIDDEN = "(not shown)"
 """Stands in errors for a value that may hold secrets."""
+
+_COMPRESSED = (".gz", ".zst", ".bz2", ".xz")
 
 _KEY = "parameter"
 
@@ -250,6 +253,31 @@ class Text(Parameter):
     def takes(self, value: object) -> bool:
         """Whether it is a text, and not empty."""
         return isinstance(value, str) and value != ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FileName(Text):
+    """The name of a file in the output folder, which no other output there has."""
+
+    others: re.Pattern[str]
+    """What the names of the other outputs match."""
+
+    @property
+    def allowed(self) -> str:
+        """The values that are allowed, in words."""
+        return (
+            "a file's name that no other output has, without any of / * ? [ ], that neither begins with a dot nor ends "
+            "like that of a compressed file"
+        )
+
+    def takes(self, value: object) -> bool:
+        """Whether it is such a name."""
+        return (
+            isinstance(value, str)
+            and re.fullmatch(r"[^./*?[\]][^/*?[\]]*", value) is not None
+            and not value.endswith(_COMPRESSED)
+            and not self.others.fullmatch(value)
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,6 +7,7 @@ from typing import Any
 from alm_beam.core.config import ConfigError
 from alm_beam.core.parameters import HIDDEN, Folder, Paths
 from alm_beam.core.run_config import RunConfig
+from alm_beam.core.text import visible
 from alm_beam.storage.connections import StorageOptions
 from alm_beam.storage.discovery import MANIFESTS, InputError, Manifest, find_manifests
 from alm_beam.storage.options import StorageOptionsError, options_by_protocol
@@ -93,3 +94,17 @@ def found_manifests(
     if is_inside:
         raise ConfigError("output", folder.url, "is inside an input folder or glob; a run would read what it writes")
     return manifests
+
+
+def refuse_file_of_others(folder: RunFolder, name: str) -> None:
+    """
+    Raises:
+        ConfigError: the folder holds a file of the name that a run was told, and no run has left it there.
+    """
+    try:
+        is_of_others = folder.holds([name]) and name not in folder.named_files()
+    except OSError as error:
+        raise ConfigError("output", shown(folder.url), f"cannot be used ({redacted(str(error))})") from None
+    if is_of_others:
+        why = f"holds {visible(name)}, which no run of this job has left there, and which a run would replace"
+        raise ConfigError("output", shown(folder.url), f"{why}; name another folder, or move it away")

@@ -14,6 +14,7 @@ from alm_beam.core.report_collector import ReportConfig
 from alm_beam.core.report_stats import ReportStats
 from alm_beam.jobs.dry_run import dry_run
 from alm_beam.jobs.launch import pipeline_of
+from alm_beam.jobs.places import refuse_file_of_others
 from alm_beam.jobs.run import CheckedRun, Job, bytes_of, facts_of, manifests_of, run_job
 from alm_beam.jobs.sample import Sample
 from alm_beam.jobs.sampled_windows import sampled_windows
@@ -22,8 +23,9 @@ from alm_beam.report.report_writer import ReportWriter
 from alm_beam.runners.local import BYTES_PER_WORKER
 from alm_beam.storage.compression import is_compressed
 from alm_beam.storage.discovery import Manifest
-from alm_beam.storage.outputs import CUTS, ENTRIES, REJECTS, WINDOWS
-from alm_beam.storage.run_folder import StagedRun
+from alm_beam.storage.outputs import CUTS, ENTRIES, REJECTS, WINDOWS, Outputs
+from alm_beam.storage.run_folder import RunFolder, StagedRun
+from alm_beam.storage.spool import Spool
 from alm_beam.transforms.finish import FinishRun
 from alm_beam.transforms.index import IndexCuts
 from alm_beam.transforms.read import ReadManifests
@@ -68,7 +70,7 @@ def run(config: JobConfig, options: PipelineOptions | None = None, watch: Watch 
     >>> stats.recordings
     5
     """
-    return run_job(_JOB, config, options, watch)
+    return run_job(_job(config), config, options, watch)
 
 
 def run_of(command: str) -> Callable[[JobConfig, PipelineOptions | None, Watch], LossStats | None]:
@@ -77,7 +79,7 @@ def run_of(command: str) -> Callable[[JobConfig, PipelineOptions | None, Watch],
     Args:
         command: as it was given, without secrets.
     """
-    return partial(run_job, replace(_JOB, build=partial(build, command=command)))
+    return lambda config, options, watch: run_job(_job(config, command), config, options, watch)
 
 
 def estimate(config: JobConfig, options: PipelineOptions | None = None) -> Estimate:
@@ -96,7 +98,7 @@ def estimate(config: JobConfig, options: PipelineOptions | None = None) -> Estim
     def sample(manifests: Sequence[Manifest], checked: CheckedRun) -> Sample:
         return sampled_windows(config, manifests, checked.folder.options)
 
-    return dry_run(_JOB, config, options, lambda manifests: manifests, sample)
+    return dry_run(_job(config), config, options, lambda manifests: manifests, sample)
 
 
 def build(
@@ -120,9 +122,11 @@ def build(
     collected = ReportConfig.of(config.windows, _uncompressed(manifests)) if config.entry.report else None
     made = kept | SerialiseWindows(config.entry, collected)
     stats = made.stats | "CombineLosses" >> CombineStatistics(LossStats)
-    entries = made.entries | "WriteToText" >> StageShards(staged, ENTRIES, num_shards=num_shards)
+    one_file = {ENTRIES: config.entry.entries_file} if config.entry.entries_file else {}
+    entries_shards = 0 if one_file else num_shards
+    entries = made.entries | "WriteToText" >> StageShards(staged, ENTRIES, num_shards=entries_shards)
     rejects = made.rejects | "WriteRejects" >> StageShards(staged, REJECTS)
-    shards = {ENTRIES: (entries, max(num_shards, 1)), REJECTS: (rejects, 0)}
+    shards = {ENTRIES: (entries, max(entries_shards, 1)), REJECTS: (rejects, 0)}
     index = None
     if config.entry.cuts:
         cuts = made.cuts | "WriteCuts" >> StageShards(staged, CUTS, num_shards=num_shards)
@@ -131,7 +135,9 @@ def build(
     report = None
     if collected:
         report = made.report | "CombineReport" >> beam.CombineGlobally(StatisticsFn(ReportStats)), ReportWriter(command)
-    stats | FinishRun(staged, shards, index, facts_of(config), config.max_reject_fraction, report=report)
+    stats | FinishRun(
+        staged, shards, index, facts_of(config), config.max_reject_fraction, report=report, one_file=one_file
+    )
     return pipeline
 
 
@@ -148,4 +154,18 @@ def _work(config: JobConfig, manifests: Sequence[Manifest]) -> ToDo:
     return ToDo.of_bytes(bytes_of(manifests) * config.repeat_factor, "recordings", "windows", "rejects")
 
 
-_JOB = Job(WINDOWS, manifests_of, build, LossStats.from_dict, _work, _worth)
+def _outputs(config: JobConfig) -> Outputs:
+    """What the run leaves: a file more, where one is named."""
+    named = config.entry.entries_file
+    return replace(WINDOWS, files=(*WINDOWS.files, named)) if named else WINDOWS
+
+
+def _find(config: JobConfig, folder: RunFolder, spool: Spool | None) -> list[Manifest]:
+    manifests = manifests_of(config, folder, spool)
+    if config.entry.entries_file:
+        refuse_file_of_others(folder, config.entry.entries_file)
+    return manifests
+
+
+def _job(config: JobConfig, command: str = "") -> Job[JobConfig, list[Manifest], LossStats]:
+    return Job(_outputs(config), _find, partial(build, command=command), LossStats.from_dict, _work, _worth)

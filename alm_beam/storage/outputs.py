@@ -54,6 +54,7 @@ class Outputs:
         folders: the files of each of its folders.
         trees: its folders with numbered files.
         kept: a hidden folder for what a run that is cut short leaves to the next one; empty for none.
+        naming: the parameters that give a file its name, which is then among `files`.
     """
 
     sharded: tuple[Sharded, ...]
@@ -61,6 +62,7 @@ class Outputs:
     folders: Mapping[str, tuple[str, ...]]
     trees: tuple[Tree, ...] = ()
     kept: str = ""
+    naming: tuple[str, ...] = ()
 
     @property
     def statistics(self) -> str:
@@ -93,8 +95,13 @@ ENTRIES, CUTS, REJECTS = Sharded("alm_output"), Sharded("cuts", beside=(OFFSETS_
 LOSS_STATS, REPORT_STATS, REPORT = "loss_stats.json", "report_stats.json", "report.html"
 CONVERTED, MEASURED, RTTM = Sharded("manifest"), Sharded("manifest"), Sharded("rttm", ".rttm")
 CONVERT_STATS = "convert_stats.json"
-WINDOWS = Outputs((ENTRIES, CUTS, REJECTS), (LOSS_STATS, REPORT_STATS, REPORT), {FOLDER: (ROWS, META)})
-"""What the main job leaves."""
+WINDOWS = Outputs(
+    (ENTRIES, CUTS, REJECTS),
+    (LOSS_STATS, REPORT_STATS, REPORT),
+    {FOLDER: (ROWS, META)},
+    naming=("entries_file",),
+)
+"""What the main job leaves, if no file of it was given a name."""
 
 CONVERSION = Outputs((CONVERTED, RTTM, REJECTS), (CONVERT_STATS,), {})
 """What a conversion leaves; of the first two, one."""

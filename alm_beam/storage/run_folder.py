@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import chain
+from typing import Any
 
 import orjson
 from fsspec import AbstractFileSystem
@@ -156,6 +157,28 @@ class RunFolder:
                 named += (path.removeprefix(f"{place.path}/") for path in held_paths)
             return min(named, default=None)
 
+    def named_files(self) -> set[str]:
+        """The files in it whose names a run was told, by what that run has written down.
+
+        Those of a run whose statistics are there, and of those that were cut short while they published.
+
+        Raises:
+            OSError: it cannot be read.
+        """
+        if not self.outputs.naming:
+            return set()
+        place = self._place
+        with errors_that_name(self.url):
+            found = _listed(place)
+            statistics = self.outputs.statistics
+            stated = _object(place.fs, f"{place.path}/{statistics}") if statistics in found else {}
+            named = {stated.get("parameters", {}).get(each) for each in self.outputs.naming}
+            for name in found:
+                plan = _object(place.fs, f"{place.path}/{name}/{_PLAN}") if name.startswith(_TEMPORARY) else {}
+                moves = plan.get("moves", ()) if statistics in plan.get("outputs", ()) else ()
+                named |= {target for group in moves for _, target in group}
+            return {each for each in named if isinstance(each, str) and found.get(each) == "file"}
+
     def _has_published(self, place: Located, name: str) -> bool:
         """Whether it is the temporary folder of a run of this job that has begun to publish."""
         plan = _content(place.fs, f"{place.path}/{name}/{_PLAN}") if name.startswith(_TEMPORARY) else None
@@ -203,6 +226,7 @@ class RunFolder:
     def _remove_outputs(self, place: Located) -> None:
         """Removes an earlier run, its marker first, so that what is half removed does not look complete."""
         self._remove(place, [SUCCESS])
+        self._remove(place, sorted(self.named_files()))  # while it is written down which they are
         for folder, names in self.outputs.folders.items():
             self._remove_from_folder(place, folder, names)
         for tree in self.outputs.trees:
@@ -439,6 +463,14 @@ def _content(fs: AbstractFileSystem, path: str) -> bytes | None:
         return bytes(fs.cat_file(path))
     except (FileNotFoundError, NotADirectoryError):
         return None
+
+
+def _object(fs: AbstractFileSystem, path: str) -> dict[str, Any]:
+    """What a file of JSON holds; nothing where it is missing, or was not written to its end."""
+    with suppress(orjson.JSONDecodeError):
+        held = orjson.loads(_content(fs, path) or b"{}")
+        return held if isinstance(held, dict) else {}
+    return {}
 
 
 def _listed(place: Located) -> dict[str, str]:

@@ -18,6 +18,7 @@ from alm_beam.storage.outputs import CUTS, REJECTS, Sharded
 from alm_beam.storage.paths import errors_that_name, located, make_folder
 from alm_beam.storage.run_folder import FAILED_RUN, FILES, StagedRun
 from alm_beam.transforms.index import offsets_moves
+from alm_beam.transforms.one_file import one_file_move
 from alm_beam.transforms.write import numbered_shards, staged_moves
 
 _Stats = TypeVar("_Stats", bound=RunStats)
@@ -34,12 +35,14 @@ class _FinishRun(beam.DoFn):
         facts: dict[str, Any],
         max_reject_fraction: float,
         report: ReportFiles | None = None,
+        one_file: Mapping[Sharded, str] | None = None,
     ):
         self._report = report
         self._run = run
         self._outputs = outputs
         self._facts = facts
         self._max_reject_fraction = max_reject_fraction
+        self._one_file = one_file or {}
 
     def process(
         self,
@@ -79,7 +82,12 @@ class _FinishRun(beam.DoFn):
         numbered = {
             output: numbered_shards(run, output, written, self._outputs[output]) for output, written in names.items()
         }
-        shards = {output: staged_moves(output, each) for output, each in numbered.items()}
+        shards = {
+            output: one_file_move(run, output, each, self._one_file[output])
+            if output in self._one_file
+            else staged_moves(output, each)
+            for output, each in numbered.items()
+        }
         is_refused = stats.reject_fraction > self._max_reject_fraction
         if is_refused and run.folder.finished_at() is not None:  # also of a run that ended since this one began
             failed = {path: f"{FAILED_RUN}/{name}" for path, name in {**shards[REJECTS], **statistics}.items()}
@@ -132,6 +140,7 @@ class FinishRun(beam.PTransform):
         max_reject_fraction: float,
         files: PCollection[str] | None = None,
         report: tuple[PCollection[ReportStats], ReportFiles] | None = None,
+        one_file: Mapping[Sharded, str] | None = None,
     ):
         """
         Args:
@@ -139,6 +148,7 @@ class FinishRun(beam.PTransform):
             shards: for each output the names that `StageShards` gave, and the least number of shards.
             index: how many windows are repeated, as `IndexCuts` gave it; None where no index is made.
             files: paths, in the run's folder, of files that are staged by these paths below FILES.
+            one_file: the outputs that are published as one file, each with its name.
             facts: what the file of statistics states beside them.
             max_reject_fraction: the run fails above it.
             report: what the report shows besides the statistics, and what makes its files, which are published with
@@ -146,7 +156,7 @@ class FinishRun(beam.PTransform):
         """
         super().__init__()
         counts = {output: count for output, (_, count) in shards.items()}
-        self._do_fn = _FinishRun(run, counts, facts, max_reject_fraction, report[1] if report else None)
+        self._do_fn = _FinishRun(run, counts, facts, max_reject_fraction, report[1] if report else None, one_file)
         self._reported = AsIter(report[0]) if report else ()
         self._index = () if index is None else AsIter(index)
         self._files = () if files is None else AsIter(files)

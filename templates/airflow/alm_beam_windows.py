@@ -260,6 +260,12 @@ WINDOWS_FLAGS = {
         minimum=1000,
         maximum=1000000000000,
     ),
+    "entries_file": _text(
+        None,
+        "Write the entries as one file of this name in the output folder, as NeMo Curator does, instead of "
+        "shards. Without a value: they are written in shards.",
+        **OPTIONAL_TEXT,
+    ),
     # End of what templates/generate.py makes.
 }
 """Flags of `alm-beam windows`, on every runner."""

@@ -135,6 +135,7 @@ EDGES = {
     "report": ([True, False], ["maybe"]),
     "cuts": ([True, False], ["maybe"]),
     "max_line_bytes": ([1000, 10**12], [999, 1.5, 10**12 + 1]),
+    "entries_file": ([None, "all.jsonl"], [""]),
     "audio_root": ([None, "/data/audio"], [""]),
     "bandwidth": ([True, False], ["maybe"]),
     "levels": ([True, False], ["maybe"]),

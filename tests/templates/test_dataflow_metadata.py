@@ -95,6 +95,7 @@ VALUES: dict[str, tuple[list[str], list[str]]] = {
     "candidate_windows": SWITCH,
     "report": SWITCH,
     "cuts": SWITCH,
+    "entries_file": (["all.jsonl", "a b.json", "_a"], ["", "a/b.jsonl", ".a", "a*", "a[1]"]),
     "audio_root": (["gs://lake/audio", "s3://lake/audio/1"], ["audio", "/data/audio"]),
     "bandwidth": SWITCH,
     "levels": SWITCH,

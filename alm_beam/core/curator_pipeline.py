@@ -1,0 +1,304 @@
+"""A `pipeline.yaml` of NeMo Curator's ALM stages, and the parameters of the main job that mean the same.
+
+The file is read by OmegaConf, as there, so that `${...}` and all values are what they are for Curator.
+"""
+
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import yaml
+from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from alm_beam.core.config_file import ConfigFileError, problem_of
+from alm_beam.core.curator_overrides import Override, override_of
+from alm_beam.core.given import Given
+from alm_beam.core.parameters import HIDDEN, Parameter
+from alm_beam.core.text import visible
+
+READER, BUILDER, OVERLAP, WRITER = (
+    "ManifestReader",
+    "ALMDataBuilderStage",
+    "ALMDataOverlapStage",
+    "ManifestWriterStage",
+)
+_BUILDER_PARAMETERS = (
+    "target_window_duration",
+    "tolerance",
+    "min_sample_rate",
+    "min_bandwidth",
+    "min_speakers",
+    "max_speakers",
+    "truncation",
+    "drop_fields",
+    "drop_fields_top_level",
+)
+_PARAMETERS: Mapping[str, Mapping[str, str]] = {
+    READER: {"manifest_path": "input", "storage_options": "storage_options"},
+    BUILDER: {name: name for name in _BUILDER_PARAMETERS},
+    OVERLAP: {"overlap_percentage": "overlap_percentage", "target_duration": "target_duration"},
+    WRITER: {"output_path": "output"},
+}
+"""The keys of each stage, in the order of the stages, and the parameters that mean the same."""
+
+_TARGET_DURATION = 120.0
+"""Seconds: what Curator's overlap stage takes without `target_duration`. Ours would follow the builder's target."""
+
+_EXTENSIONS = ([".jsonl", ".json"], [".json", ".jsonl"])
+_WITHOUT_EFFECT = ("name", "batch_size", "resources", "num_workers", "_convert_", "_recursive_")
+_OF_READER = ("files_per_partition", "blocksize")
+_INTERPOLATION = re.compile(r"\$\{\s*\.*([^${}:]+?)\s*\}")
+
+
+class CuratorPipeline(NamedTuple):
+    """What a pipeline states.
+
+    Attributes:
+        given: the parameters of the main job, by their names.
+        passed_over: the keys that change no result here, by their paths.
+    """
+
+    given: dict[str, Given]
+    passed_over: list[str]
+
+
+def read_pipeline(
+    text: str,
+    file: str,
+    overrides: Sequence[str],
+    known: Mapping[str, Parameter],
+    needless: Collection[str] = (),
+) -> CuratorPipeline:
+    """The parameters that a pipeline states.
+
+    Args:
+        text: the file's, YAML.
+        file: its name in messages.
+        overrides: as on Hydra's command line.
+        known: the parameters of the main job, by their names.
+        needless: the parameters that flags state: the pipeline need not.
+
+    >>> from alm_beam.core.config import PARAMETERS
+    >>> text = '''
+    ... manifest_path: ???
+    ... output_dir: out
+    ... stages:
+    ...   - {_target_: nemo_curator.stages.audio.ManifestReader, manifest_path: "${manifest_path}"}
+    ...   - {_target_: nemo_curator.stages.audio.alm.ALMDataBuilderStage, min_speakers: 3}
+    ...   - {_target_: nemo_curator.stages.audio.alm.ALMDataOverlapStage}
+    ...   - {_target_: nemo_curator.stages.audio.ManifestWriterStage, output_path: "${output_dir}/all.jsonl"}
+    ... '''
+    >>> pipeline = read_pipeline(text, "pipeline.yaml", ["manifest_path=in.jsonl"], PARAMETERS)
+    >>> {name: each.value for name, each in pipeline.given.items()}
+    {'input': ('in.jsonl',), 'min_speakers': 3, 'output': 'out', 'entries_file': 'all.jsonl', 'target_duration': 120.0}
+
+    Raises:
+        ConfigFileError: it asks for what the main job has not, or a value is missing or wrong.
+    """
+    return _Reading(text, file, overrides, known, needless).pipeline()
+
+
+class _Reading:
+    """The reading of one pipeline."""
+
+    def __init__(
+        self,
+        text: str,
+        file: str,
+        overrides: Sequence[str],
+        known: Mapping[str, Parameter],
+        needless: Collection[str],
+    ):
+        self._file = file
+        self._known = known
+        self._needless = needless
+        self._overridden: dict[str, str] = {}
+        self._given: dict[str, Given] = {}
+        self._passed_over: list[str] = []
+        try:
+            self._root: Any = OmegaConf.create(text)
+        except (yaml.YAMLError, OmegaConfBaseException, RecursionError) as error:
+            raise ConfigFileError(f"{file}: is not YAML ({problem_of(error)})") from None
+        self._used = {*self._names_in(OmegaConf.to_container(self._root, resolve=False))}
+        for override in overrides:
+            self._apply(override)
+        self._raw: Any = OmegaConf.to_container(self._root, resolve=False)
+
+    def pipeline(self) -> CuratorPipeline:
+        stages = self._stages()
+        self._check_defaults()
+        used = {re.split(r"[.\[]", name)[0] for name in (*self._used, *self._names_in(self._raw))}
+        own = {"stages", "manifest_path", "output_dir", *used}
+        self._passed_over += sorted({*map(str, self._raw)} - own)
+        for number, stage in enumerate(stages):
+            self._read_stage(f"stages.{number}", stage)
+        if "target_duration" not in self._given:
+            where = self._where(f"stages.{[*_PARAMETERS].index(OVERLAP)}.target_duration")
+            self._given["target_duration"] = Given(_TARGET_DURATION, "Curator's default", where)
+        return CuratorPipeline(self._given, self._passed_over)
+
+    def _where(self, path: str) -> str:
+        return f"{self._file}: {visible(path)}"
+
+    def _apply(self, text: str) -> None:
+        """Applies an override to the tree, by Hydra's rules."""
+        name = visible(text.partition("=")[0])
+        try:
+            override = override_of(text)
+        except ValueError as error:
+            raise ConfigFileError(f"{name}: {error}") from None
+        if override is None:
+            raise ConfigFileError(f"{name}: is no override; write key=value, +key=value, ++key=value or ~key")
+        parent_key, _, last = override.key.rpartition(".")
+        try:
+            parent = OmegaConf.select(self._root, parent_key) if parent_key else self._root
+        except OmegaConfBaseException as error:
+            raise ConfigFileError(f"{name}: {_reason(error)}") from None
+        if isinstance(parent, ListConfig):
+            is_there, index = last.isdigit() and int(last) < len(parent), int(last) if last.isdigit() else -1
+        else:
+            is_there, index = isinstance(parent, DictConfig) and last in {*parent.keys()}, -1
+        self._check_sign(override, name, is_there=is_there)
+        if override.sign == "~":
+            del parent[index if isinstance(parent, ListConfig) else last]
+            return
+        if isinstance(parent, ListConfig) and not is_there:
+            raise ConfigFileError(f"{name}: there is no such place in {self._file}")
+        OmegaConf.update(self._root, override.key, override.value, merge=False, force_add=True)
+        self._overridden[override.key] = text
+
+    def _check_sign(self, override: Override, name: str, *, is_there: bool) -> None:
+        if override.sign in ("", "~") and not is_there:
+            advice = "" if override.sign else f"; +{visible(override.key)}=... adds it"
+            raise ConfigFileError(f"{name}: {self._file} has no such key{advice}")
+        if override.sign == "+" and is_there:
+            raise ConfigFileError(f"{name}: {self._file} has this key; {visible(override.key)}=... changes it")
+
+    def _stages(self) -> list[Any]:
+        """The stages, with all that is to be resolved as it stands; they are those of the main job, in its order."""
+        stages = self._raw.get("stages")
+        if not isinstance(stages, list):
+            raise ConfigFileError(f"{self._where('stages')}: must be a list of stages, each with a _target_")
+        names = [self._stage_name(f"stages.{number}", stage) for number, stage in enumerate(stages)]
+        order = ", ".join(_PARAMETERS)
+        missing = [name for name in _PARAMETERS if name not in names]
+        if missing:
+            raise ConfigFileError(f"{self._where('stages')}: {missing[0]} is missing; alm-beam windows does {order}")
+        for number, (name, wanted) in enumerate(zip(names, [*_PARAMETERS, *[""] * len(names)])):
+            if name != wanted:
+                path = self._where(f"stages.{number}")
+                raise ConfigFileError(f"{path}: {name} is not where alm-beam windows does it; it does {order}")
+        return stages
+
+    def _stage_name(self, path: str, stage: Any) -> str:
+        target = stage.get("_target_") if isinstance(stage, dict) else None
+        if not isinstance(target, str):
+            raise ConfigFileError(f"{self._where(path)}: must be a mapping with a _target_")
+        name = target.rpartition(".")[2]
+        if name not in _PARAMETERS:
+            order = ", ".join(_PARAMETERS)
+            raise ConfigFileError(f"{self._where(path)}: alm-beam has no {visible(target)}; it does {order}")
+        return name
+
+    def _check_defaults(self) -> None:
+        """Refuses what would have Hydra read other files."""
+        defaults = self._raw.get("defaults") or []
+        for number, each in enumerate(defaults if isinstance(defaults, list) else [defaults]):
+            names = [*each] if isinstance(each, dict) else [each]
+            if not all(str(name) == "_self_" or str(name).startswith("override hydra/") for name in names):
+                path = self._where(f"defaults.{number}")
+                raise ConfigFileError(f"{path}: names another file, which is not read; write its keys into this one")
+
+    def _names_in(self, value: Any) -> Iterator[str]:
+        """The keys that interpolations anywhere in a value name."""
+        if isinstance(value, str):
+            yield from _INTERPOLATION.findall(value)
+        elif isinstance(value, dict):
+            for each in value.values():
+                yield from self._names_in(each)
+        elif isinstance(value, list):
+            for each in value:
+                yield from self._names_in(each)
+
+    def _read_stage(self, path: str, stage: Mapping[str, Any]) -> None:
+        name = stage["_target_"].rpartition(".")[2]
+        for key in stage:
+            where = f"{path}.{key}"
+            if key in _PARAMETERS[name]:
+                self._read_value(where, str(key), _PARAMETERS[name][key])
+            elif key in _WITHOUT_EFFECT or (name == READER and self._is_without_effect(str(key), where)):
+                self._passed_over.append(where)
+            elif key != "_target_":
+                raise ConfigFileError(f"{self._where(where)}: alm-beam has no such parameter of {name}")
+        for key, parameter in _PARAMETERS[name].items():
+            is_needed = self._known[parameter].is_required and parameter not in self._needless
+            if is_needed and key not in stage:
+                raise ConfigFileError(f"{self._where(f'{path}.{key}')} is missing")
+
+    def _is_without_effect(self, key: str, path: str) -> bool:
+        """Whether a key of the reader changes no result here."""
+        return key in _OF_READER or (key == "file_extensions" and self._value(path) in _EXTENSIONS)
+
+    def _read_value(self, path: str, key: str, name: str) -> None:
+        if name in self._needless and name != "output":
+            return
+        if name == "output":
+            self._read_output(path)
+            return
+        value = self._value(path)
+        self._give(name, (value,) if key == "manifest_path" and isinstance(value, str) else value, path)
+
+    def _read_output(self, path: str) -> None:
+        """The writer's file: the folder that it is in, and its name."""
+        if {"output", "entries_file"} <= {*self._needless}:
+            return
+        value = self._value(path)
+        if not isinstance(value, str) or not value.rpartition("/")[2]:
+            raise ConfigFileError(f"{self._where(path)}: must be a file's path or URL")
+        folder, slash, file = value.rpartition("/")
+        self._give("output", folder or slash or ".", path)
+        self._give("entries_file", file, path)
+
+    def _give(self, name: str, value: Any, path: str) -> None:
+        parameter = self._known[name]
+        converted = None if value is None else parameter.convert(value)
+        if not parameter.takes(converted):
+            shown = "" if parameter.is_secret or value == HIDDEN else f"={visible(str(value))}"
+            raise ConfigFileError(f"{self._where(path)}{shown}: must be {parameter.allowed}")
+        self._given[name] = Given(converted, self._source(path), self._where(path))
+
+    def _source(self, path: str) -> str:
+        """Where a value is from: an override of it, or of what it is made of, or the file."""
+        for key in (path, *self._names_in(self._raw_at(path))):
+            if key in self._overridden:
+                return f"override {visible(key)}"
+        return f"{self._file} {visible(path)}"
+
+    def _value(self, path: str) -> Any:
+        """A value with all that it is made of."""
+        try:
+            value = OmegaConf.select(self._root, path, throw_on_missing=True)
+        except OmegaConfBaseException as error:
+            missing = [key for key in self._names_in(self._raw_at(path)) if OmegaConf.is_missing(self._root, key)]
+            if missing:
+                raise ConfigFileError(
+                    f"{self._where(missing[0])} is missing (???); give it as {visible(missing[0])}=..."
+                ) from None
+            raise ConfigFileError(f"{self._where(path)}: {_reason(error)}") from None
+        if isinstance(value, (DictConfig, ListConfig)):
+            try:
+                return OmegaConf.to_container(value, resolve=True, throw_on_missing=True)
+            except OmegaConfBaseException as error:
+                raise ConfigFileError(f"{self._where(path)}: {_reason(error)}") from None
+        return value
+
+    def _raw_at(self, path: str) -> Any:
+        raw = self._raw
+        for part in path.split("."):
+            raw = raw[int(part)] if isinstance(raw, list) else raw[part]
+        return raw
+
+
+def _reason(error: Exception) -> str:
+    return " ".join(str(error).splitlines()[:1])

@@ -1,0 +1,202 @@
+"""A pipeline of NeMo Curator's means the same for the main job, or is refused where it asks for more."""
+
+import re
+
+import pytest
+
+from alm_beam.core.config import PARAMETERS, JobConfig
+from alm_beam.core.config_file import ConfigFileError
+from alm_beam.core.curator_overrides import override_of, split_arguments
+from alm_beam.core.curator_pipeline import read_pipeline
+from tests.curator_pipeline import PIPELINE
+
+INPUT = "manifest_path=in.jsonl"
+BUILDER = "nemo_curator.stages.audio.alm.ALMDataBuilderStage"
+
+
+def read(*overrides: str, text: str = PIPELINE, needless=()):
+    return read_pipeline(text, "bench.yaml", overrides, PARAMETERS, needless)
+
+
+def values(*overrides: str, text: str = PIPELINE):
+    return {name: each.value for name, each in read(*overrides, text=text).given.items()}
+
+
+def refused(*overrides: str, text: str = PIPELINE) -> str:
+    with pytest.raises(ConfigFileError) as error:
+        read(*overrides, text=text)
+    return str(error.value)
+
+
+def test_every_value_is_that_of_the_pipeline():
+    assert values(INPUT) == {
+        "input": ("in.jsonl",),
+        "target_window_duration": 60,
+        "tolerance": 0.2,
+        "min_sample_rate": 8000,
+        "min_bandwidth": 3400,
+        "min_speakers": 1,
+        "max_speakers": 6,
+        "truncation": False,
+        "drop_fields": frozenset({"words", "text"}),
+        "drop_fields_top_level": frozenset({"segments"}),
+        "overlap_percentage": 10,
+        "target_duration": 55.5,
+        "output": "./bench_bench",
+        "entries_file": "bench.jsonl",
+    }
+    assert JobConfig.of(values(INPUT)).overlap.target_duration == 55.5
+
+
+def test_what_is_left_out_has_curators_default():
+    stages = re.sub(r"^    (?!manifest_path|output_path).*\n", "", PIPELINE, flags=re.MULTILINE)
+    found = values(INPUT, text=stages)
+    assert found.keys() == {"input", "output", "entries_file", "target_duration"}
+    config = JobConfig.of(found)
+    assert config.overlap.target_duration == 120.0
+    assert (config.windows.target_window_duration, config.overlap.overlap_percentage) == (120.0, 50)
+    longer = JobConfig.of(values(INPUT, "+stages.1.target_window_duration=30", text=stages))
+    assert (longer.windows.target_window_duration, longer.overlap.target_duration) == (30, 120.0)
+
+
+def test_what_changes_no_result_is_named():
+    assert read(INPUT, "backend=ray_data", "+stages.2.resources=[1]").passed_over == [
+        "backend",
+        "defaults",
+        "documentation",
+        "hydra",
+        "stages.0.files_per_partition",
+        "stages.1.batch_size",
+        "stages.2.resources",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("override", "name", "value", "source"),
+    [
+        ("stages.1.min_speakers=3", "min_speakers", 3, "override stages.1.min_speakers"),
+        ("stages[1].min_speakers=3", "min_speakers", 3, "override stages.1.min_speakers"),
+        ("stages.1.tolerance=1e-1", "tolerance", 0.1, "override stages.1.tolerance"),
+        ("stages.1.truncation=True", "truncation", True, "override stages.1.truncation"),
+        ("stages.1.drop_fields=words,no", "drop_fields", frozenset({"words", "no"}), "override stages.1.drop_fields"),
+        ("stages.1.drop_fields=''", "drop_fields", frozenset(), "override stages.1.drop_fields"),
+        ("stages.1.drop_fields=", "drop_fields", frozenset(), "override stages.1.drop_fields"),
+        ("++stages.2.overlap_percentage=30", "overlap_percentage", 30, "override stages.2.overlap_percentage"),
+        ("seconds=90", "target_window_duration", 90, "override seconds"),
+        ("output_dir=s3://lake/x", "output", "s3://lake/x", "override output_dir"),
+        ("stages.3.output_path=all.jsonl", "output", ".", "override stages.3.output_path"),
+        ("stages.3.output_path=/all.jsonl", "output", "/", "override stages.3.output_path"),
+        ("manifest_path=[a,'b, c',no]", "input", ("a", "b, c", "no"), "override manifest_path"),
+        ("manifest_path=a\\,b\\=c", "input", ("a,b=c",), "override manifest_path"),
+        ("manifest_path='it\\'s'", "input", ("it's",), "override manifest_path"),
+        ("manifest_path=${lab}.jsonl", "input", ("bench.jsonl",), "override manifest_path"),
+        ("+stages.0.storage_options=null", "input", ("in.jsonl",), None),
+        ("~stages.2.target_duration", "target_duration", 120.0, "Curator's default"),
+        ("~lab=bench", None, None, None),
+    ],
+)
+def test_overrides_are_hydras(override, name, value, source):
+    if name is None or source is None:
+        with pytest.raises(ConfigFileError):  # lab is used; null is no mapping
+            read(INPUT, override)
+        return
+    given = read(INPUT, override).given[name]
+    assert (given.value, given.source) == (value, source)
+    assert type(given.value) is type(value)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        ((), "bench.yaml: manifest_path is missing (???); give it as manifest_path=..."),
+        ((INPUT, "output_dir=???"), "bench.yaml: output_dir is missing (???)"),
+        ((INPUT, "stages.1.foo=3"), "stages.1.foo: bench.yaml has no such key; +stages.1.foo=... adds it"),
+        ((INPUT, "+stages.1.foo=3"), "bench.yaml: stages.1.foo: alm-beam has no such parameter of ALMDataBuilderStage"),
+        ((INPUT, "+lab=3"), "+lab: bench.yaml has this key; lab=... changes it"),
+        ((INPUT, "stages.9.name=a"), "stages.9.name: bench.yaml has no such key"),
+        ((INPUT, "++stages.9=a"), "++stages.9: there is no such place in bench.yaml"),
+        ((INPUT, "stages.1.min_speakers=0"), "bench.yaml: stages.1.min_speakers=0: must be a whole number from 1"),
+        ((INPUT, "stages.1.min_speakers=2.0"), "stages.1.min_speakers=2.0: must be a whole number"),
+        ((INPUT, "stages.1.truncation=no"), "stages.1.truncation=no: must be true or false"),
+        ((INPUT, "stages.1.max_speakers=null"), "stages.1.max_speakers=None: must be a whole number"),
+        ((INPUT, "stages.2.target_duration=null"), "stages.2.target_duration=None: must be a number of seconds"),
+        ((INPUT, "stages.1.tolerance={a:1}"), "stages.1.tolerance: is a mapping, which is not read here"),
+        ((INPUT, "output_dir=${nope}"), "bench.yaml: stages.3.output_path: Interpolation key 'nope' not found"),
+        ((INPUT, "output_dir=${now:%Y}"), "bench.yaml: stages.3.output_path: Unsupported interpolation type now"),
+        ((INPUT, "stages.3.output_path=out/"), "bench.yaml: stages.3.output_path: must be a file's path or URL"),
+        ((INPUT, "stages.3.output_path=out/a.jsonl.gz"), "stages.3.output_path=a.jsonl.gz: must be a file's name that"),
+        ((INPUT, "stages.3.output_path=o/loss_stats.json"), "stages.3.output_path=loss_stats.json: must be a file's"),
+        ((INPUT, "~stages.2"), "bench.yaml: stages: ALMDataOverlapStage is missing; alm-beam windows does Manifest"),
+        ((INPUT, f"stages.2._target_={BUILDER}"), "bench.yaml: stages: ALMDataOverlapStage is missing"),
+        ((INPUT, "stages.1._target_=lab.Whisper"), "bench.yaml: stages.1: alm-beam has no lab.Whisper; it does Man"),
+        ((INPUT, "+stages.0.file_extensions=[.txt]"), "stages.0.file_extensions: alm-beam has no such parameter"),
+        ((INPUT, "+stages.0.storage_options=TOPS3CRET"), "bench.yaml: stages.0.storage_options: must be a JSON object"),
+        ((INPUT, "--x"), "--x: is no override; write key=value, +key=value, ++key=value or ~key"),
+    ],
+)
+def test_what_the_job_has_not_is_named(overrides, message):
+    told = refused(*overrides)
+    assert message in told
+    assert "TOPS3CRET" not in told
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "message"),
+    [
+        ("  - _self_\n", "  - base\n", "bench.yaml: defaults.0: names another file, which is not read"),
+        ("  - override hydra/job_logging: none", "  - db: mysql", "bench.yaml: defaults.1: names another file"),
+        ("stages:\n", "steps:\n", "bench.yaml: stages: must be a list of stages, each with a _target_"),
+        (
+            "  - _target_: nemo_curator.stages.audio.ManifestReader\n",
+            "  - name: r\n",
+            "stages.0: must be a mapping with",
+        ),
+        ("seconds: 60\n", "seconds: 60\nseconds: 70\n", "bench.yaml: is not YAML (found duplicate key seconds)"),
+        ("    manifest_path: ${manifest_path}\n", "", "bench.yaml: stages.0.manifest_path is missing"),
+    ],
+)
+def test_a_file_that_asks_for_more_is_refused(before, after, message):
+    assert before in PIPELINE
+    assert message in refused(INPUT, text=PIPELINE.replace(before, after))
+
+
+def test_another_order_is_refused():
+    head, *stages = re.split(r"(?=^  - _target_)", PIPELINE, flags=re.MULTILINE)
+    swapped = head + "".join([stages[0], stages[2], stages[1], stages[3]])
+    assert "bench.yaml: stages.1: ALMDataOverlapStage is not where alm-beam windows does it" in refused(
+        INPUT, text=swapped
+    )
+    twice = head + "".join([*stages, stages[3]])
+    assert "bench.yaml: stages.4: ManifestWriterStage is not where" in refused(INPUT, text=twice)
+
+
+def test_what_flags_state_the_pipeline_need_not():
+    assert "input" not in read(needless={"input"}).given
+    needless = {"input", "output", "entries_file"}
+    assert read("output_dir=???", needless=needless).given.keys().isdisjoint(needless)
+
+
+def test_options_of_the_reader_are_the_jobs():
+    text = PIPELINE.replace(
+        "    files_per_partition: 4\n", "    storage_options: {key: TOPS3CRET}\n    blocksize: 1MB\n"
+    )
+    pipeline = read(INPUT, text=text)
+    assert pipeline.given["storage_options"].value == {"key": "TOPS3CRET"}
+    assert "stages.0.blocksize" in pipeline.passed_over
+
+
+@pytest.mark.parametrize(
+    "text", ["--min_speakers=3", "min_speakers", "a b=c", "3=4", "=a", "/data/a=b", "~", "{a: 1}", "s3://a=b"]
+)
+def test_what_is_no_override_is_none(text):
+    assert override_of(text) is None
+
+
+def test_overrides_are_told_from_values_of_flags():
+    arguments = [
+        "a=1", "--labels", "b=2", "--min_metrics", "c=3", "--no_cuts", "d=4", "--x=1", "~e", "--streaming",
+        "stages.1.x=5", "manifest_path=6", "--min_metrics", "backend=7", "in.jsonl",
+    ]  # fmt: skip
+    flags, overrides = split_arguments(arguments, ["--no_cuts"], ["--min_metrics"])
+    assert overrides == ["a=1", "d=4", "~e", "stages.1.x=5", "manifest_path=6"]
+    assert flags == [each for each in arguments if each not in overrides]
