@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from alm_beam.cli.flags import default_words
+from alm_beam.core.command_config import CommandConfig
 from alm_beam.core.config import GROUPS, JobConfig
 from alm_beam.core.measure_config import MeasureConfig
 from alm_beam.core.parameters import (
@@ -47,6 +48,9 @@ MEASURE_METADATA = METADATA.with_name("measure_metadata.json")
 SHARDS_METADATA = METADATA.with_name("shards_metadata.json")
 SWEEP_METADATA = METADATA.with_name("sweep_metadata.json")
 DAG = ROOT / "templates" / "airflow" / "alm_beam_windows.py"
+
+CONFIG = parameters_of(CommandConfig)["config"]
+"""Of what commands are told beside their jobs, a template takes this alone."""
 
 NOT_IN_DAG = {"input", "output", "overwrite", "repeat_factor"}
 """A DAG states the first two itself, as templates of its own; each try decides the third; the last is for trials."""
@@ -215,7 +219,7 @@ def _sentence(text: str) -> str:
 
 def metadata(job: Job = WINDOWS) -> str:
     """The metadata of a job's Dataflow template, JSON."""
-    parameters = [_for_dataflow(each) for each in job.config.every_parameter().values()]
+    parameters = [*map(_for_dataflow, [*job.config.every_parameter().values(), CONFIG])]
     template = {"name": job.name, "description": job.description, "parameters": parameters}
     return json.dumps(template, indent=2) + "\n"
 
@@ -251,9 +255,11 @@ def _for_dataflow(parameter: Parameter) -> dict[str, Any]:
         stated["enumOptions"] = [{"value": each, "label": each} for each in parameter.options]
     if pattern:
         stated["regexes"] = [pattern]
-    stated["isOptional"] = not parameter.is_required
-    if parameter.default_text is not None:
-        stated["defaultValue"] = parameter.default_text
+    # A file of parameters may state every one of them. And a default that is stated here is given as a flag by what
+    # launches the template, and so would win over the file.
+    stated["isOptional"] = True
+    if parameter.default_text:
+        stated["helpText"] += f" Default: {parameter.default_text}."
     return stated
 
 

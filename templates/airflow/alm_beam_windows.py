@@ -73,6 +73,11 @@ def _places(what: str, input: str, output: str) -> dict[str, Param]:
             "Folder of the data interval, a path or URL. What an earlier run left there is replaced.",
             pattern="%",
         ),
+        "config": _text(
+            None,
+            "A file of YAML with parameters, a path or URL. Params that are not at their defaults win over it.",
+            **OPTIONAL_TEXT,
+        ),
     }
 
 
@@ -667,6 +672,8 @@ class Job:
 def job_flags(job: Job, params: dict[str, Any], start: DateTime, end: DateTime, try_number: int) -> dict[str, str]:
     """The job's flags for the data interval from `start` to `end`, all as text; None is left out.
 
+    Where a file of parameters is given, so are params that are at the defaults of this file: they would win over it.
+
     The first try gives `--overwrite`. Of a job that goes on, later ones do not: the task may have to give it yet.
 
     Raises:
@@ -676,7 +683,11 @@ def job_flags(job: Job, params: dict[str, Any], start: DateTime, end: DateTime, 
     others = (end, start - (end - start), start.add(months=1), start.add(years=1))
     if output in {other.strftime(params["output"]) for other in others}:
         raise ValueError(f"output={params['output']}: several data intervals would share it; add what tells them apart")
-    flags = {name: _as_text(params[name]) for name in job.params if params[name] is not None}
+    flags = {
+        name: _as_text(params[name])
+        for name, param in job.params.items()
+        if params[name] is not None and (params["config"] is None or params[name] != param.value)
+    }
     overwrite = _as_text(not (job.goes_on and try_number > 1))
     return {**flags, "input": start.strftime(params["input"]), "output": output, "overwrite": overwrite}
 

@@ -16,6 +16,7 @@ from airflow.dag_processing.dagbag import DagBag
 from airflow.exceptions import AirflowException
 from airflow.providers.google.cloud.hooks.dataflow import DataflowHook
 from airflow.sdk import DAG, timezone
+from pendulum import DateTime
 
 from tests.airflow.conftest import REPOSITORY
 from tests.airflow.runs import DATE, FOLDER, JOB_PYTHON, settings
@@ -135,6 +136,7 @@ EDGES = {
     "report": ([True, False], ["maybe"]),
     "cuts": ([True, False], ["maybe"]),
     "max_line_bytes": ([1000, 10**12], [999, 1.5, 10**12 + 1]),
+    "config": ([None, "gs://lake/conf.yaml"], [""]),
     "entries_file": ([None, "all.jsonl"], [""]),
     "audio_root": ([None, "/data/audio"], [""]),
     "bandwidth": ([True, False], ["maybe"]),
@@ -218,6 +220,17 @@ def test_params_and_job_refuse_the_same_values(job):
 def test_intervals_that_would_share_a_folder_are_refused(monkeypatch, tmp_path, output, schedule, capsys):
     assert run(dag(monkeypatch, tmp_path, output=output, schedule=schedule)) == "failed"
     assert "several data intervals would share it" in capsys.readouterr().out
+
+
+def test_with_a_file_only_params_that_are_not_at_their_defaults_are_given():
+    def flags(**given: Any) -> dict[str, str]:
+        params = {name: param.value for name, param in in_dag("WINDOWS_FLAGS").items()} | given
+        return in_dag("job_flags")(in_dag("WINDOWS"), params, DateTime(2026, 2, 2), DateTime(2026, 2, 3), 1)
+
+    always = {"input": "/data/manifests/2026-02-02", "output": "/data/windows/2026-02-02", "overwrite": "true"}
+    file = {"config": "gs://lake/conf.yaml"}
+    assert flags(**file, tolerance=0.2) == {**always, **file, "tolerance": "0.2"}
+    assert flags().keys() > {*always, "tolerance", "min_speakers"}
 
 
 def test_a_setting_of_one_dag_is_not_one_of_the_other(monkeypatch, tmp_path):

@@ -198,14 +198,21 @@ def test_dataflows_own_parser_takes_it_all(template):
 
 @every_template
 def test_every_flag_is_a_parameter_and_nothing_else_is(template):
-    assert [*template.parameters] == [*template.flags]
+    assert [*template.parameters] == [*template.flags, "config"]
+
+
+@every_template
+def test_a_file_of_parameters_may_be_given_by_url(template):
+    assert matches(template, "config", "gs://lake/conf.yaml")
+    assert not any(matches(template, "config", each) for each in ("conf.yaml", "", "/data/conf.yaml"))
+    assert all(each["isOptional"] for each in template.parameters.values()), "the file may state each of them"
+    assert not any("defaultValue" in each for each in template.parameters.values()), "it would win over the file"
 
 
 @every_flag
 def test_a_parameter_says_what_its_flag_says(template, name):
     parameter, flag = template.parameters[name], template.flags[name]
-    assert parameter["isOptional"] is not flag.is_required
-    assert parameter.get("defaultValue") == flag.default_text
+    assert f" Default: {flag.default_text}." in parameter["helpText"] or not flag.default_text
     assert parameter["helpText"].lower().startswith(flag.help.lower())
     assert ("no secret" in parameter["helpText"]) is flag.is_secret
 
@@ -222,8 +229,8 @@ def test_the_type_is_that_of_the_flag(template, name):
 
 def test_every_regular_expression_is_tried():
     every = {name: each for template in TEMPLATES for name, each in template.parameters.items()}
-    assert VALUES.keys() == {name for name, each in every.items() if each.get("regexes")}
-    assert TAKES_ANYTHING.keys() == every.keys() - VALUES
+    assert VALUES.keys() == {name for name, each in every.items() if each.get("regexes")} - {"config"}
+    assert TAKES_ANYTHING.keys() == every.keys() - {*VALUES, "config"}
 
 
 @pytest.mark.parametrize(("template", "name"), each_of(VALUES))
@@ -239,12 +246,10 @@ def test_a_parameter_without_regular_expression_takes_anything(template, name, a
 
 
 @every_template
-def test_all_defaults_given_as_the_launcher_gives_them_change_nothing(template):
+def test_all_defaults_given_as_flags_change_nothing(template):
     parser = job_parser("test", "", template.config)
     required = ["--input=gs://lake/in", "--output=gs://lake/out"]
-    defaults = [
-        f"--{name}={each['defaultValue']}" for name, each in template.parameters.items() if "defaultValue" in each
-    ]
+    defaults = [f"--{name}={each.default_text}" for name, each in template.flags.items() if each.default_text]
     configs = [job_config(parser, parser.parse_args([*required, *flags]), template.config) for flags in ([], defaults)]
     assert configs[0] == configs[1]
     assert len(defaults) > 5
