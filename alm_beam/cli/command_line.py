@@ -18,7 +18,8 @@ def command_line(prog: str, arguments: Sequence[str]) -> str:
     >>> command_line("alm-beam windows", ["--input=s3://me:password@lake/in", "--storage_options", "{}"])
     "alm-beam windows --input=s3://lake/in --storage_options '(not shown)'"
     """
-    return " ".join([prog, *map(shlex.quote, _shown(arguments))])
+    text = " ".join([prog, *map(shlex.quote, _shown(arguments))])
+    return text.encode("utf-8", "backslashreplace").decode()  # a name need not be UTF-8
 
 
 def _shown(arguments: Sequence[str]) -> Iterator[str]:

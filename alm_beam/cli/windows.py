@@ -52,5 +52,8 @@ def main(argv: Sequence[str] | None = None, prog: str = "build_windows.py") -> i
 
 
 def _summary(stats: LossStats, config: JobConfig) -> str:
-    where = f"\nreport: {visible(shown(config.output)).rstrip('/')}/{REPORT}" if config.entry.report else ""
-    return f"{render_summary(stats, config)}{where}"
+    summary = render_summary(stats, config)
+    if not config.entry.report:
+        return summary
+    above, _, output = summary.rpartition("\n")
+    return f"{above}\nreport: {visible(shown(config.output)).rstrip('/')}/{REPORT}\n{output}"

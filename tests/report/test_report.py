@@ -270,4 +270,5 @@ def test_the_command_is_told_without_secrets(tmp_path):
     assert "hush-hush" not in page + (tmp_path / "report_stats.json").read_text()
     assert "--storage_options=(not shown)" in Page(page).text.replace("'", "")
     told = command_line("p", ["--s3_secret_access_key", "hush", "--input", "a b,s3://u:pass@lake/x?token=y", "--cuts"])
+    assert command_line("p", ["caf\udce9"]) == "p 'caf\\udce9'"
     assert told == "p --s3_secret_access_key '(not shown)' --input 'a b,s3://lake/x' --cuts"
