@@ -113,7 +113,7 @@ def hostile_entry(folder: Path) -> dict:
 
 
 def test_no_text_of_a_file_controls_the_terminal_in_any_command(tmp_path, capfd):
-    named = tmp_path / HOSTILE.translate({0: None})
+    named = tmp_path / HOSTILE.translate({0: None, ord("["): None})  # what no folder of a run may have
     bad = [json.dumps(HOSTILE), "{" + HOSTILE, json.dumps({"audio_filepath": HOSTILE, "segments": HOSTILE})]
     entry = hostile_entry(tmp_path)
     source = write(named / "m.jsonl", lines([entry]) + "".join(f"{line}\n" for line in bad).encode())
@@ -142,6 +142,7 @@ def test_no_text_of_a_file_controls_the_terminal_in_any_command(tmp_path, capfd)
         ["sample", str(named / "s.jsonl"), "--recordings=1"],
         ["schema", HOSTILE],
     ]
+    fails = {2: 1, 10: 1, 15: 2, 17: 2}
     has_json = {"windows", "measure", "shards", "convert", "validate", "index", "batches", "check-loader"}
     for run in runs:
         for more in (
@@ -153,7 +154,7 @@ def test_no_text_of_a_file_controls_the_terminal_in_any_command(tmp_path, capfd)
             code, printed, errors = said(capfd, *run, *more)
             where = " ".join([*run, *more])
             assert all(line.isprintable() for line in (printed + errors).split("\n")), where
-            assert code in (0, 1, 2), where
+            assert code == fails.get(runs.index(run), 0), where + errors
             assert printed + errors, where
             if more and code == 0:
                 assert isinstance(json.loads(printed), dict), where
