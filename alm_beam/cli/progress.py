@@ -14,7 +14,7 @@ from alm_beam.storage.tally import Tally
 _FIRST_SECONDS: float = 1
 """A shorter run shows nothing."""
 
-_BAR_SECONDS, _LINE_SECONDS = 0.5, 30.0
+_BAR_SECONDS, _LINE_SECONDS = 1.0, 30.0
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import NamedTuple
 
-_PLACES = 1024
+_PLACES = 256
 """So many processes count apart; more share places, and a count may be lost now and then."""
 
 
