@@ -6,6 +6,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 
 from alm_beam.core.errors import RejectLimitError, RunError
 from alm_beam.jobs.launch import OptionsError, _told, launch, own_options, pipeline_of
+from alm_beam.jobs.watch import UNWATCHED
 from alm_beam.storage.lines import ManifestReadError
 from alm_beam.storage.run_folder import ReplacedError, RunFolder
 
@@ -67,7 +68,7 @@ def failing_run(folder, before):
     staged.begin()
     pipeline = pipeline_of(options)
     _ = pipeline | beam.Create([1]) | beam.Map(fail)
-    launch(pipeline, options, staged)
+    launch(pipeline, options, staged, UNWATCHED)
 
 
 def test_a_failed_run_says_that_another_one_has_taken_its_folder(tmp_path):
