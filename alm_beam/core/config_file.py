@@ -27,10 +27,10 @@ _QUOTED = re.compile(r"(alias|anchor|handle) .*", re.DOTALL)
 class ConfigFileError(ValueError):
     """A file of parameters cannot be used. The message says which one, where in it, and why.
 
-    >>> root_of(b"min_speakers: 3\\n  - 4\\n", "conf.yaml")
+    >>> root_of(b"min_speakers: [3\\n", "conf.yaml")
     Traceback (most recent call last):
         ...
-    alm_beam.core.config_file.ConfigFileError: conf.yaml, line 2: is not YAML (expected <block end>, but found ...
+    alm_beam.core.config_file.ConfigFileError: conf.yaml, line 2: is not YAML (expected ',' or ']', but got ...
     """
 
 

@@ -93,8 +93,9 @@ def test_params_are_the_flags_of_the_job_with_its_defaults(monkeypatch, tmp_path
     )
     params = dag(monkeypatch, tmp_path, job).params
     names = in_dag(f"{job.upper()}_FLAGS")
-    assert names.keys() == flags.keys() - NOT_PARAMS
-    for name in names.keys() - {"input", "output"}:
+    assert names.keys() == flags.keys() - NOT_PARAMS | {"config"}
+    assert params["config"] is None
+    for name in names.keys() - {"input", "output", "config"}:
         assert params[name] == flags[name], name
         assert type(params[name]) is type(flags[name]), name
 

@@ -21,6 +21,7 @@ from alm_beam.core.config import JobConfig, OverlapConfig, WindowConfig
 from alm_beam.core.losses import LossReason, LossStats
 from alm_beam.core.window_rules import rules_on
 from alm_beam.jobs.launch import launch
+from alm_beam.jobs.watch import UNWATCHED
 from alm_beam.jobs.windows import build
 from alm_beam.sample import write_sample
 from alm_beam.storage.discovery import find_manifests
@@ -291,7 +292,7 @@ class TestStatistics:
         folder, options = RunFolder(out), PipelineOptions([])
         folder.prepare()
         staged = folder.stage("the-run")
-        result = launch(build(config, find_manifests(inputs), staged, options), options, staged)
+        result = launch(build(config, find_manifests(inputs), staged, options), options, staged, UNWATCHED)
         assert (tmp_path / "out" / "_SUCCESS").exists(), "the graph itself writes the marker"
         found = result.metrics().query(MetricsFilter().with_namespace("alm_beam"))
         counters = {metric.key.metric.name: metric.result for metric in found["counters"]}

@@ -147,7 +147,8 @@ def test_a_run_ends_where_a_limit_of_memory_lets_no_thread_start(tmp_path, threa
     write_sample(str(tmp_path / "in"), recordings=60, seed=5)
     code = f"""
 import sys, threading
-from alm_beam.cli.main import command
+from alm_beam.cli.main import main
+from alm_beam.cli.output import exit_with
 from alm_beam.runners import forked
 start, left, pid = threading.Thread.start, [{threads}], forked.os.getpid()
 def start_if_any_is_left(thread):
@@ -157,7 +158,7 @@ def start_if_any_is_left(thread):
             raise RuntimeError("can't start new thread")
     start(thread)
 threading.Thread.start = start_if_any_is_left
-command()
+exit_with(main)
 """
     flags = [f"--input={tmp_path / 'in'}", f"--output={tmp_path / 'out'}", *TWO_WORKERS]
     process = subprocess.run(
@@ -211,7 +212,7 @@ def test_a_few_recordings_are_worth_all_cores_where_their_audio_is_decoded(monke
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
     found: list[int] = []
 
-    def ended(_: beam.Pipeline, options: PipelineOptions, __: object) -> None:
+    def ended(_: beam.Pipeline, options: PipelineOptions, *__: object) -> None:
         found.append(options.view_as(DirectOptions).direct_num_workers)
 
     monkeypatch.setattr("alm_beam.jobs.run.launch", ended)
