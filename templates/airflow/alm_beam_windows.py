@@ -35,7 +35,7 @@ import psutil
 from airflow.providers.apache.beam.operators.beam import BeamRunPythonPipelineOperator
 from airflow.providers.google.cloud.hooks.gcs import GCSHook
 from airflow.providers.google.cloud.operators.dataflow import DataflowStartFlexTemplateOperator
-from airflow.sdk import DAG, CronDataIntervalTimetable, Param, Variable, task
+from airflow.sdk import DAG, BaseOperatorLink, CronDataIntervalTimetable, Param, Variable, task
 from airflow.sdk.exceptions import AirflowException
 from google.api_core.exceptions import ClientError
 from pendulum import DateTime
@@ -661,12 +661,14 @@ class Job:
         description: what its DAG says it does.
         params: its flags.
         goes_on: whether it goes on with what a run of it has left that was cut short, unless `--overwrite` is given.
+        page: the name of the report that it leaves in its folder; empty for none.
     """
 
     command: str
     description: str
     params: dict[str, Param]
     goes_on: bool = False
+    page: str = ""
 
 
 def job_flags(job: Job, params: dict[str, Any], start: DateTime, end: DateTime, try_number: int) -> dict[str, str]:
@@ -705,19 +707,49 @@ def _as_text(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
+class ReportLink(BaseOperatorLink):
+    """The link to the report of the job that a task has run. There is none before the job has ended well."""
+
+    name = "Report"
+
+    def __init__(self, page: str):
+        self._page = page
+
+    def get_link(self, operator: Any, *, ti_key: Any) -> str:
+        """The report's URL; of GCS, the one by which a browser opens it."""
+        flags = operator.flags
+        url = f"{flags['output'].rstrip('/')}/{self._page}"
+        return "" if flags.get("report") == "false" else url.replace("gs://", "https://storage.cloud.google.com/", 1)
+
+
 class RunJob(BeamRunPythonPipelineOperator):
     """The operator of the Beam provider. When the task is stopped, the job stops too."""
 
+    def __init__(self, *, report: tuple[ReportLink, ...], **others: Any):
+        super().__init__(**others)
+        self.report = self.operator_extra_links = report
+
+    @property
+    def flags(self) -> dict[str, str]:
+        """All flags that the job is given."""
+        flags: dict[str, str] = self.pipeline_options
+        return flags
+
     def execute(self, context: Any) -> None:
+        """Runs the job, and links its report."""
+        self._run(context)
+        self.operator_extra_links = self.report  # the provider's operator has none while it runs a job elsewhere
+
+    def _run(self, context: Any) -> None:
         """Runs the job. One that would go on, and is refused as the folder holds a whole result, replaces that."""
         try:
             super().execute(context)
         except AirflowException as error:
             was_refused = str(error).endswith("return code 2")  # nothing was written then
-            if not was_refused or self.pipeline_options["overwrite"] == "true":
+            if not was_refused or self.flags["overwrite"] == "true":
                 raise
             self.log.info("The job did not start: once more, with --overwrite, in case the folder holds a whole result")
-            self.pipeline_options["overwrite"] = "true"
+            self.flags["overwrite"] = "true"
             super().execute(context)
 
     def on_kill(self) -> None:
@@ -730,15 +762,26 @@ class RunJob(BeamRunPythonPipelineOperator):
 class RunTemplate(DataflowStartFlexTemplateOperator):
     """The operator of the Google provider. When the job fails, its errors stand in the task's log."""
 
+    def __init__(self, *, report: tuple[ReportLink, ...], **others: Any):
+        super().__init__(**others)
+        self.operator_extra_links = (*type(self).operator_extra_links, *report)
+
+    @property
+    def flags(self) -> dict[str, str]:
+        """All flags that the job is given."""
+        flags: dict[str, str] = self.body["launchParameter"]["parameters"]
+        return flags
+
     def execute(self, context: Any) -> dict[str, str]:
         """Starts the job and waits for its end. One that would go on replaces a whole result, if there is one."""
-        flags = self.body["launchParameter"]["parameters"]
+        flags = self.flags
         if flags["overwrite"] == "false" and self._may_be_whole(flags["output"]):
             self.log.info("%s holds a whole result, or cannot be looked into: --overwrite is given", flags["output"])
             flags["overwrite"] = "true"
         try:
             job: dict[str, str] = super().execute(context)
         except AirflowException:
+            self.operator_extra_links = type(self).operator_extra_links
             for message in self._messages():
                 if message.get("messageImportance") == "JOB_MESSAGE_ERROR":
                     self.log.error("Dataflow: %s", message.get("messageText"))
@@ -819,9 +862,11 @@ def job_dag(job: Job) -> DAG:
                 raise ValueError("runner=dataflow needs dataflow_template, the gs:// URL of the flex template")
             return "run_on_dataflow"
 
+        report = (ReportLink(job.page),) if job.page else ()
         # The command is: python -m alm_beam windows --runner=... --input=... and so on.
         run_beam = RunJob(
             task_id="run_beam",
+            report=report,
             py_interpreter=settings["python"],
             py_options=["-m", "alm_beam"],
             py_file=job.command,
@@ -832,6 +877,7 @@ def job_dag(job: Job) -> DAG:
         # Dataflow refuses a second job of the name while the first is active: an attempt whose task was lost, say.
         run_on_dataflow = RunTemplate(
             task_id="run_on_dataflow",
+            report=report,
             project_id="{{ params.dataflow_project }}",
             location="{{ params.dataflow_location }}",
             append_job_name=False,
@@ -849,9 +895,11 @@ def job_dag(job: Job) -> DAG:
     return dag
 
 
-WINDOWS = Job("windows", "Training windows from the manifests of each data interval", WINDOWS_FLAGS)
+WINDOWS = Job("windows", "Training windows from the manifests of each data interval", WINDOWS_FLAGS, page="report.html")
 MEASURE = Job("measure", "The manifests of each data interval, with what their audio says", MEASURE_FLAGS, goes_on=True)
 SHARDS = Job("shards", "The audio of the windows of each data interval, in shards", SHARDS_FLAGS, goes_on=True)
-SWEEP = Job("sweep", "What the manifests of each data interval would keep by other parameters", SWEEP_FLAGS)
+SWEEP = Job(
+    "sweep", "What the manifests of each data interval would keep by other parameters", SWEEP_FLAGS, page="report.html"
+)
 
 windows, measure, shards, sweep = map(job_dag, (WINDOWS, MEASURE, SHARDS, SWEEP))

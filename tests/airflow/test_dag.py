@@ -16,6 +16,8 @@ from airflow.dag_processing.dagbag import DagBag
 from airflow.exceptions import AirflowException
 from airflow.providers.google.cloud.hooks.dataflow import DataflowHook
 from airflow.sdk import DAG, timezone
+from airflow.serialization.definitions.operatorlink import XComOperatorLink
+from airflow.serialization.serialized_objects import DagSerialization
 from pendulum import DateTime
 
 from tests.airflow.conftest import REPOSITORY
@@ -336,6 +338,29 @@ def flags_of(command: list[str]) -> dict[str, str]:
     return {name: value for name, _, value in pairs}
 
 
+def report_link(dag: DAG, task: str, **conf: Any) -> str | None:
+    """Where the link to a run's report leads, as Airflow's pages look it up; None where there is no such link."""
+    tasks = [each["__var"] for each in DagSerialization.to_dict(dag)["dag"]["tasks"]]
+    (links,) = [each.get("_operator_extra_links", {}) for each in tasks if each["task_id"] == task]
+    found = dag.test(logical_date=timezone.parse(DATE), run_conf=conf)
+    link = XComOperatorLink(name="Report", xcom_key=links.get("Report", ""))
+    return link.get_link(dag, ti_key=found.get_task_instance(task).key) if "Report" in links else None
+
+
+@pytest.mark.parametrize("job", [*CONFIGS])
+def test_a_task_that_ended_well_links_its_report(monkeypatch, tmp_path, job):
+    recorder = Recorder(tmp_path)
+    link = report_link(dag(monkeypatch, tmp_path, job, python=str(recorder.path)), "run_beam")
+    assert link == (f"{tmp_path}/out/{FOLDER}/report.html" if job in ("windows", "sweep") else None)
+
+
+def test_what_failed_or_has_no_report_links_none(monkeypatch, tmp_path):
+    own = {"python": str(Recorder(tmp_path, 1).path), "retries": 0}
+    assert report_link(dag(monkeypatch, tmp_path, **own), "run_beam") == ""
+    assert report_link(dag(monkeypatch, tmp_path, **own), "run_beam", report=False) == ""
+    assert report_link(dag(monkeypatch, tmp_path, **own), "run_beam") != ""
+
+
 class Dataflow:
     """Stands for Dataflow's REST interface: answers requests, and keeps them."""
 
@@ -443,6 +468,16 @@ def test_a_job_that_fails_on_dataflow_fails_the_task_and_its_log_says_why(monkey
     assert re.search(r"\[error *\] Dataflow: 3 of 3 entries were rejected", said)
     assert "Worker pool stopped" not in said
     assert "unexpected terminal state: JOB_STATE_FAILED" in said
+
+
+@pytest.mark.parametrize(
+    ("state", "link"),
+    [("JOB_STATE_DONE", f"https://storage.cloud.google.com/lake/{FOLDER}/report.html"), ("JOB_STATE_FAILED", "")],
+)
+def test_a_job_that_ended_well_on_dataflow_links_its_report(monkeypatch, tmp_path, state, link):
+    Dataflow(state).put_in_place(monkeypatch)
+    own = {"runner": "dataflow", "dataflow_template": "gs://b/t.json", "output": "gs://lake/%Y-%m-%d", "retries": 0}
+    assert report_link(dag(monkeypatch, tmp_path, **own), "run_on_dataflow") == link
 
 
 @pytest.fixture(scope="module")
