@@ -74,7 +74,7 @@ if TYPE_CHECKING:
     from alm_beam.storage.lines import ManifestReadError as ManifestReadError
     from alm_beam.storage.lines import read_manifests as read_manifests
     from alm_beam.storage.options import StorageOptionsError as StorageOptionsError
-    from alm_beam.storage.run_folder import ReplacedError as ReplacedError
+    from alm_beam.storage.staged_run import ReplacedError as ReplacedError
     from alm_beam.transforms.read import ReadManifests as ReadManifests
     from alm_beam.transforms.recordings import BuildWindows as BuildWindows
     from alm_beam.transforms.recordings import FilterOverlaps as FilterOverlaps
@@ -135,7 +135,7 @@ _NAMES = {
     "storage.index.open": ("open_index",),
     "storage.lines": ("ManifestReadError", "read_manifests"),
     "storage.options": ("StorageOptionsError",),
-    "storage.run_folder": ("ReplacedError",),
+    "storage.staged_run": ("ReplacedError",),
     "transforms.read": ("ReadManifests",),
     "transforms.recordings": (
         "BuildWindows",

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from alm_beam.cli.process import AGAIN
 from alm_beam.storage.connections import StorageOptions
-from alm_beam.storage.run_folder import StagedRun
 from alm_beam.storage.secrets import shown
+from alm_beam.storage.staged_run import StagedRun
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from alm_beam.cli.process import Said, note_end
 from alm_beam.core.command_config import CommandConfig
 from alm_beam.core.run_config import RunConfig
 from alm_beam.jobs.watch import ToDo, Watch
-from alm_beam.storage.run_folder import StagedRun
+from alm_beam.storage.staged_run import StagedRun
 from alm_beam.storage.tally import Tally
 
 

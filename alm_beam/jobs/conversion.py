@@ -25,9 +25,10 @@ from alm_beam.storage.line_shards import LineShards
 from alm_beam.storage.lines import ReadRange, lines_in, shown_name
 from alm_beam.storage.outputs import CONVERT_STATS, CONVERTED, REJECTS, RTTM, Sharded
 from alm_beam.storage.paths import errors_that_name, located, make_folder
-from alm_beam.storage.run_folder import FAILED_RUN, StagedRun
+from alm_beam.storage.run_folder import FAILED_RUN
 from alm_beam.storage.secrets import shown
 from alm_beam.storage.source_names import stems
+from alm_beam.storage.staged_run import StagedRun
 from alm_beam.storage.tally import count
 from alm_beam.storage.text_files import document, text_lines
 

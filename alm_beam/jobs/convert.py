@@ -31,6 +31,7 @@ from alm_beam.storage.search import Search
 from alm_beam.storage.secrets import shown
 from alm_beam.storage.source_names import ending_of
 from alm_beam.storage.spool import NoSpool, Spool
+from alm_beam.storage.staged_run import StagedRun
 from alm_beam.storage.tally import shown as shown_while
 
 _CUTS = folder_search((".jsonl",), "cuts")
@@ -108,7 +109,7 @@ def _run(
     config: ConvertConfig, folder: RunFolder, source: EntryConversion | CutConversion, watch: Watch
 ) -> ConvertStats:
     try:
-        staged = folder.stage(uuid.uuid4().hex)
+        staged = StagedRun.of(folder, uuid.uuid4().hex)
         watch.begins_to_write(staged)
         folder.prepare()
         try:

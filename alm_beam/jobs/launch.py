@@ -31,8 +31,8 @@ from alm_beam.storage.index.format import IndexFault
 from alm_beam.storage.limits import out_of_memory
 from alm_beam.storage.lines import ManifestReadError
 from alm_beam.storage.outputs import SUCCESS
-from alm_beam.storage.run_folder import ReplacedError, StagedRun
 from alm_beam.storage.secrets import redacted, shown
+from alm_beam.storage.staged_run import ReplacedError, StagedRun
 
 show_messages = dataflow.show_messages
 

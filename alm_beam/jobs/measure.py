@@ -18,7 +18,7 @@ from alm_beam.jobs.sampled_audio import sampled_audio
 from alm_beam.jobs.watch import UNWATCHED, ToDo, Watch
 from alm_beam.storage.discovery import Manifest
 from alm_beam.storage.outputs import MEASURE, MEASURED, REJECTS
-from alm_beam.storage.run_folder import StagedRun
+from alm_beam.storage.staged_run import StagedRun
 from alm_beam.transforms.finish import FinishRun
 from alm_beam.transforms.measure import MeasureAudio
 from alm_beam.transforms.spread import SpreadManifests

@@ -31,9 +31,10 @@ from alm_beam.storage.connections import close_connections
 from alm_beam.storage.discovery import Manifest
 from alm_beam.storage.outputs import Outputs
 from alm_beam.storage.paths import errors_that_name, located
-from alm_beam.storage.run_folder import RunFolder, StagedRun
+from alm_beam.storage.run_folder import RunFolder
 from alm_beam.storage.secrets import shown
 from alm_beam.storage.spool import Spool
+from alm_beam.storage.staged_run import StagedRun
 
 _Config = TypeVar("_Config", bound=RunConfig)
 _Found = TypeVar("_Found")
@@ -146,7 +147,9 @@ def checked_run(
     found = job.find(config, folder, spool if is_local(options) else None)
     use_cores(options, job.worth(config, found), job.fewest_workers, urls)
     with _failures_told():
-        staged = folder.stage(job.id_of(found) if job.id_of else uuid.uuid4().hex, outlives_failure=bool(job.id_of))
+        staged = StagedRun.of(
+            folder, job.id_of(found) if job.id_of else uuid.uuid4().hex, outlives_failure=bool(job.id_of)
+        )
     pipeline = job.build(config, found, staged, options)
     check_graph(pipeline, options, config.input)
     check_job_server(options)

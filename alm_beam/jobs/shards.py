@@ -31,11 +31,12 @@ from alm_beam.storage.index.open import Index, open_index
 from alm_beam.storage.outputs import CUTS, LOSS_STATS, REJECTS, SHARDS, SUCCESS
 from alm_beam.storage.paths import errors_that_name, files_below, info_of, located
 from alm_beam.storage.plan_file import write_plan
-from alm_beam.storage.run_folder import RunFolder, StagedRun
+from alm_beam.storage.run_folder import RunFolder
 from alm_beam.storage.search import is_glob
 from alm_beam.storage.secrets import redacted, shown
 from alm_beam.storage.shard_plan import ShardPlan, planned
 from alm_beam.storage.spool import Spool
+from alm_beam.storage.staged_run import StagedRun
 from alm_beam.transforms.finish import FinishRun
 from alm_beam.transforms.index import IndexCuts
 from alm_beam.transforms.shards import DescribeShards, MakeShards, NameCuts

@@ -23,7 +23,7 @@ from alm_beam.report.sweep_page import sweep_page
 from alm_beam.runners.local import BYTES_PER_WORKER
 from alm_beam.storage.discovery import Manifest
 from alm_beam.storage.outputs import REJECTS, SWEEP, SWEEP_CSV, SWEEP_PAGE
-from alm_beam.storage.run_folder import StagedRun
+from alm_beam.storage.staged_run import StagedRun
 from alm_beam.transforms.finish import FinishRun
 from alm_beam.transforms.read import ReadManifests
 from alm_beam.transforms.statistics import CombineStatistics

@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Literal
 
-from alm_beam.storage.run_folder import StagedRun
+from alm_beam.storage.staged_run import StagedRun
 from alm_beam.storage.tally import Counts, Tally
 
 

@@ -24,8 +24,9 @@ from alm_beam.runners.local import BYTES_PER_WORKER
 from alm_beam.storage.compression import is_compressed
 from alm_beam.storage.discovery import Manifest
 from alm_beam.storage.outputs import CUTS, ENTRIES, REJECTS, WINDOWS, Outputs
-from alm_beam.storage.run_folder import RunFolder, StagedRun
+from alm_beam.storage.run_folder import RunFolder
 from alm_beam.storage.spool import Spool
+from alm_beam.storage.staged_run import StagedRun
 from alm_beam.transforms.finish import FinishRun
 from alm_beam.transforms.index import IndexCuts
 from alm_beam.transforms.read import ReadManifests

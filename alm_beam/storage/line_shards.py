@@ -7,7 +7,7 @@ from fsspec.spec import AbstractBufferedFile
 
 from alm_beam.storage.outputs import Sharded
 from alm_beam.storage.paths import BLOCK_BYTES, errors_that_name, is_local, located, make_folder
-from alm_beam.storage.run_folder import StagedRun
+from alm_beam.storage.staged_run import StagedRun
 
 _SHARD_BYTES = 1 << 30
 """A store takes a shard of this size in few parts, and copies it by one request."""
@@ -24,7 +24,8 @@ class LineShards:
     >>> import tempfile
     >>> from alm_beam.storage.outputs import CONVERSION, CONVERTED
     >>> from alm_beam.storage.run_folder import RunFolder
-    >>> shards = LineShards(RunFolder(tempfile.mkdtemp(), CONVERSION).stage("1"), CONVERTED, max_bytes=5)
+    >>> from alm_beam.storage.staged_run import StagedRun
+    >>> shards = LineShards(StagedRun.of(RunFolder(tempfile.mkdtemp(), CONVERSION), "1"), CONVERTED, max_bytes=5)
     >>> shards.write([b"one", b"two"]); shards.write([b"three"])
     >>> shards.close()
     >>> list(shards.moves(least=1).values())

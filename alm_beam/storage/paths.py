@@ -169,6 +169,24 @@ def listed_in(fs: fsspec.AbstractFileSystem, folder: str) -> Iterator[tuple[str,
             yield path, info
 
 
+def kinds_in(place: Located) -> dict[str, str]:
+    """The names in a folder, and the kind of each; none where it is missing."""
+    try:
+        found = place.fs.ls(place.path, detail=True)
+    except FileNotFoundError:
+        return {}  # an object store has no empty folder; that there is no bucket shows when it is written to
+    names = ((info["name"].rstrip("/").rpartition("/")[2], info["type"]) for info in found)
+    return {name: kind for name, kind in names if name}
+
+
+def content_of(fs: fsspec.AbstractFileSystem, path: str) -> bytes | None:
+    """What a file holds; None where it is missing."""
+    try:
+        return bytes(fs.cat_file(path))
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
 def make_folder(fs: fsspec.AbstractFileSystem, path: str) -> None:
     """Makes the folder and those above it, unless they exist; in an object store, nothing: there, a bucket would be."""
     if not is_object_store(fs):

@@ -16,7 +16,8 @@ from alm_beam.core.run_stats import RunStats
 from alm_beam.storage.index.format import FOLDER, META, ROWS
 from alm_beam.storage.outputs import CUTS, REJECTS, Sharded
 from alm_beam.storage.paths import errors_that_name, located, make_folder
-from alm_beam.storage.run_folder import FAILED_RUN, FILES, StagedRun
+from alm_beam.storage.run_folder import FAILED_RUN
+from alm_beam.storage.staged_run import FILES, StagedRun
 from alm_beam.transforms.index import offsets_moves
 from alm_beam.transforms.one_file import one_file_move
 from alm_beam.transforms.write import numbered_shards, staged_moves

@@ -10,7 +10,7 @@ from alm_beam.storage.index.build import merge_parts
 from alm_beam.storage.index.format import FOLDER
 from alm_beam.storage.index.scan import offsets_name, scan_shard
 from alm_beam.storage.outputs import CUTS
-from alm_beam.storage.run_folder import StagedRun
+from alm_beam.storage.staged_run import StagedRun
 from alm_beam.transforms.write import numbered_shards
 
 _PARTS = "index-parts"

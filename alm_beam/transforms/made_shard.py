@@ -26,8 +26,8 @@ from alm_beam.storage.index.format import Digest
 from alm_beam.storage.outputs import CUTS
 from alm_beam.storage.paths import errors_that_name, info_of, is_local, located, version_of, written_whole
 from alm_beam.storage.plan_file import PlannedShard, lines_of, planned_shard
-from alm_beam.storage.run_folder import FILES, StagedRun
 from alm_beam.storage.secrets import shown, shown_json
+from alm_beam.storage.staged_run import FILES, StagedRun
 from alm_beam.storage.tally import count
 from alm_beam.transforms.sliced_windows import MadeWindow, WindowSlicer
 from alm_beam.transforms.staged_shards import BEGUN, RECORDS, File, Made, plan_url, sources_digest

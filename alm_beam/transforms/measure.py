@@ -19,7 +19,7 @@ from alm_beam.core.text import visible
 from alm_beam.storage.audio_files import audio_url
 from alm_beam.storage.limits import out_of_memory
 from alm_beam.storage.measurements import Measurements, audio_key
-from alm_beam.storage.run_folder import StagedRun
+from alm_beam.storage.staged_run import StagedRun
 from alm_beam.storage.tally import count
 
 _MANIFESTS, _REJECTS, _STATS = "manifests", "rejects", "stats"

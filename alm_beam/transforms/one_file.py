@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from alm_beam.storage.outputs import Sharded
 from alm_beam.storage.paths import BLOCK_BYTES, errors_that_name, info_of, located, written_whole
-from alm_beam.storage.run_folder import StagedRun
+from alm_beam.storage.staged_run import StagedRun
 
 _JOINED, _JOINING = "joined", "joining"
 """Folders in a run's temporary folder: of what is whole, and of what is not yet."""

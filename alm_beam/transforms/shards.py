@@ -16,7 +16,7 @@ from alm_beam.shards.registry import FORMATS
 from alm_beam.storage.limits import out_of_memory
 from alm_beam.storage.outputs import CARD, INPUT_CFG
 from alm_beam.storage.paths import errors_that_name, located, written_whole
-from alm_beam.storage.run_folder import FILES, StagedRun
+from alm_beam.storage.staged_run import FILES, StagedRun
 from alm_beam.transforms.made_shard import ShardMaker
 from alm_beam.transforms.staged_shards import Made
 

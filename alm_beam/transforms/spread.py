@@ -12,7 +12,7 @@ from alm_beam.storage.connections import StorageOptions
 from alm_beam.storage.discovery import Manifest
 from alm_beam.storage.line_spans import LineSpan, lines_of, spans_in
 from alm_beam.storage.lines import ReadRange, ranges_of
-from alm_beam.storage.run_folder import StagedRun
+from alm_beam.storage.staged_run import StagedRun
 
 
 class _ListRanges(beam.DoFn):

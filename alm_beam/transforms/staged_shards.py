@@ -10,7 +10,7 @@ import msgspec
 from alm_beam.storage.index.format import Digest
 from alm_beam.storage.outputs import CUTS
 from alm_beam.storage.paths import errors_that_name, located, remove_folder
-from alm_beam.storage.run_folder import FILES, StagedRun
+from alm_beam.storage.staged_run import FILES, StagedRun
 
 RECORDS, BEGUN = "made", "begun"
 """The folders of the records of shards that are whole, and of notes of those that are being made."""

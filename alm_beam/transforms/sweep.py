@@ -13,7 +13,7 @@ from alm_beam.core.manifest import ManifestLine, Reject, is_blank, serialise_rej
 from alm_beam.core.sweep import SweepPlan, is_in_sample, sweep_recording
 from alm_beam.core.sweep_stats import SweepStats
 from alm_beam.storage.paths import errors_that_name, located, make_folder
-from alm_beam.storage.run_folder import FILES, StagedRun
+from alm_beam.storage.staged_run import FILES, StagedRun
 from alm_beam.storage.tally import count
 from alm_beam.transforms.recordings import parsed_element
 

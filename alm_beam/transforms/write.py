@@ -17,8 +17,9 @@ from alm_beam.core.config import ConfigError
 from alm_beam.storage.options import options_by_protocol
 from alm_beam.storage.outputs import Outputs, Sharded
 from alm_beam.storage.paths import BLOCK_BYTES, errors_that_name, info_of, is_local, located, make_folder
-from alm_beam.storage.run_folder import ReplacedError, RunFolder, StagedRun, why_unfit
+from alm_beam.storage.run_folder import RunFolder, why_unfit
 from alm_beam.storage.secrets import shown
+from alm_beam.storage.staged_run import ReplacedError, StagedRun
 
 _SHARD_BYTES = 1 << 30
 """A store takes a shard of this size in few parts, and copies it by one request."""

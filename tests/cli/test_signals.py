@@ -200,13 +200,13 @@ def test_imports(tmp_path, sent):
 
 PUBLISHING = """
 import time
-from alm_beam.storage import run_folder
-move = run_folder.move
+from alm_beam.storage import staged_run
+move = staged_run.move
 def slow(fs, sources, targets):
     move(fs, sources[:1], targets[:1])
     open({note!r}, "w").close()
     time.sleep(600)
-run_folder.move = slow
+staged_run.move = slow
 sys.argv[0] = "alm-beam"
 process.run_process("alm_beam.cli.main")
 """

@@ -8,7 +8,8 @@ from alm_beam.core.errors import RejectLimitError, RunError
 from alm_beam.jobs.launch import OptionsError, _told, launch, own_options, pipeline_of
 from alm_beam.jobs.watch import UNWATCHED
 from alm_beam.storage.lines import ManifestReadError
-from alm_beam.storage.run_folder import ReplacedError, RunFolder
+from alm_beam.storage.run_folder import RunFolder
+from alm_beam.storage.staged_run import ReplacedError, StagedRun
 
 FRAMES = 'Traceback (most recent call last):\n  File "a.py", line 1, in f\n    raise\n    ^^^^^\n'
 STEP = " [while running 'WriteToText/WriteBundles']"
@@ -64,7 +65,7 @@ def failing_run(folder, before):
         raise OSError("no such part")
 
     options = own_options(None)
-    staged = RunFolder(str(folder)).stage("a")
+    staged = StagedRun.of(RunFolder(str(folder)), "a")
     staged.begin()
     pipeline = pipeline_of(options)
     _ = pipeline | beam.Create([1]) | beam.Map(fail)
@@ -78,7 +79,7 @@ def test_a_failed_run_says_that_another_one_has_taken_its_folder(tmp_path):
 
 def test_a_failed_run_says_that_another_one_goes_on_with_what_it_has_staged(tmp_path):
     with pytest.raises(ReplacedError, match="another run has begun to write to"):
-        failing_run(tmp_path, RunFolder(str(tmp_path)).stage("a").begin)
+        failing_run(tmp_path, StagedRun.of(RunFolder(str(tmp_path)), "a").begin)
 
 
 def test_a_run_that_fails_by_itself_tells_its_own_cause_alone(tmp_path):

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from alm_beam.storage.run_folder import FILES
+from alm_beam.storage.staged_run import FILES
 from tests.jobs.cuts import cuts_in, files_in, job, many, noise, shar_audio, stats
 
 REPO = Path(__file__).parents[2]

@@ -27,6 +27,7 @@ from alm_beam.sample import write_sample
 from alm_beam.storage.discovery import find_manifests
 from alm_beam.storage.index.open import open_index
 from alm_beam.storage.run_folder import RunFolder
+from alm_beam.storage.staged_run import StagedRun
 from tests.manifests import ENTRIES, lines, output_entries, rejects, stats, write
 from tests.storage.test_compression import COMPRESS
 
@@ -291,7 +292,7 @@ class TestStatistics:
         config = JobConfig(inputs, out, overlap=overlap, max_reject_fraction=1, windows=rules)
         folder, options = RunFolder(out), PipelineOptions([])
         folder.prepare()
-        staged = folder.stage("the-run")
+        staged = StagedRun.of(folder, "the-run")
         result = launch(build(config, find_manifests(inputs), staged, options), options, staged, UNWATCHED)
         assert (tmp_path / "out" / "_SUCCESS").exists(), "the graph itself writes the marker"
         found = result.metrics().query(MetricsFilter().with_namespace("alm_beam"))
@@ -316,7 +317,7 @@ def test_nothing_of_an_entry_leaves_the_stage_that_reads_it(tmp_path):
     """A local runner holds all that does, and Flink's workers hand it over line by line. A side input ends a stage."""
     source = write(tmp_path / "in.jsonl")
     config = JobConfig((str(source),), str(tmp_path / "out"))
-    staged = RunFolder(config.output).stage("the-run")
+    staged = StagedRun.of(RunFolder(config.output), "the-run")
     graph = build(config, find_manifests(config.input), staged, PipelineOptions([])).to_runner_api()
     steps = [step for step in graph.components.transforms.values() if not step.subtransforms]
     [read] = [step for step in steps if step.unique_name == "ReadFromText/ReadLines"]

@@ -8,7 +8,8 @@ from alm_beam.core.config import JobConfig
 from alm_beam.jobs import launch, run, windows
 from alm_beam.runners import dataflow
 from alm_beam.storage.discovery import Manifest
-from alm_beam.storage.run_folder import RunFolder, StagedRun
+from alm_beam.storage.run_folder import RunFolder
+from alm_beam.storage.staged_run import StagedRun
 from tests.manifests import write
 
 IMAGE = "--sdk_container_image=the-image"

@@ -13,7 +13,8 @@ from apache_beam.runners.portability.portable_runner import PipelineResult
 
 from alm_beam.cli.windows import main as run
 from alm_beam.jobs.launch import launch
-from alm_beam.storage.run_folder import RunFolder, StagedRun
+from alm_beam.storage.run_folder import RunFolder
+from alm_beam.storage.staged_run import StagedRun
 from tests.manifests import write
 
 

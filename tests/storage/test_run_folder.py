@@ -71,7 +71,7 @@ def test_the_marker_goes_first(tmp_path, monkeypatch):
     monkeypatch.setattr(LocalFileSystem, "rm", fail)
     folder = RunFolder(str(tmp_path))
     with pytest.raises(OSError, match="no more"):
-        folder._remove_outputs(folder._place)
+        folder.remove_outputs()
     assert files(tmp_path) == {"alm_output-00000-of-00001.jsonl"}
 
 

@@ -16,6 +16,7 @@ from alm_beam.storage.index.open import open_index
 from alm_beam.storage.index.scan import scan_shard
 from alm_beam.storage.outputs import CUTS
 from alm_beam.storage.run_folder import RunFolder
+from alm_beam.storage.staged_run import StagedRun
 from alm_beam.transforms.finish import _FinishRun
 from alm_beam.transforms.index import _ScanShard
 
@@ -54,7 +55,7 @@ def test_without_cuts_nothing_is_counted(tmp_path, manifest):
 def test_the_count_does_not_change_the_statistics_that_were_given(tmp_path):
     folder = RunFolder(str(tmp_path))
     folder.prepare()
-    run, given = folder.stage("1"), LossStats(recordings=2)
+    run, given = StagedRun.of(folder, "1"), LossStats(recordings=2)
     step = _FinishRun(run, {}, {}, 1.0)
     (tmp_path / run.url / "index").mkdir(parents=True)
     for name in ("rows.bin", "index.json"):
@@ -66,7 +67,7 @@ def test_the_count_does_not_change_the_statistics_that_were_given(tmp_path):
 
 
 def test_a_line_of_the_run_itself_that_is_no_cut_fails_it(tmp_path):
-    run = RunFolder(str(tmp_path)).stage("1")
+    run = StagedRun.of(RunFolder(str(tmp_path)), "1")
     Path(run.shards_url(CUTS)).mkdir(parents=True)
     Path(run.shards_url(CUTS), "x.jsonl").write_bytes(b'{"duration": NaN}\n')
     with pytest.raises(IndexFault, match=r"1 line \(1 NaN or Infinity\)"):

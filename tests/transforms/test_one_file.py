@@ -11,11 +11,12 @@ from alm_beam.cli.windows import main
 from alm_beam.core.config import ConfigError, EntryConfig, JobConfig
 from alm_beam.core.losses import LossStats
 from alm_beam.jobs.windows import run
-from alm_beam.storage import run_folder
+from alm_beam.storage import staged_run
 from alm_beam.storage.index.open import open_index
 from alm_beam.storage.options import options_by_protocol
 from alm_beam.storage.outputs import ENTRIES, REJECTS, WINDOWS
 from alm_beam.storage.run_folder import RunFolder
+from alm_beam.storage.staged_run import StagedRun
 from alm_beam.transforms import one_file
 from alm_beam.transforms.finish import _FinishRun
 from tests.manifests import lines, output_entries, write
@@ -87,7 +88,7 @@ def test_what_was_joined_in_part_is_joined_anew(tmp_path, monkeypatch):
 def test_it_is_joined_in_a_store(store: Store):
     url = f"{store.bucket()}/out"
     folder = RunFolder(url, OUTPUTS, options_by_protocol(store.options, [url]))
-    run_ = folder.stage(uuid.uuid4().hex)
+    run_ = StagedRun.of(folder, uuid.uuid4().hex)
     folder.prepare()
     finish(run_, write_shards(run_, b"one", b"two"))
     assert {*store.names(url)} == {"all.jsonl", "loss_stats.json", "_SUCCESS"}
@@ -110,16 +111,16 @@ def test_a_later_run_leaves_nothing_of_it(tmp_path):
 def test_what_a_run_left_that_was_cut_short_while_it_published_goes(tmp_path, monkeypatch):
     run_ = replace(staged(tmp_path), folder=RunFolder(str(tmp_path), OUTPUTS))
     shards = write_shards(run_, b"one")
-    move = run_folder.move
+    move = staged_run.move
 
     def cut_short(fs, sources, targets):
         move(fs, sources, targets)
         raise OSError("killed")
 
-    monkeypatch.setattr(run_folder, "move", cut_short)
+    monkeypatch.setattr(staged_run, "move", cut_short)
     with pytest.raises(OSError, match="killed"):
         finish(run_, shards)
-    monkeypatch.setattr(run_folder, "move", move)
+    monkeypatch.setattr(staged_run, "move", move)
     assert "all.jsonl" in names(tmp_path)
     RunFolder(str(tmp_path)).prepare()  # of a run that writes shards
     assert names(tmp_path) == set()

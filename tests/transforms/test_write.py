@@ -20,7 +20,8 @@ from alm_beam.core.errors import RejectLimitError
 from alm_beam.core.losses import LossStats
 from alm_beam.runners.local import LocalRunner
 from alm_beam.storage.outputs import CUTS, ENTRIES, REJECTS
-from alm_beam.storage.run_folder import ReplacedError, RunFolder, StagedRun
+from alm_beam.storage.run_folder import RunFolder
+from alm_beam.storage.staged_run import ReplacedError, StagedRun
 from alm_beam.transforms.finish import _FinishRun
 from alm_beam.transforms.write import LineSink, StageShards, WriteShards, _ShardFile
 
@@ -30,7 +31,7 @@ COUNTS = {ENTRIES: 1, REJECTS: 0, CUTS: 1}
 def staged(folder: Path) -> StagedRun:
     """A run that begins in the folder."""
     run_folder = RunFolder(str(folder))
-    run = run_folder.stage(uuid.uuid4().hex)
+    run = StagedRun.of(run_folder, uuid.uuid4().hex)
     run_folder.prepare()
     return run
 
@@ -181,7 +182,7 @@ def _entries(files: dict[str, bytes]) -> list[bytes]:
 
 
 def test_of_two_runs_that_publish_at_the_same_time_one_does_not(tmp_path):
-    one, two = (RunFolder(str(tmp_path)).stage(name) for name in ("1", "2"))
+    one, two = (StagedRun.of(RunFolder(str(tmp_path)), name) for name in ("1", "2"))
     first, second = write_shards(one, b"one"), write_shards(two, b"two")
     (Path(one.url) / "plan.json").touch()  # it publishes
     before = contents(tmp_path)
@@ -275,7 +276,7 @@ def test_where_nothing_is_written_there_is_one_empty_shard_or_none(tmp_path, ski
 def test_a_step_that_published_may_be_done_again(tmp_path):
     from alm_beam.transforms.write import _PublishShards
 
-    run = RunFolder(str(tmp_path)).stage("1")
+    run = StagedRun.of(RunFolder(str(tmp_path)), "1")
     step, names = _PublishShards(run, ENTRIES, 1), write_shards(run, b"one", b"two")
     paths = [*step.process(b"", names)]
     assert [*step.process(b"", names)] == paths
@@ -303,7 +304,7 @@ def test_shards_of_an_earlier_run_do_not_pass_for_those_that_could_not_be_publis
 
 @pytest.mark.parametrize("plan", [b"", b'{"outputs": ["cu', b'{"outputs": ["cuts"]}'])
 def test_a_plan_that_is_half_written_or_for_one_of_our_outputs_is_another_runs(tmp_path, plan):
-    one, two = (RunFolder(str(tmp_path)).stage(name) for name in ("1", "2"))
+    one, two = (StagedRun.of(RunFolder(str(tmp_path)), name) for name in ("1", "2"))
     Path(one.url).mkdir()
     (Path(one.url) / "plan.json").write_bytes(plan)
     with pytest.raises(ReplacedError, match="another run publishes to"):
@@ -352,7 +353,7 @@ def test_a_sink_that_cannot_begin_leaves_no_open_file(tmp_path):
 
 
 def test_above_the_reject_limit_a_run_that_ended_meanwhile_stays_too(tmp_path):
-    run = RunFolder(str(tmp_path)).stage("late")
+    run = StagedRun.of(RunFolder(str(tmp_path)), "late")
     before = finished(tmp_path)
     with pytest.raises(RejectLimitError, match="failed_run"):
         finish(run, write_shards(run, b"one"), stats=LossStats(rejected=Counter(not_json=1)), limit=0.1)
