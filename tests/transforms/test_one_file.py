@@ -38,7 +38,7 @@ def names(folder: Path) -> set[str]:
 
 def finish(run_, entries: list[str], name: str = "all.jsonl") -> None:
     facts = {"parameters": {"entries_file": name}}
-    step = _FinishRun(run_, {ENTRIES: 1, REJECTS: 0}, facts, 1.0, {ENTRIES: name})
+    step = _FinishRun(run_, {ENTRIES: 1, REJECTS: 0}, facts, 1.0, one_file={ENTRIES: name})
     [*step.process(LossStats(), [], [], entries, [])]
 
 
@@ -97,7 +97,7 @@ def test_it_is_joined_in_a_store(store: Store):
 
 def test_a_later_run_leaves_nothing_of_it(tmp_path):
     source, out = write(tmp_path / "m.jsonl"), tmp_path / "out"
-    common = [f"--input={source}", f"--output={out}", "--no_cuts"]
+    common = [f"--input={source}", f"--output={out}", "--no_cuts", "--no_report"]
     assert main([*common, "--entries_file=a.jsonl"]) == 0
     with pytest.raises(SystemExit):
         main([*common, "--entries_file=b.jsonl"])
