@@ -3,6 +3,7 @@
 import copy
 import io
 import logging
+import os
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import redirect_stderr, suppress
@@ -113,9 +114,11 @@ def pipeline_of(options: PipelineOptions) -> beam.Pipeline:
         OptionsError: Beam does not know the runner, or the runner refuses its options.
     """
     try:
-        return beam.Pipeline(runner=LocalRunner() if is_local(options) else None, options=options)
+        pipeline = beam.Pipeline(runner=LocalRunner() if is_local(options) else None, options=options)
     except (ValueError, ImportError) as error:
         raise OptionsError(f"Beam refuses its flags: {redacted(str(error))}") from None
+    os.rmdir(pipeline.local_tempdir)  # of steps in other languages; it would stay where the pipeline is not run
+    return pipeline
 
 
 def use_cores(options: PipelineOptions, worth: float, at_least: int, urls: Sequence[str]) -> None:

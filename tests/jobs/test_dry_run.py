@@ -4,6 +4,8 @@ import bz2
 import gzip
 import json
 import os
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,14 @@ from tests.manifests import lines, write
 
 CONVERSATIONS = Path(SHIPPED, "conversations.jsonl").read_bytes()
 RTTM = "".join(f"SPEAKER {name} 1 {n}.0 0.9 <NA> <NA> s{n % 3} <NA> <NA>\n" for name in "ab" for n in range(50))
+
+
+@pytest.fixture(autouse=True)
+def no_temporary_files_are_left(tmp_path_factory, monkeypatch) -> Iterator[None]:
+    folder = tmp_path_factory.mktemp("temporary")
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    yield
+    assert not [*folder.iterdir()]
 
 
 def tree(folder: Path) -> dict[str, bytes]:
