@@ -1,15 +1,15 @@
 """The processes of a command: one that does the work, and one that waits for it and ends it when it is told to.
 
 Python hands a signal to a handler only between two of its own steps, and to parse a line of 100 MB is one step of many
-seconds. The process that waits does nothing else. So Ctrl-C and SIGTERM end the command at once, whatever the other
-does: import, parse, write, or wait for a pipe. It loads next to nothing before that.
+seconds. The process that waits does nothing else. So Ctrl-C, SIGTERM and SIGHUP end the command at once, whatever the
+other does: import, parse, write, or wait for a pipe. It loads next to nothing before that. It also tells what is left
+where the other is ended by a signal of its own, as by SIGKILL where memory is short.
 
 This is for whole processes of our own. `main([...])` of a command, and the library, leave signals alone.
 """
 
 import importlib
 import os
-import pickle
 import select
 import signal
 import sys
@@ -17,28 +17,33 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import NoReturn
 
-_ENDING = (signal.SIGINT, signal.SIGTERM)
-_SAID = {signal.SIGINT: "interrupted", signal.SIGTERM: "ended by SIGTERM"}
+_KNOWN = {"SIGINT": "interrupted", "SIGTERM": "ended by SIGTERM", "SIGHUP": "ended by SIGHUP"}
+_SAID: dict[int, str] = {getattr(signal, name): said for name, said in _KNOWN.items() if hasattr(signal, name)}
+"""The signals that end a command, and what is said of each. SIGHUP is that of a terminal that is closed."""
+
 AGAIN = "the same command starts again"
 
 _LONGEST_END_SECONDS = 1.6
 """After that, what could not be removed or found out stays so."""
 
 _LONGEST_KILL_SECONDS = 0.5
-_IDLE_SECONDS = 2
-"""When nothing was heard for so long, what the end needs is imported, which would take too long then."""
+_IDLE_SECONDS = 20
+"""When nothing was heard for so long, what the end needs is imported, of which a shorter command has no use."""
 
 _SHOWS_CURSOR = "\r\x1b[2K\x1b[?25h"
 
 _notes: list[int] = []
 """The pipe to the process that waits; empty in a process of somebody else's."""
 
+_noted: list[Callable[..., str]] = []
+"""What makes temporary folders, once they are noted."""
+
 
 def run_process(module: str) -> NoReturn:
     """Does the work of a whole process: that of the module's `main`, with the process's own arguments.
 
-    Ctrl-C and SIGTERM end it with one line on stderr and exit code 130 or 143. What was ignored from the beginning, as
-    behind `nohup`, stays ignored.
+    Ctrl-C, SIGTERM and SIGHUP end it with one line on stderr and exit code 130, 143 or 129. What was ignored from the
+    beginning, as behind `nohup`, stays ignored.
     """
     while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:  # or a pipe, or a file of a run, would become its stderr
         os.set_inheritable(descriptor, True)
@@ -57,8 +62,19 @@ def _is_only_thread() -> bool:
 
 
 def note_command(prog: str) -> None:
-    """Tells the process that waits what this command is called in messages."""
-    _note("prog", prog)
+    """Tells the process that waits what this command is called in messages, and from now on its temporary folders."""
+    _note("prog", os.fsencode(prog))
+    if _notes and not _noted:
+        import tempfile
+
+        _noted.append(tempfile.mkdtemp)
+        tempfile.mkdtemp = _noted_folder  # type: ignore[assignment]
+
+
+def _noted_folder(*args: str | None, **kwargs: str | None) -> str:
+    folder = _noted[0](*args, **kwargs)
+    _note("folder", os.fsencode(folder))
+    return folder
 
 
 def note_end(end: Callable[[], str]) -> None:
@@ -68,17 +84,19 @@ def note_end(end: Callable[[], str]) -> None:
         end: a function that can be pickled, and imports no Beam. It is called when no process of the command is left.
             It removes what nobody needs, and gives how things are then, for the last line.
     """
-    _note("end", end)
+    import pickle
+
+    _note("end", pickle.dumps(end))
 
 
 def note_drawing() -> None:
     """Tells the process that waits that a bar is drawn on stderr, behind which the line would not be read."""
-    _note("drawing", True)
+    _note("drawing", b"")
 
 
-def _note(name: str, value: object) -> None:
+def _note(name: str, value: bytes) -> None:
     if _notes:
-        content = pickle.dumps((name, value))
+        content = name.encode() + b" " + value
         with suppress(OSError):
             os.write(_notes[0], len(content).to_bytes(4, "big") + content)
 
@@ -86,46 +104,37 @@ def _note(name: str, value: object) -> None:
 def _go_on_in_a_fork() -> None:
     """Returns in a fork, which ends with this process. This process ends when the fork has, or by a signal."""
     reader, writer = os.pipe()
-    signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
+    signal.pthread_sigmask(signal.SIG_BLOCK, _SAID)
     waiting = os.getpid()
     try:
         fork = os.fork()
     except OSError:  # there may be no more processes: the work is done here
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _SAID)
         return
     if fork:
         os.close(writer)
         _Waiting(fork, reader).wait()
     os.close(reader)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # of all that it starts, too: who waits ends them
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _SAID)
     _end_with(waiting)
     _notes.append(writer)
-    _note_temporary_folders()
 
 
 def _end_with(parent: int) -> None:
     """Lets the system end this process with its parent, where it can."""
     if sys.platform == "linux":
-        import ctypes
-
-        with suppress(OSError, AttributeError):
-            ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # 1: PR_SET_PDEATHSIG
+        _prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
         if os.getppid() != parent:
             os._exit(1)
 
 
-def _note_temporary_folders() -> None:
-    import tempfile
+def _prctl(option: int, value: int) -> None:
+    """Tells Linux's kernel something of this process, where it takes it."""
+    import ctypes
 
-    make = tempfile.mkdtemp
-
-    def noted(*args: str | None, **kwargs: str | None) -> str:
-        folder: str = make(*args, **kwargs)
-        _note("folder", folder)
-        return folder
-
-    tempfile.mkdtemp = noted  # type: ignore[assignment]
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(option, value)
 
 
 class Said:
@@ -144,12 +153,14 @@ class _Waiting:
 
     def __init__(self, fork: int, reader: int):
         self._fork = fork
+        self._has_ended = False
         self._reader = reader
         self._notes = bytearray()
         self._prog = os.path.basename(sys.argv[0]).replace("__main__.py", "alm-beam")
         self._is_drawn_on = False
         self._folders: list[str] = []
-        self._left: Callable[[], str] | None = None
+        self._end_note = b""
+        self._is_prepared = True
         self._number = 0
         self._is_told = False
 
@@ -162,89 +173,96 @@ class _Waiting:
         signal.signal(signal.SIGCHLD, _do_nothing)
         for number in self._not_ignored():
             signal.signal(number, _do_nothing)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _SAID)
         sources = [told, self._reader]
         while True:
             pid, status = os.waitpid(self._fork, os.WNOHANG)
-            ready = [] if pid else select.select(sources, [], [], _IDLE_SECONDS if self._notes else None)[0]
+            ready = [] if pid else select.select(sources, [], [], None if self._is_prepared else _IDLE_SECONDS)[0]
             received = {*_read(told)} & {*self._not_ignored()}
             if self._reader in ready and not self._take_notes():
                 sources.remove(self._reader)
             if pid:
+                self._has_ended = True
                 self._end_as(os.waitstatus_to_exitcode(status))
             if received:
                 self._end(min(received))
             if not ready:
-                self._take_in()
+                self._prepare()
 
     def _end_as(self, code: int) -> NoReturn:
         """Ends this process as the fork has ended: with its exit code, or by the signal that ended it."""
-        if -code in self._not_ignored():  # it went to all of them, and came here last
-            self._end(-code)
         if code < 0:
-            import resource
-
-            resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
-            if -code not in (signal.SIGKILL, signal.SIGSTOP):
-                signal.signal(-code, signal.SIG_DFL)
-            os.kill(os.getpid(), -code)
-            code = 128 - code
+            self._end(-code)
         os._exit(code)
 
     def _not_ignored(self) -> list[int]:
-        return [number for number in _ENDING if signal.getsignal(number) is not signal.SIG_IGN]
+        return [number for number in _SAID if signal.getsignal(number) is not signal.SIG_IGN]
 
     def _take_notes(self) -> bool:
         """Takes in what the fork has to tell; False when there will be no more."""
         read = os.read(self._reader, 1 << 16)
         self._notes += read
+        while len(self._notes) >= 4 and len(self._notes) >= (end := 4 + int.from_bytes(self._notes[:4], "big")):
+            name, _, value = bytes(self._notes[4:end]).partition(b" ")
+            del self._notes[:end]
+            self._take_in(name.decode(), value)
         return bool(read)
 
+    def _take_in(self, name: str, value: bytes) -> None:
+        if name == "prog":
+            self._prog = os.fsdecode(value)
+        elif name == "drawing":
+            self._is_drawn_on = True
+        elif name == "folder":
+            self._folders.append(os.fsdecode(value))
+        else:
+            self._end_note, self._is_prepared = value, False
+
+    def _prepare(self) -> None:
+        """Imports what the end needs, so that it need not then."""
+        self._is_prepared = True
+        with suppress(Exception):  # it is told at the end
+            self._left()
+
+    def _left(self) -> Callable[[], str]:
+        """What to do at the end."""
+        import pickle
+
+        left: Callable[[], str] = pickle.loads(self._end_note) if self._end_note else Said(AGAIN)
+        return left
+
     def _end(self, number: int) -> NoReturn:
-        """Ends the command."""
+        """Ends the command. A second Ctrl-C changes nothing then, as there is an end to the time that it takes."""
         self._number = number
         signal.set_wakeup_fd(-1)
-        for each in self._not_ignored():
-            signal.signal(each, self._give_up)
         signal.signal(signal.SIGALRM, self._give_up)
         signal.setitimer(signal.ITIMER_REAL, _LONGEST_END_SECONDS)
-        _kill(self._fork)
+        self._end_fork()
         os.set_blocking(self._reader, False)
         with suppress(OSError):
             while self._take_notes():
                 pass
-        self._take_in()
         for folder in self._folders:
             import shutil
 
             shutil.rmtree(folder, ignore_errors=True)
         try:
-            left = AGAIN if self._left is None else self._left()
+            left = self._left()()
         except Exception as error:
             from alm_beam.storage.paths import reason
 
             left = f"what it leaves cannot be told ({reason(error)}); {AGAIN}"
         self._tell(left)
 
-    def _take_in(self) -> None:
-        """Takes in the notes that are whole."""
-        while len(self._notes) >= 4 and len(self._notes) >= (end := 4 + int.from_bytes(self._notes[:4], "big")):
-            content = bytes(self._notes[4:end])
-            del self._notes[:end]
-            name, value = pickle.loads(content)
-            if name == "prog":
-                self._prog = value
-            elif name == "drawing":
-                self._is_drawn_on = True
-            elif name == "folder":
-                self._folders.append(value)
-            else:
-                self._left = value
+    def _end_fork(self) -> None:
+        if not self._has_ended:
+            _kill(self._fork)
+            self._has_ended = True
 
     def _give_up(self, *_: object) -> NoReturn:
-        """A second Ctrl-C, or the end of the time that there is to look after what is left."""
+        """The end of the time that there is to look after what is left."""
         signal.setitimer(signal.ITIMER_REAL, 0.2)  # a terminal that is held must not hold this process
-        _kill(self._fork)
+        self._end_fork()
         self._tell(f"without _SUCCESS, what it leaves is not complete; {AGAIN}")
 
     def _tell(self, left: str) -> NoReturn:
@@ -254,11 +272,32 @@ class _Waiting:
             from alm_beam.core.text import visible
 
             clear = _SHOWS_CURSOR if self._is_drawn_on and os.isatty(2) else ""
-            line = f"{visible(self._prog)}: {_SAID[signal.Signals(self._number)]}; {visible(left)}\n"
+            line = f"{visible(self._prog)}: {_said(self._number)}; {visible(left)}\n"
             encoding = getattr(sys.stderr, "encoding", None) or "utf-8"
             with suppress(OSError):
                 os.write(2, (clear + line).encode(encoding, "backslashreplace"))
+        if self._number not in _SAID:
+            _end_by(self._number)
         os._exit(128 + self._number)
+
+
+def _said(number: int) -> str:
+    """What is said of a signal that has ended the command, or its work alone."""
+    if number in _SAID:
+        return _SAID[number]
+    memory = ", as where memory is short" if number == signal.SIGKILL else ""
+    name = signal.Signals(number).name if number in {*signal.Signals} else f"signal {number}"
+    return f"its work was ended by {name}{memory}"
+
+
+def _end_by(number: int) -> None:
+    """Ends this process by a signal, without another core dump."""
+    import resource
+
+    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
+    if number not in (signal.SIGKILL, signal.SIGSTOP):
+        signal.signal(number, signal.SIG_DFL)
+    os.kill(os.getpid(), number)
 
 
 def _do_nothing(*_: object) -> None:
@@ -277,18 +316,23 @@ def _kill(pid: int) -> None:
     import time
 
     deadline = time.monotonic() + _LONGEST_KILL_SECONDS
+    if sys.platform == "linux":
+        _prctl(36, 1)  # PR_SET_CHILD_SUBREAPER: what has ended is reaped here, as not every first process does it
+    killed = [pid]
     with suppress(ProcessLookupError):
         os.kill(pid, signal.SIGSTOP)  # it sees none of its own die, and starts no more
     while (living := _descendants(pid)) and time.monotonic() < deadline:
+        killed += living
         for each in living:
             with suppress(ProcessLookupError, PermissionError):
                 os.kill(each, signal.SIGKILL)
         time.sleep(0.002)
     with suppress(ProcessLookupError):
         os.kill(pid, signal.SIGKILL)
-    with suppress(ChildProcessError):
-        while os.waitpid(pid, os.WNOHANG) == (0, 0) and time.monotonic() < deadline:
-            time.sleep(0.002)
+    for each in killed:
+        with suppress(ChildProcessError):
+            while os.waitpid(each, os.WNOHANG) == (0, 0) and time.monotonic() < deadline:
+                time.sleep(0.002)
 
 
 def _descendants(pid: int) -> list[int]:

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM end a command at once, with one line, and leave nothing half done behind."""
+"""Ctrl-C, SIGTERM and SIGHUP end a command at once, with one line, and leave nothing half done behind."""
 
 import gzip
 import json
@@ -28,10 +28,10 @@ process._LONGEST_END_SECONDS = process._LONGEST_KILL_SECONDS = 50  # on a busy m
 ALM_BEAM = [sys.executable, "-c", f"{PATIENT}sys.argv[0] = 'alm-beam'; process.run_process('alm_beam.cli.main')"]
 BUILD_WINDOWS = [sys.executable, "-c", f"{PATIENT}process.run_process('alm_beam.cli.windows')"]
 TWO_WORKERS = ("--direct_running_mode=multi_processing", "--direct_num_workers=2")
-SAID = {signal.SIGINT: "interrupted", signal.SIGTERM: "ended by SIGTERM"}
+SAID = {signal.SIGINT: "interrupted", signal.SIGTERM: "ended by SIGTERM", signal.SIGHUP: "ended by SIGHUP"}
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="what is left is looked for in /proc")
-both = pytest.mark.parametrize("sent", SAID)
+both = pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
 
 
 @contextmanager
@@ -60,6 +60,11 @@ def started(*command: object, folder: Path, **environment: str) -> Iterator[subp
 
 def group(leader: int) -> list[str]:
     """The processes of a group that live."""
+    return [each for each in known(leader) if not each.endswith(" Z")]
+
+
+def known(leader: int) -> list[str]:
+    """The processes of a group, also those that have ended and are still listed."""
     found = []
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
@@ -67,7 +72,7 @@ def group(leader: int) -> list[str]:
         except OSError:
             continue
         state, _, its_group = rest.split()[:3]
-        if int(its_group) == leader and state != "Z":
+        if int(its_group) == leader:
             found.append(f"{name} {state}")
     return found
 
@@ -80,9 +85,11 @@ def until(process: subprocess.Popen[str], is_so: Callable[[], object]) -> None:
         time.sleep(0.01)
 
 
-def line_after(process: subprocess.Popen[str], sent: int, *, to_all: bool = True) -> str:
+def line_after(process: subprocess.Popen[str], sent: int, *, to_all: bool = True, times: int = 1) -> str:
     """Sends the signal, as a terminal does or to the command alone, and gives the one line that it ends with."""
-    os.killpg(process.pid, sent) if to_all else process.send_signal(sent)
+    for number in range(times):
+        time.sleep(0.01 * bool(number))
+        os.killpg(process.pid, sent) if to_all else process.send_signal(sent)
     output, errors = process.communicate(timeout=60)
     assert process.returncode == 128 + sent, errors
     assert output == ""
@@ -116,19 +123,22 @@ def run(source, tmp_path_factory) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("flags", "sent", "to_all"),
+    ("flags", "sent", "how"),
     [
-        (("--direct_num_workers=1",), signal.SIGINT, True),
-        (TWO_WORKERS, signal.SIGTERM, True),
-        (TWO_WORKERS, signal.SIGTERM, False),
+        (("--direct_num_workers=1",), signal.SIGINT, {}),
+        (TWO_WORKERS, signal.SIGINT, {"times": 2}),
+        (TWO_WORKERS, signal.SIGTERM, {"to_all": False}),
+        (TWO_WORKERS, signal.SIGHUP, {}),
     ],
 )
-def test_a_run_leaves_nothing(source, tmp_path, flags, sent, to_all):
+def test_a_run_leaves_nothing(source, tmp_path, flags, sent, how):
     out = tmp_path / "out"
     command = [*ALM_BEAM, "windows", f"--input={source}", f"--output={out}", "--repeat_factor=3000"]
     with started(*command, *flags, folder=tmp_path) as process:
         until(process, lambda: any(out.glob("beam-temp-alm_beam-*/shards-alm_output/*")))
-        said = line_after(process, sent, to_all=to_all)
+        said = line_after(process, sent, **how)
+        if sent != signal.SIGHUP:  # which ends all of them by itself
+            assert not known(process.pid)
     assert said == f"{out} holds nothing of this run; the same command starts again"
     assert [*out.iterdir()] == temporary(tmp_path) == []
 
@@ -267,8 +277,11 @@ def test_what_ends_the_work_is_how_the_command_ends(source, tmp_path):
         until(process, lambda: any(out.glob("beam-temp-alm_beam-*/shards-alm_output/*")))
         [work] = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
         os.kill(int(work), signal.SIGKILL)
-        process.communicate(timeout=60)
+        _, errors = process.communicate(timeout=60)
     assert process.returncode == -signal.SIGKILL
+    said = f"its work was ended by SIGKILL, as where memory is short; {out} holds nothing of this run"
+    assert errors == f"alm-beam windows: {said}; the same command starts again\n"
+    assert [*out.iterdir()] == temporary(tmp_path) == []
 
 
 def test_what_is_ignored_from_the_beginning_stays_so(tmp_path):
