@@ -29,7 +29,7 @@ from alm_beam.storage.run_folder import FAILED_RUN
 from alm_beam.storage.secrets import shown
 from alm_beam.storage.source_names import stems
 from alm_beam.storage.staged_run import StagedRun
-from alm_beam.storage.tally import count
+from alm_beam.storage.tally import count, counted
 from alm_beam.storage.text_files import document, text_lines
 
 _BOM = b"\xef\xbb\xbf"
@@ -182,9 +182,8 @@ def convert(source: Conversion, run: StagedRun, config: ConvertConfig) -> Conver
         gathered = stack.enter_context(Gathered())
         writer = _Rejects(rejects, stats)
         for file in range(len(source.files)):
-            for line in source.lines(file):
-                if not is_compressed(source.files[file].path):
-                    count(stored=len(line.text) + 1)
+            size = 0 if is_compressed(source.files[file].path) else source.files[file].size
+            for line in counted(((line, len(line.text) + 1) for line in source.lines(file)), size):
                 _gather(source, file, line, gathered, writer)
         for recording, values in gathered.groups():
             _write(source, recording, values, converted, writer)

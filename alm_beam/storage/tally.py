@@ -5,9 +5,11 @@ Each process has a place of its own there, so nothing is locked between them. No
 
 import mmap
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
+
+_Read = TypeVar("_Read")
 
 _PLACES = 256
 """So many processes count apart; more share places, and a count may be lost now and then."""
@@ -97,6 +99,29 @@ def count(*, stored: int = 0, listed: int = 0, recordings: int = 0, windows: int
     """Adds to what this process has done, if anybody keeps count; see `Counts`."""
     if _kept:
         _kept[-1].add(stored, listed, recordings, windows, rejects)
+
+
+def counted(read: Iterable[tuple[_Read, int]], total: int) -> Iterator[_Read]:
+    """What is read of some bytes of input, counted as it comes; at the end all are, also those that gave nothing.
+
+    Args:
+        read: what is read, each with its bytes.
+        total: how many bytes there are.
+
+    >>> tally = Tally()
+    >>> with tally.kept():
+    ...     list(counted([("a", 10), ("b", 20)], 35))
+    ['a', 'b']
+    >>> tally.counts().stored
+    35
+    """
+    left = total
+    for each, size in read:
+        taken = min(size, left)  # a line may end behind the range that it begins in
+        left -= taken
+        count(stored=taken)
+        yield each
+    count(stored=left)
 
 
 def shown() -> AbstractContextManager[None]:

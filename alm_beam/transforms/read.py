@@ -16,7 +16,7 @@ from alm_beam.storage.connections import StorageOptions
 from alm_beam.storage.discovery import Manifest, find_manifests
 from alm_beam.storage.lines import ReadRange, lines_in, ranges_of, shown_name
 from alm_beam.storage.options import options_by_protocol
-from alm_beam.storage.tally import count
+from alm_beam.storage.tally import counted
 
 
 class _ListRanges(beam.DoFn):
@@ -34,11 +34,11 @@ class _ReadLines(beam.DoFn):
         self._max_line_bytes = max_line_bytes
 
     def process(self, element: ReadRange) -> Iterator[ManifestLine]:
-        compressed = {shown_name(each) for each in element.manifests if is_compressed(each.path)}
-        for line in lines_in(element, self._options, self._max_line_bytes):
-            if line.file not in compressed:
-                count(stored=len(line.text) + 1)
-            yield line
+        plain = [each for each in element.manifests if not is_compressed(each.path)]
+        names, size = {*map(shown_name, plain)}, sum(each.size for each in plain)
+        lines = lines_in(element, self._options, self._max_line_bytes)
+        sized = ((line, len(line.text) + 1 if line.file in names else 0) for line in lines)
+        yield from counted(sized, size if element.stop is None else element.stop - element.start)
 
 
 class ReadManifests(beam.PTransform):

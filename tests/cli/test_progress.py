@@ -62,7 +62,7 @@ def bytes_in(folder: Path) -> int:
 def test_bytes_of_windows_are_counted_however_often_they_are_read(source, tmp_path, ending):
     (tmp_path / "in").mkdir()
     for path in source.iterdir():
-        data = path.read_bytes() + b"{\n"
+        data = path.read_bytes() + b"{\n" + b"\n" * 5000 + b" " * 5000
         (tmp_path / "in" / f"{path.name}{ending}").write_bytes(gzip.compress(data) if ending else data)
     seen = Seen()
     places = {"input": str(tmp_path / "in"), "output": str(tmp_path / "out")}
@@ -105,20 +105,23 @@ def test_windows_of_shards_are_counted_also_those_that_are_taken_over(tmp_path):
 def test_a_conversion_is_counted(tmp_path):
     (tmp_path / "in").mkdir()
     for name in ("a", "b"):
-        (tmp_path / "in" / f"{name}.rttm").write_text(f"SPEAKER {name} 1 0.1 0.2 <NA> <NA> ann <NA> <NA>\n" * 3)
+        (tmp_path / "in" / f"{name}.rttm").write_text(
+            f"SPEAKER {name} 1 0.1 0.2 <NA> <NA> ann <NA> <NA>\n" * 3 + "\n" * 9
+        )
     seen = Seen()
     convert.run(ConvertConfig((str(tmp_path / "in"),), str(tmp_path / "out")), seen)
     assert seen.done == seen.total == bytes_in(tmp_path / "in")
     assert seen.counts.recordings == 2
 
 
-def on_a_terminal(*arguments: object) -> str:
-    """What a command shows on a terminal of 140 columns."""
+def on_a_terminal(*arguments: object, columns: int = 140, kind: str = "xterm") -> str:
+    """What a command shows on a terminal."""
     reader, terminal = pty.openpty()
-    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 30, 140, 0, 0))
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 30, columns, 0, 0))
     shown = bytearray()
     code = (
-        "import sys; from alm_beam.cli import progress, process; progress._FIRST_SECONDS = 0.01\n"
+        "import sys; from alm_beam.cli import progress, process\n"
+        "progress._FIRST_SECONDS = progress._LINE_SECONDS = 0.01\n"
         "sys.argv[0] = 'alm-beam'; process.run_process('alm_beam.cli.main')"
     )
     with subprocess.Popen(
@@ -126,7 +129,7 @@ def on_a_terminal(*arguments: object) -> str:
         cwd=REPO,
         stdout=subprocess.DEVNULL,
         stderr=terminal,
-        env={**os.environ, "TERM": "xterm"},
+        env={**os.environ, "TERM": kind, "COLUMNS": ""},
     ) as process:
         os.close(terminal)
         while True:
@@ -146,11 +149,26 @@ def test_a_bar_on_a_terminal_counts_what_all_workers_do(source, tmp_path):
     plain = re.sub(r"\x1b\[[\d;?]*\w", "", shown)
     megabytes = f"{3 * bytes_in(source) / 1e6:,.1f}"
     made = stats(out)
-    counted = r"[\d.]+ of [\d.]+ MB, [\d.]+ MB/s, [\d,]+ recordings, [\d,]+ windows, \d+ rejects"
+    counted = r"100%, writing, [\d.]+ of [\d.]+ MB, [\d,]+ recordings, [\d,]+ windows, \d+ rejects"
     [*_, last] = re.findall(counted, " ".join(plain.split()))
-    assert last.startswith(f"{megabytes} of {megabytes} MB, ")
-    assert last.endswith(f"/s, {made['recordings']:,} recordings, {made['filtered_windows']:,} windows, 0 rejects")
+    assert f" {megabytes} of {megabytes} MB, " in last
+    assert last.endswith(f" {made['recordings']:,} recordings, {made['filtered_windows']:,} windows, 0 rejects")
     assert shown.rindex("\x1b[?25h") > shown.rindex("\x1b[?25l"), "the cursor is back"
+
+
+@pytest.mark.parametrize("columns", [12, 40, 80])
+def test_a_narrow_terminal_shows_one_line(source, tmp_path, columns):
+    shown = on_a_terminal("convert", "--from=curator", f"--input={source}", f"--output={tmp_path}/out", columns=columns)
+    assert "%" in shown
+    assert shown.count("\x1b[1A") == 1, "the line is left once, at the end"
+
+
+def test_lines_on_a_terminal_that_knows_no_bar(source, tmp_path):
+    convert = ("convert", "--from=curator", f"--input={source}", f"--output={tmp_path}/out")
+    shown = on_a_terminal(*convert, kind="dumb")
+    assert all(line.startswith("alm-beam convert: ") for line in shown.splitlines())
+    assert "% " in shown.replace(",", " ")
+    assert "\x1b" not in shown
 
 
 def test_nothing_on_a_terminal_where_it_is_not_wanted(source, tmp_path):
@@ -168,9 +186,18 @@ def test_lines_where_there_is_no_terminal(source, tmp_path, monkeypatch, capfd, 
     assert main([job, f"--input={source}", f"--output={tmp_path}/out", *flags]) == 0
     lines = capfd.readouterr().err.splitlines()
     assert lines
-    counted = r"[\d.]+ of [\d.]+ MB, [\d.]+ MB/s, \d+ recordings"
+    reading = r"\d+%, (\d:\d\d:\d\d left, )?[\d.]+ of [\d.]+ MB, [\d.]+ MB/s, \d+ recordings?, "
+    writing = r"100%, writing, [\d.]+ of [\d.]+ MB, \d+ recordings?, "
     for line in lines:
-        assert re.match(rf"alm-beam {job}: \d+%, (\d:\d\d:\d\d left, )?{counted}", line)
+        assert re.match(rf"alm-beam {job}: ({reading}|{writing})", line)
+    assert re.match(f"alm-beam {job}: {writing}", lines[-1])
+    assert not any("0:00:00" in line for line in lines if "100%" in line)
+
+
+def test_one_is_told_as_one():
+    to_do = ToDo("windows", lambda counts: counts.recordings, lambda _: 1, ("rejects",))
+    assert progress._text(Counts(rejects=1), to_do, 1) == "0%, 0 of 1 window, 0.0/s, 1 reject"
+    assert progress._text(Counts(recordings=1), to_do, 1) == "100%, writing, 1 of 1 window, 0 rejects"
 
 
 @pytest.mark.parametrize("job", ["windows", "convert"])
