@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,9 @@ SHIPPED = str(Path(__file__).with_name("sample_data"))
 """The folder of the manifests that are part of this package: five conversations."""
 
 RECORDINGS_PER_MANIFEST = 10_000
+
+_MANIFESTS = "sample-[0-9][0-9][0-9][0-9][0-9].jsonl"
+_UNFINISHED = ".part"
 
 _SAMPLE_RATES = (16000, 22050, 24000, 44100, 48000)
 _BANDWIDTHS = (8000, 8600, 9400, 11000, 12000)
@@ -50,6 +54,20 @@ def write_sample(out: str, *, recordings: int, seed: int, hostile: bool = False)
     return paths
 
 
+def remove_unfinished(out: str) -> None:
+    """Removes what a `write_sample` has left there, that was ended, of a manifest that is not whole.
+
+    Raises:
+        OSError: it cannot be removed.
+    """
+    with errors_that_name(out):
+        fs, path, _ = located(out)
+        found = [f"{path}{_UNFINISHED}"] if is_manifest_name(out) else fs.glob(f"{path}/{_MANIFESTS}{_UNFINISHED}")
+        for each in found:
+            with suppress(FileNotFoundError):
+                fs.rm_file(each)
+
+
 def sample_entries(*, recordings: int, seed: int, hostile: bool = False) -> Iterator[dict[str, Any]]:
     """The entries that `write_sample` writes; entry i depends on the seed and on i alone."""
     for number in range(recordings):
@@ -60,7 +78,7 @@ def sample_entries(*, recordings: int, seed: int, hostile: bool = False) -> Iter
 def _remove_earlier(folder: str) -> None:
     with errors_that_name(folder):
         fs, path, _ = located(folder)
-        for found in fs.glob(f"{path}/sample-[0-9][0-9][0-9][0-9][0-9].jsonl"):
+        for found in fs.glob(f"{path}/{_MANIFESTS}"):
             fs.rm_file(found)
 
 
@@ -68,15 +86,22 @@ def _write(url: str, entries: Iterator[dict[str, Any]], count: int) -> None:
     with errors_that_name(url):
         fs, path, _ = located(url)
         make_folder(fs, path.rpartition("/")[0])
-        unfinished = f"{path}.part"
+        unfinished = f"{path}{_UNFINISHED}"
         file = fs.open(unfinished, "wb", compression=infer_compression(path))
-    for _ in range(count):
-        line = orjson.dumps(next(entries)) + b"\n"
+    try:
+        for _ in range(count):
+            line = orjson.dumps(next(entries)) + b"\n"
+            with errors_that_name(url):
+                file.write(line)
         with errors_that_name(url):
-            file.write(line)
-    with errors_that_name(url):
-        file.close()
-        move(fs, [unfinished], [path])
+            file.close()
+            move(fs, [unfinished], [path])
+    except BaseException:
+        with suppress(Exception):
+            file.close()
+        with suppress(Exception):
+            remove_unfinished(url)
+        raise
 
 
 def _entry(rng: random.Random, number: int) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import pytest
 import alm_beam
 from alm_beam.cli.main import main
 from alm_beam.core.manifest import ManifestLine, parse_recording
-from alm_beam.sample import sample_entries
+from alm_beam.sample import sample_entries, write_sample
 
 SHIPPED = Path(alm_beam.__file__).parent / "sample_data" / "conversations.jsonl"
 
@@ -52,6 +52,17 @@ def test_a_folder_gets_several_manifests(tmp_path, monkeypatch):
     written = [path.read_bytes().splitlines() for path in sorted((tmp_path / "in").iterdir())]
     assert [len(lines) for lines in written] == [4, 4, 2]
     assert [json.loads(line) for lines in written for line in lines] == list(sample_entries(recordings=10, seed=1))
+
+
+def test_a_manifest_that_fails_leaves_nothing(tmp_path, monkeypatch):
+    def failing(*_: object) -> None:
+        assert [*tmp_path.iterdir()]
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("alm_beam.sample._entry", failing)
+    with pytest.raises(KeyboardInterrupt):
+        write_sample(str(tmp_path / "m.jsonl.gz"), recordings=1, seed=0)
+    assert not [*tmp_path.iterdir()]
 
 
 def test_nothing_of_an_earlier_call_is_left_in_the_folder(tmp_path, monkeypatch):

@@ -68,3 +68,25 @@ class IndexLeft:
 
         name, has_index = shown(self.url), remove_unfinished(self.url, self.options, self.process)
         return f"{name} has a whole index" if has_index else f"{name} has no index; {AGAIN}"
+
+
+@dataclass(frozen=True)
+class SampleLeft:
+    """What the writing of made-up manifests has left; see `note_end`.
+
+    Attributes:
+        url: of the manifest, or of their folder.
+    """
+
+    url: str
+
+    def __call__(self) -> str:
+        """Removes the manifest that is not whole, and says so.
+
+        Raises:
+            OSError: the filesystem does not let it.
+        """
+        from alm_beam.sample import remove_unfinished
+
+        remove_unfinished(self.url)
+        return f"nothing of {shown(self.url)} is half written; {AGAIN}"

@@ -34,10 +34,13 @@ def main(argv: Sequence[str], prog: str) -> int:
     flags = parser.parse_known_flags(argv)
 
     def paths() -> str:
+        from alm_beam.cli.left import SampleLeft
+        from alm_beam.cli.process import note_end
         from alm_beam.sample import write_sample
         from alm_beam.storage.paths import reason
         from alm_beam.storage.secrets import shown
 
+        note_end(SampleLeft(flags.out))
         try:
             written = write_sample(flags.out, recordings=flags.recordings, seed=flags.seed, hostile=flags.hostile)
         except (OSError, ValueError, ImportError) as error:

@@ -321,6 +321,16 @@ def test_a_loader_that_is_checked(run, tmp_path):
     assert not temporary(tmp_path)
 
 
+@pytest.mark.parametrize("name", ["m.jsonl.gz", "manifests"])
+def test_a_sample_that_is_written(tmp_path, name):
+    out = tmp_path / name
+    with started(*ALM_BEAM, "sample", out, "--recordings=100000", folder=tmp_path) as process:
+        until(process, lambda: [*tmp_path.rglob("*.part")])
+        said = line_after(process, signal.SIGTERM)
+    assert said == f"nothing of {out} is half written; the same command starts again"
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
 def test_a_conversion(tmp_path):
     with gzip.open(tmp_path / "a.rttm.gz", "wt") as file:
         for number in range(400_000):
