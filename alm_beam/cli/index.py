@@ -49,6 +49,8 @@ def main(argv: Sequence[str], prog: str) -> int:
 
     def summary() -> str:
         from alm_beam.cli.left import IndexLeft
+        from alm_beam.cli.progress import counted_progress
+        from alm_beam.jobs.watch import ToDo
         from alm_beam.storage.index.build import make_index
         from alm_beam.storage.index.format import IndexExistsError
         from alm_beam.storage.index.open import open_index
@@ -57,11 +59,15 @@ def main(argv: Sequence[str], prog: str) -> int:
         options = parser.storage_options(flags, [flags.dir])
         if flags.check:
             index = open_index(flags.dir, storage_options=options)
-            skipped = verify_index(index)
+            with counted_progress(prog, ToDo.of_cuts("comparing")):
+                skipped = verify_index(index)
             return text_of("sound", flags.dir, index.meta, index.repeated_windows, skipped)
         note_end(IndexLeft(flags.dir, options, os.getpid()))
         try:
-            made = make_index(flags.dir, overwrite=flags.overwrite, skip_unusable=flags.skip_unusable, options=options)
+            with counted_progress(prog, ToDo.of_cuts("sorting")):
+                made = make_index(
+                    flags.dir, overwrite=flags.overwrite, skip_unusable=flags.skip_unusable, options=options
+                )
         except IndexExistsError as error:
             parser.error(str(error))
         return text_of("indexed", flags.dir, made.meta, made.meta.repeated_windows or 0, made.skipped)

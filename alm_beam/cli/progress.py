@@ -53,6 +53,14 @@ def progress(prog: str, tally: Tally, to_do: ToDo) -> Iterator[None]:
         thread.join()
 
 
+@contextmanager
+def counted_progress(prog: str, to_do: ToDo) -> Iterator[None]:
+    """Counts what is done while the block lasts, and shows it; see `progress`."""
+    tally = Tally()
+    with tally.kept(), progress(prog, tally, to_do):
+        yield
+
+
 def _console() -> "Console | None":
     """The terminal, if stderr is one that a bar can be drawn on."""
     if not sys.stderr.isatty():
@@ -102,7 +110,7 @@ def _text(counts: Counts, to_do: ToDo, seconds: float) -> str:
     done, total = to_do.done(counts), to_do.total(counts)
     parts = [f"{done / total:.0%}"] if total else []
     if total and done >= total:
-        parts.append("writing")  # nobody knows for how long: what was made is put in its place
+        parts.append(to_do.at_end)  # nobody knows for how long
     elif total and done:
         parts.append(f"{_duration(seconds * (total - done) / done)} left")
     if to_do.unit == "bytes":

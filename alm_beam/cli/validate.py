@@ -61,11 +61,14 @@ def main(argv: Sequence[str], prog: str) -> int:
     config = job_config(parser, Namespace(**{**texts, "output": "windows"}), JobConfig, stated)
     given = {name: text for name, text in texts.items() if name not in ("input", "storage_options")}
     root = getattr(flags, "audio_root", None)
+    from alm_beam.cli.progress import counted_progress
+    from alm_beam.jobs.watch import ToDo
     from alm_beam.storage.discovery import InputError
     from alm_beam.storage.options import StorageOptionsError
 
     try:
-        verdict = _verdict(config, given, root, checks_audio=flags.check_audio)
+        with counted_progress(prog, ToDo.of_found("adding up", "recordings", "rejects")):
+            verdict = _verdict(config, given, root, checks_audio=flags.check_audio)
     except InputError as error:
         given_input = str(error.value)
         parser.error(f"{shown(given_input)}: {error.allowed.replace(given_input, shown(given_input))}")
@@ -125,6 +128,7 @@ def _verdict(config: JobConfig, given: Mapping[str, str], root: str | None, *, c
     from alm_beam.storage.audio_check import audio_lookup
     from alm_beam.storage.lines import read_manifests
     from alm_beam.storage.options import options_by_protocol
+    from alm_beam.storage.tally import count
 
     lines = read_manifests(
         *config.input, storage_options=config.storage_options, max_line_bytes=config.entry.max_line_bytes
@@ -135,6 +139,8 @@ def _verdict(config: JobConfig, given: Mapping[str, str], root: str | None, *, c
         for line in lines:
             inspection = inspected(line, config, seen)
             total += inspection.validation
+            is_rejected = bool(inspection.validation.rejects)
+            count(recordings=not is_rejected, rejects=is_rejected)
             if files and inspection.audio:
                 files.look_up(inspection.audio)
     return Verdict(

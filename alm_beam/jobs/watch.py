@@ -18,17 +18,29 @@ class ToDo:
         done: how many, of what was counted.
         total: how many there are, by then; 0 where that is not known yet.
         names: what is told beside, fields of `Counts`.
+        at_end: what goes on when all is done, in a word or two.
     """
 
     unit: Literal["bytes", "recordings", "windows"]
     done: Callable[[Counts], int]
     total: Callable[[Counts], int]
     names: tuple[str, ...]
+    at_end: str = "writing"
 
     @classmethod
     def of_bytes(cls, total: int, *names: str) -> "ToDo":
         """The reading of so many bytes."""
         return cls("bytes", lambda counts: min(counts.stored, total), lambda _: total, names)
+
+    @classmethod
+    def of_found(cls, at_end: str, *names: str) -> "ToDo":
+        """The reading of manifests that are found meanwhile."""
+        return cls("bytes", lambda counts: min(counts.stored, counts.found), lambda counts: counts.found, names, at_end)
+
+    @classmethod
+    def of_cuts(cls, at_end: str) -> "ToDo":
+        """The reading of cuts for an index."""
+        return cls("bytes", lambda counts: min(counts.scanned, counts.found), lambda counts: counts.found, (), at_end)
 
 
 class Watch:

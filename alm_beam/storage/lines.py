@@ -17,6 +17,7 @@ from alm_beam.storage.options import options_by_protocol
 from alm_beam.storage.paths import reason
 from alm_beam.storage.secrets import shown
 from alm_beam.storage.spool import Spool
+from alm_beam.storage.tally import count, counted
 
 _RANGE_BYTES = 8 << 20
 """What one worker takes at a time: about a second of work, so that all workers end at about the same time."""
@@ -82,6 +83,7 @@ def read_manifests(
     options = options_by_protocol(storage_options, inputs)
     spool = Spool()
     manifests = find_manifests(inputs, options, spool)  # now, so that a mistyped input is an error where it is named
+    count(found=sum(manifest.size for manifest in manifests))
     return _all_lines(manifests, options, spool, max_line_bytes)
 
 
@@ -90,7 +92,7 @@ def _all_lines(
 ) -> Iterator[ManifestLine]:
     try:
         for manifest in manifests:
-            yield from lines_in(ReadRange((manifest,)), options, max_line_bytes)
+            yield from counted_lines(ReadRange((manifest,)), options, max_line_bytes)
     finally:
         spool.remove()
 
@@ -148,6 +150,15 @@ def lines_in(
                 yield from lines
             elif read.start == 0:
                 yield whole
+
+
+def counted_lines(read: ReadRange, options: StorageOptions, max_line_bytes: int) -> Iterator[ManifestLine]:
+    """The same, while their bytes are counted: those of a compressed file by who reads it."""
+    plain = [each for each in read.manifests if not is_compressed(each.path)]
+    names, size = {*map(shown_name, plain)}, sum(each.size for each in plain)
+    lines = lines_in(read, options, max_line_bytes)
+    sized = ((line, len(line.text) + 1 if line.file in names else 0) for line in lines)
+    return counted(sized, size if read.stop is None else read.stop - read.start)
 
 
 def shown_name(manifest: Manifest) -> str:

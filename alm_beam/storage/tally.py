@@ -21,6 +21,8 @@ class Counts(NamedTuple):
     Attributes:
         stored: bytes of input, as stored, that were read.
         listed: entries that were found, which are worked on later.
+        found: bytes of input that were found, where these are not known before.
+        scanned: bytes of cuts whose lines were found for an index.
         recordings: entries that were used; where shards are made, windows.
         windows: windows that were kept.
         rejects: entries that could not be used.
@@ -28,6 +30,8 @@ class Counts(NamedTuple):
 
     stored: int = 0
     listed: int = 0
+    found: int = 0
+    scanned: int = 0
     recordings: int = 0
     windows: int = 0
     rejects: int = 0
@@ -45,7 +49,7 @@ class Tally:
     ...     count(recordings=1)
     >>> count(recordings=1)  # which nobody keeps
     >>> tally.counts()
-    Counts(stored=0, listed=0, recordings=2, windows=3, rejects=0)
+    Counts(stored=0, listed=0, found=0, scanned=0, recordings=2, windows=3, rejects=0)
     """
 
     def __init__(self, shows: "Callable[[Tally], AbstractContextManager[None]] | None" = None):
@@ -67,20 +71,17 @@ class Tally:
         finally:
             _kept.remove(self)
 
-    def add(self, stored: int, listed: int, recordings: int, windows: int, rejects: int) -> None:
-        """Adds to this process's counts; see `count`."""
+    def add(self, more: Iterable[int]) -> None:
+        """Adds to this process's counts; see `count`.
+
+        Args:
+            more: how many of each, in the order of `Counts`.
+        """
         counts, place = self._counts, self._place
         with self._lock:
-            if stored:
-                counts[place] += stored
-            if listed:
-                counts[place + 1] += listed
-            if recordings:
-                counts[place + 2] += recordings
-            if windows:
-                counts[place + 3] += windows
-            if rejects:
-                counts[place + 4] += rejects
+            for at, each in enumerate(more):
+                if each:
+                    counts[place + at] += each
 
     def counts(self) -> Counts:
         """Those of all processes."""
@@ -95,10 +96,19 @@ class Tally:
 _kept: list[Tally] = []
 
 
-def count(*, stored: int = 0, listed: int = 0, recordings: int = 0, windows: int = 0, rejects: int = 0) -> None:
+def count(
+    *,
+    stored: int = 0,
+    listed: int = 0,
+    found: int = 0,
+    scanned: int = 0,
+    recordings: int = 0,
+    windows: int = 0,
+    rejects: int = 0,
+) -> None:
     """Adds to what this process has done, if anybody keeps count; see `Counts`."""
     if _kept:
-        _kept[-1].add(stored, listed, recordings, windows, rejects)
+        _kept[-1].add((stored, listed, found, scanned, recordings, windows, rejects))
 
 
 def counted(read: Iterable[tuple[_Read, int]], total: int) -> Iterator[_Read]:

@@ -11,12 +11,10 @@ from apache_beam.pvalue import PBegin
 import alm_beam.transforms.coders  # noqa: F401 (registers the coder of lines)
 from alm_beam.core.config import EntryConfig
 from alm_beam.core.manifest import ManifestLine
-from alm_beam.storage.compression import is_compressed
 from alm_beam.storage.connections import StorageOptions
 from alm_beam.storage.discovery import Manifest, find_manifests
-from alm_beam.storage.lines import ReadRange, lines_in, ranges_of, shown_name
+from alm_beam.storage.lines import ReadRange, counted_lines, ranges_of
 from alm_beam.storage.options import options_by_protocol
-from alm_beam.storage.tally import counted
 
 
 class _ListRanges(beam.DoFn):
@@ -34,11 +32,7 @@ class _ReadLines(beam.DoFn):
         self._max_line_bytes = max_line_bytes
 
     def process(self, element: ReadRange) -> Iterator[ManifestLine]:
-        plain = [each for each in element.manifests if not is_compressed(each.path)]
-        names, size = {*map(shown_name, plain)}, sum(each.size for each in plain)
-        lines = lines_in(element, self._options, self._max_line_bytes)
-        sized = ((line, len(line.text) + 1 if line.file in names else 0) for line in lines)
-        yield from counted(sized, size if element.stop is None else element.stop - element.start)
+        yield from counted_lines(element, self._options, self._max_line_bytes)
 
 
 class ReadManifests(beam.PTransform):

@@ -5,6 +5,7 @@ import gzip
 import os
 import pty
 import re
+import shutil
 import struct
 import subprocess
 import sys
@@ -45,6 +46,7 @@ class Seen(Watch):
             counts = tally.counts()
             self.done, self.total = to_do.done(counts), to_do.total(counts)
             self.counts: Counts = counts
+            self.at_end = to_do.at_end
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +70,7 @@ def test_bytes_of_windows_are_counted_however_often_they_are_read(source, tmp_pa
     places = {"input": str(tmp_path / "in"), "output": str(tmp_path / "out")}
     made = windows.run(JobConfig.of({**places, "repeat_factor": 2, "max_reject_fraction": 1}), watch=seen)
     assert seen.done == seen.total == 2 * bytes_in(tmp_path / "in")
-    assert seen.counts[2:] == (made.recordings, made.kept_windows, made.rejected.total())
+    assert seen.counts[4:] == (made.recordings, made.kept_windows, made.rejected.total())
     assert made.rejected.total() > 0
 
 
@@ -192,6 +194,24 @@ def test_lines_where_there_is_no_terminal(source, tmp_path, monkeypatch, capfd, 
         assert re.match(rf"alm-beam {job}: ({reading}|{writing})", line)
     assert re.match(f"alm-beam {job}: {writing}", lines[-1])
     assert not any("0:00:00" in line for line in lines if "100%" in line)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "at_end"),
+    [(("validate",), "adding up"), (("index",), "sorting"), (("index", "--check"), "comparing")],
+)
+def test_what_reads_all_shows_it_too(source, tmp_path, monkeypatch, arguments, at_end):
+    folder, patterns = source, "*"
+    if arguments != ("validate",):
+        folder, patterns = tmp_path / "out", "cuts-*.jsonl"
+        assert main(["windows", f"--input={source}", f"--output={folder}", "--no_report"]) == 0
+        if arguments == ("index",):
+            shutil.rmtree(folder / "index")
+    seen = Seen()
+    monkeypatch.setattr(progress, "progress", lambda _, tally, to_do: seen.shown(tally, to_do))
+    main([arguments[0], str(folder), *arguments[1:]])
+    assert seen.done == seen.total == sum(path.stat().st_size for path in folder.glob(patterns))
+    assert seen.at_end == at_end
 
 
 def test_one_is_told_as_one():

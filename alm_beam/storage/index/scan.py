@@ -33,6 +33,7 @@ from alm_beam.storage.index.plain_cuts import LabelNumbers, Offsets, read_plain_
 from alm_beam.storage.index.unusable import Unusable, UnusableLines, read_cut
 from alm_beam.storage.paths import BLOCK_BYTES, Located, errors_that_name, files_below, located, written_whole
 from alm_beam.storage.secrets import shown
+from alm_beam.storage.tally import count
 
 _Numbers: TypeAlias = npt.NDArray[np.uint32]
 _Sortable = TypeVar("_Sortable", str, tuple[str, str])
@@ -73,7 +74,8 @@ def find_shards(url: str, options: StorageOptions = NO_OPTIONS) -> list[str]:
     """
     place = located(url, options)
     with errors_that_name(url):
-        kinds = {path.rpartition("/")[2]: info["type"] for path, info in files_below(place.fs, place.path, 1)}
+        found = {path.rpartition("/")[2]: info for path, info in files_below(place.fs, place.path, 1)}
+    kinds, sizes = ({name: info[each] for name, info in found.items()} for each in ("type", "size"))
     names = sorted(kinds)
     for name in names:
         if COMPRESSED_SHARD_NAME.fullmatch(name):
@@ -88,6 +90,7 @@ def find_shards(url: str, options: StorageOptions = NO_OPTIONS) -> list[str]:
         # Of a link, the filesystem tells no kind. A pipe would be waited for.
         if kinds[name] == "other" and not os.path.isfile(f"{place.path}/{name}"):
             raise IndexFault(f"{shown(url)}/{name}: is no regular file; remove it, or put its content there")
+    count(found=sum(sizes[name] or 0 for name in shards))
     return shards
 
 
@@ -109,6 +112,7 @@ def scan_shard(url: str, name: str, parts: str, options: StorageOptions = NO_OPT
     scan = _Scan(place, name, parts_place)
     with SpooledTemporaryFile(_OFFSETS_BYTES) as offsets:
         for data in whole_lines(place, f"{place.path}/{name}"):
+            count(scanned=len(data))
             starts = scan.add(data)
             with errors_that_name(gettempdir()):
                 offsets.write(starts.astype("<u8").data)

@@ -14,6 +14,7 @@ from alm_beam.storage.index.unusable import UnusableLines
 from alm_beam.storage.line_reader import read_fully
 from alm_beam.storage.paths import BLOCK_BYTES, Located, errors_that_name, info_of, located
 from alm_beam.storage.secrets import shown
+from alm_beam.storage.tally import count
 
 _ROWS_AT_A_TIME = 1 << 16
 
@@ -33,6 +34,7 @@ def verify_index(index: Index) -> UnusableLines:
     """
     place = located(index.url, index.options)
     rows_digest = _checked_digest(index, shown(place.url(f"{place.path}/{FOLDER}/{ROWS}")))
+    count(found=sum(shard.size for shard in index.shards))
     skipped = []
     with tempfile.TemporaryDirectory(prefix="alm_beam_") as parts:
         for shard in index.shards:
