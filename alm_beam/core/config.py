@@ -3,7 +3,6 @@
 What a parameter means, its unit and its range stand in its field; see `alm_beam.core.parameters`.
 """
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
@@ -48,11 +47,6 @@ COMPARED_BYTES = 8_000_000
 """Inputs up to this size, as stored, are told what the other selection would keep: it takes a second there."""
 
 _PERCENT = 100.0
-
-_OTHER_OUTPUTS = re.compile(
-    r"(alm_output|cuts|rejects)-\d+-of-\d+\.jsonl(\.\w+)?|loss_stats\.json|report\.html|_SUCCESS|index|failed_run|beam-temp.*"
-)
-"""What the names of the main job's other outputs match."""
 
 
 @dataclass(frozen=True)
@@ -334,7 +328,6 @@ class EntryConfig:
         "write the entries as one file of this name in the output folder, as NeMo Curator does, instead of shards",
         label="Name of the one file of entries",
         without="they are written in shards",
-        others=_OTHER_OUTPUTS,
     )
 
     def __post_init__(self) -> None:

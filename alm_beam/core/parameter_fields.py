@@ -3,7 +3,6 @@
 `text` is a parameter's help: words that begin with a small letter and end without a full stop.
 """
 
-import re
 from dataclasses import field
 from typing import Any
 
@@ -98,12 +97,9 @@ def optional_file(words: str, *, label: str, without: str) -> Any:
     return _field(File(help=words, label=label, metavar="FILE", without=without))
 
 
-def optional_file_name(words: str, *, label: str, without: str, others: re.Pattern[str]) -> Any:
-    """A field that holds a file's name, or None, which means what `without` says. `words` is its help.
-
-    Names that match `others` are those of other outputs.
-    """
-    return _field(FileName(help=words, label=label, metavar="NAME", without=without, others=others))
+def optional_file_name(words: str, *, label: str, without: str) -> Any:
+    """A field that holds a file's name, or None, which means what `without` says. `words` is its help."""
+    return _field(FileName(help=words, label=label, metavar="NAME", without=without))
 
 
 def limits(words: str, *, label: str, without: str) -> Any:

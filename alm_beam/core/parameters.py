@@ -21,6 +21,9 @@ HIDDEN = "(not shown)"
 
 _COMPRESSED = (".gz", ".zst", ".bz2", ".xz")
 
+_NAME_BYTES = 255
+"""No usual filesystem takes a longer name of a file."""
+
 _KEY = "parameter"
 
 
@@ -257,17 +260,14 @@ class Text(Parameter):
 
 @dataclass(frozen=True, kw_only=True)
 class FileName(Text):
-    """The name of a file in the output folder, which no other output there has."""
-
-    others: re.Pattern[str]
-    """What the names of the other outputs match."""
+    """The name of a file in the output folder."""
 
     @property
     def allowed(self) -> str:
         """The values that are allowed, in words."""
         return (
-            "a file's name that no other output has, without any of / * ? [ ], that neither begins with a dot nor ends "
-            "like that of a compressed file"
+            f"a printable name of a file, of {_NAME_BYTES} bytes at most, without any of / * ? [ ], that neither begins "
+            "with a dot nor ends like that of a compressed file"
         )
 
     def takes(self, value: object) -> bool:
@@ -275,8 +275,9 @@ class FileName(Text):
         return (
             isinstance(value, str)
             and re.fullmatch(r"[^./*?[\]][^/*?[\]]*", value) is not None
-            and not value.endswith(_COMPRESSED)
-            and not self.others.fullmatch(value)
+            and value.isprintable()
+            and len(value.encode()) <= _NAME_BYTES
+            and not value.lower().endswith(_COMPRESSED)
         )
 
 

@@ -12,6 +12,7 @@ from alm_beam.storage.connections import StorageOptions
 from alm_beam.storage.discovery import MANIFESTS, InputError, Manifest, find_manifests
 from alm_beam.storage.options import StorageOptionsError, options_by_protocol
 from alm_beam.storage.paths import located
+from alm_beam.storage.reserved_names import is_reserved
 from alm_beam.storage.run_folder import RunFolder, why_unfit
 from alm_beam.storage.search import Search
 from alm_beam.storage.secrets import redacted, shown
@@ -96,11 +97,18 @@ def found_manifests(
     return manifests
 
 
-def refuse_file_of_others(folder: RunFolder, name: str) -> None:
+def refuse_file_of_others(folder: RunFolder, parameter: str, name: str) -> None:
     """
+    Args:
+        folder: the run's.
+        parameter: what the name was told as.
+        name: of a file.
+
     Raises:
-        ConfigError: the folder holds a file of the name that a run was told, and no run has left it there.
+        ConfigError: jobs write a file of the name, or the folder holds one, and no run has left it there.
     """
+    if is_reserved(name):
+        raise ConfigError(parameter, visible(name), "is a name that files or folders of runs have; give another one")
     try:
         is_of_others = folder.holds([name]) and name not in folder.named_files()
     except OSError as error:

@@ -164,7 +164,7 @@ def _outputs(config: JobConfig) -> Outputs:
 def _find(config: JobConfig, folder: RunFolder, spool: Spool | None) -> list[Manifest]:
     manifests = manifests_of(config, folder, spool)
     if config.entry.entries_file:
-        refuse_file_of_others(folder, config.entry.entries_file)
+        refuse_file_of_others(folder, "entries_file", config.entry.entries_file)
     return manifests
 
 

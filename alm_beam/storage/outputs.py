@@ -49,6 +49,7 @@ class Outputs:
     """What a job leaves in its folder beside `_SUCCESS`.
 
     Attributes:
+        job: the command that runs it.
         sharded: its outputs in shards.
         files: its files; the first is that of its statistics.
         folders: the files of each of its folders.
@@ -57,6 +58,7 @@ class Outputs:
         naming: the parameters that give a file its name, which is then among `files`.
     """
 
+    job: str
     sharded: tuple[Sharded, ...]
     files: tuple[str, ...]
     folders: Mapping[str, tuple[str, ...]]
@@ -96,6 +98,7 @@ LOSS_STATS, REPORT_STATS, REPORT = "loss_stats.json", "report_stats.json", "repo
 CONVERTED, MEASURED, RTTM = Sharded("manifest"), Sharded("manifest"), Sharded("rttm", ".rttm")
 CONVERT_STATS = "convert_stats.json"
 WINDOWS = Outputs(
+    "windows",
     (ENTRIES, CUTS, REJECTS),
     (LOSS_STATS, REPORT_STATS, REPORT),
     {FOLDER: (ROWS, META)},
@@ -103,18 +106,19 @@ WINDOWS = Outputs(
 )
 """What the main job leaves, if no file of it was given a name."""
 
-CONVERSION = Outputs((CONVERTED, RTTM, REJECTS), (CONVERT_STATS,), {})
+CONVERSION = Outputs("convert", (CONVERTED, RTTM, REJECTS), (CONVERT_STATS,), {})
 """What a conversion leaves; of the first two, one."""
 
-MEASURE = Outputs((MEASURED, REJECTS), ("measure_stats.json",), {}, kept=".measured")
+MEASURE = Outputs("measure", (MEASURED, REJECTS), ("measure_stats.json",), {}, kept=".measured")
 """What the job leaves that measures audio."""
 
 SWEEP_JSON, SWEEP_CSV, SWEEP_PAGE = "sweep.json", "sweep.csv", "report.html"
-SWEEP = Outputs((REJECTS,), (SWEEP_JSON, SWEEP_CSV, SWEEP_PAGE), {})
+SWEEP = Outputs("sweep", (REJECTS,), (SWEEP_JSON, SWEEP_CSV, SWEEP_PAGE), {})
 """What the job leaves that computes windows in many ways."""
 
 SHARDS_STATS, INPUT_CFG, CARD = "shards_stats.json", "input_cfg.yaml", "README.md"
 SHARDS = Outputs(
+    "shards",
     (CUTS, REJECTS),
     (SHARDS_STATS, INPUT_CFG, CARD),
     {FOLDER: (ROWS, META)},
@@ -135,3 +139,6 @@ SHARDS = Outputs(
     ),
 )
 """What the job leaves that writes audio shards."""
+
+JOBS = (WINDOWS, CONVERSION, MEASURE, SWEEP, SHARDS)
+"""What each job leaves."""

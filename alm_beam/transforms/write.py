@@ -300,7 +300,7 @@ class WriteShards(beam.PTransform):
         if num_shards < 0:
             raise ConfigError("num_shards", num_shards, "must be at least 0")
         self._output = Sharded(name, suffix)
-        folder = RunFolder(url, Outputs((self._output,), (), {}), options_by_protocol(storage_options, [url]))
+        folder = RunFolder(url, Outputs("", (self._output,), (), {}), options_by_protocol(storage_options, [url]))
         self._run = StagedRun(folder, folder.temporary_url(uuid.uuid4().hex))
         self._stage = StageShards(self._run, self._output, sink=sink, num_shards=num_shards)
         self._min_count = max(num_shards, 0 if skip_if_empty else 1)

@@ -14,7 +14,7 @@ from alm_beam.jobs.windows import run
 from alm_beam.storage import staged_run
 from alm_beam.storage.index.open import open_index
 from alm_beam.storage.options import options_by_protocol
-from alm_beam.storage.outputs import ENTRIES, REJECTS, WINDOWS
+from alm_beam.storage.outputs import ENTRIES, JOBS, REJECTS, WINDOWS
 from alm_beam.storage.run_folder import RunFolder
 from alm_beam.storage.staged_run import StagedRun
 from alm_beam.transforms import one_file
@@ -146,12 +146,22 @@ def test_an_input_is_not_replaced(tmp_path):
     assert source.read_bytes() == lines()
 
 
-@pytest.mark.parametrize(
-    "name", [*WINDOWS.samples(), "_SUCCESS", "report.html", "index", "a/b", ".a", "", "a*", "a.gz"]
-)
-def test_names_of_other_outputs_are_refused(name):
+@pytest.mark.parametrize("name", ["a/b", ".a", "", "a*", "a.gz", "a.GZ", "a\0", "a\n", "a\udce9", "ä" * 128])
+def test_what_is_no_name_of_a_file_is_refused(name):
     with pytest.raises(ConfigError, match="entries_file"):
         EntryConfig(entries_file=name)
+
+
+def test_names_of_what_jobs_write_are_refused(tmp_path):
+    of_jobs = {path.partition("/")[0] for job in JOBS for path in job.samples()}
+    assert {"report_stats.json", "sweep.json", "shar", "index", "cuts-00000-of-00001.jsonl.idx"} <= of_jobs
+    names_of_runs = {*of_jobs, "_SUCCESS", "failed_run", "beam-temp-alm_beam-1", "beam-temp-x"}
+    source = write(tmp_path / "m.jsonl")
+    for name in (*names_of_runs, *map(str.swapcase, names_of_runs)):
+        config = JobConfig((str(source),), str(tmp_path / "out"), entry=EntryConfig(entries_file=name))
+        with pytest.raises(ConfigError, match="is a name that files or folders of runs have"):
+            run(config)
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_run_of_curators_shape_is_read_like_any_other(tmp_path):
