@@ -266,8 +266,8 @@ class FileName(Text):
     def allowed(self) -> str:
         """The values that are allowed, in words."""
         return (
-            f"a printable name of a file, of {_NAME_BYTES} bytes at most, without any of / * ? [ ], that neither begins "
-            "with a dot nor ends like that of a compressed file"
+            f"a printable name of a file, of {_NAME_BYTES} bytes at most, without any of / * ? [ ], that neither "
+            "begins with a dot nor ends like that of a compressed file"
         )
 
     def takes(self, value: object) -> bool:

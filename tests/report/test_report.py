@@ -270,5 +270,27 @@ def test_the_command_is_told_without_secrets(tmp_path):
     assert "hush-hush" not in page + (tmp_path / "report_stats.json").read_text()
     assert "--storage_options=(not shown)" in Page(page).text.replace("'", "")
     told = command_line("p", ["--s3_secret_access_key", "hush", "--input", "a b,s3://u:pass@lake/x?token=y", "--cuts"])
-    assert command_line("p", ["caf\udce9"]) == "p 'caf\\udce9'"
+    assert command_line("p", ["--output=caf\udce9"]) == "p '--output=caf\\udce9'"
     assert told == "p --s3_secret_access_key '(not shown)' --input 'a b,s3://lake/x' --cuts"
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [
+        ["--azure_connection_string", "AccountKey=HUSH"],
+        ["--azure_connection_string=AccountKey=HUSH"],
+        ['--environment_config={"env":{"API_TOKEN":"HUSH"}}'],
+        ["--s3_session_token", "HUSH", "HUSH"],
+        ["--experiments=x=HUSH", "--no_cuts", "HUSH"],
+        ["--storage_options", "HUSH"],
+        ["+stages.0.storage_options.key=HUSH"],
+        ["stages.0.storage_options={key: HUSH}"],
+        ["stages.1.max_speakers.x=HUSH", "stages={min_speakers: HUSH}", "~stages.HUSH"],
+        ["-cp", "s3://me:HUSH@lake/x", "--config=https://x/y?token=HUSH"],
+        ["manifest_path=s3://me:HUSH@lake/x"],
+    ],
+)
+def test_what_is_not_known_to_be_harmless_is_not_told(secret):
+    told = command_line("p", [*secret, "--no_cuts", "--direct_num_workers=1", "stages.2.overlap_percentage=30"])
+    assert "HUSH" not in told
+    assert told.endswith("--no_cuts --direct_num_workers=1 stages.2.overlap_percentage=30")
