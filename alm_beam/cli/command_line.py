@@ -68,7 +68,7 @@ def _shown(arguments: Sequence[str]) -> Iterator[str]:
 def _value(flag: str, value: str) -> str:
     name = flag.removeprefix("--")
     is_ours = name.removeprefix("no_") in _OURS or flag in _OF_HYDRA
-    return _without_secrets(value) if is_ours and not _is_secret(name) or name in _OF_BEAM else HIDDEN
+    return _without_secrets(value) if (is_ours and not _is_secret(name)) or name in _OF_BEAM else HIDDEN
 
 
 def _override(key: str, value: str) -> str:

@@ -25,8 +25,8 @@ def main(argv: Sequence[str], prog: str) -> int:
     parser.add_argument(
         "--output",
         metavar="FILE",
-        help=f"where to write the page, a path or any fsspec URL; a file there is replaced (default: {REPORT} in DIR, "
-        "required for several)",
+        help=f"where to write the page, a path or any fsspec URL; an earlier page there is replaced (default: "
+        f"{REPORT} in DIR, required for several)",
     )
     parser.add_storage_options()
     flags = parser.parse_known_flags(argv)
@@ -34,15 +34,20 @@ def main(argv: Sequence[str], prog: str) -> int:
         parser.error("the page of several runs needs --output=FILE")
     if flags.output is not None and (not flags.output or flags.output.endswith("/")):
         parser.error(f"--output={flags.output}: must be a file, as in compared.html")
+    if "" in flags.dirs:
+        parser.error("DIR must be a folder, and is empty")
     output = flags.output or f"{flags.dirs[0].rstrip('/')}/{REPORT}"
 
     def written() -> str:
+        from alm_beam.report.page_place import why_no_place
         from alm_beam.report.reported_run import read_run
         from alm_beam.report.run_page import render_report
         from alm_beam.storage.paths import errors_that_name, located, make_folder
 
         options = parser.storage_options(flags, [*flags.dirs, output])
         content = render_report([read_run(folder, options) for folder in flags.dirs]).encode()
+        if why := why_no_place(output, flags.dirs, options):
+            parser.error(f"--output={shown(output)}: {why}")
         place = located(output, options)
         with errors_that_name(output):
             make_folder(place.fs, place.path.rpartition("/")[0])

@@ -10,6 +10,7 @@ from alm_beam.core.run_config import RunConfig
 from alm_beam.core.text import visible
 from alm_beam.storage.connections import StorageOptions
 from alm_beam.storage.discovery import MANIFESTS, InputError, Manifest, find_manifests
+from alm_beam.storage.found_runs import jobs_in
 from alm_beam.storage.options import StorageOptionsError, options_by_protocol
 from alm_beam.storage.paths import located
 from alm_beam.storage.reserved_names import is_reserved
@@ -56,6 +57,10 @@ def checked_folder(folder: RunFolder, *, overwrite: bool) -> RunFolder:
     if why := why_unfit(url):
         raise refused(why)
     try:
+        others = [job for job in jobs_in(url, folder.options) if job != folder.outputs.job]
+        if others:
+            why = f"holds a run of alm-beam {others[0]}, and the files of two jobs would stand side by side"
+            raise refused(f"{why}; name another folder, or remove that run")
         if folder.finished_at() is not None and not overwrite:
             raise refused("holds a finished run; name another folder, or give --overwrite")
         place = located(url, folder.options)

@@ -65,6 +65,12 @@ def _attribute(name: str, value: str | float | bool | None) -> str:
     return f" {name}" if value is True else f' {name}="{escaped(str(value))}"'
 
 
+_MADE_BY = element("meta", name="generator", content="alm_beam")
+
+PAGE_BYTES = 200
+"""So much of a file tells whether it is a page of ours."""
+
+
 @dataclass(frozen=True)
 class Section:
     """A part of a page.
@@ -95,6 +101,7 @@ def page(title: str, sections: Sequence[Section], lead: Child = ()) -> str:
     head = element(
         "head",
         element("meta", charset="utf-8"),
+        _MADE_BY,
         element("meta", name="viewport", content="width=device-width, initial-scale=1"),
         element("meta", name="color-scheme", content="light dark"),
         element("meta", http_equiv="Content-Security-Policy", content=_POLICY),
@@ -108,6 +115,15 @@ def page(title: str, sections: Sequence[Section], lead: Child = ()) -> str:
         element("main", map(_section, sections)),
     )
     return f"<!doctype html>\n{element('html', head, body, lang='en')}\n"
+
+
+def is_page(content: bytes) -> bool:
+    """Whether a file that begins with this (PAGE_BYTES of it) is a page of ours.
+
+    >>> is_page(page("A run", []).encode()), is_page(b"<!doctype html>")
+    (True, False)
+    """
+    return content.startswith(b"<!doctype html>") and str(_MADE_BY).encode() in content[:PAGE_BYTES]
 
 
 def _section(section: Section) -> Markup:

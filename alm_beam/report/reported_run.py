@@ -1,6 +1,7 @@
 """What the report of a run is made of: what the run's files of statistics hold, and the command that made it."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -12,8 +13,9 @@ from alm_beam.core.losses import LossStats
 from alm_beam.core.parameters import ConfigError, parameters_of
 from alm_beam.core.report_stats import ReportStats
 from alm_beam.storage.connections import StorageOptions
-from alm_beam.storage.outputs import LOSS_STATS, REPORT_STATS
-from alm_beam.storage.paths import errors_that_name, located
+from alm_beam.storage.found_runs import jobs_in
+from alm_beam.storage.outputs import LOSS_STATS, REPORT_STATS, SWEEP, SWEEP_PAGE
+from alm_beam.storage.paths import errors_that_name, info_of, located
 from alm_beam.storage.secrets import shown
 
 
@@ -103,12 +105,24 @@ def read_run(folder: str, options: StorageOptions) -> ReportedRun:
 
     def content(name: str) -> bytes | None:
         with errors_that_name(f"{folder.rstrip('/')}/{name}"):
-            return bytes(fs.cat_file(f"{path}/{name}")) if fs.isfile(f"{path}/{name}") else None
+            file = f"{path}/{name}"
+            return None if info_of(fs, file) is None else bytes(fs.cat_file(file))
 
     statistics = content(LOSS_STATS)
     if statistics is None:
-        raise FileNotFoundError(f"{shown(folder)} has no {LOSS_STATS}: name a folder that alm-beam windows has written")
+        raise FileNotFoundError(f"{shown(folder)} {_why_none(folder, options)}")
     try:
         return reported_run(statistics, content(REPORT_STATS))
     except ValueError as error:
         raise ValueError(f"{shown(folder)}: {error}") from None
+
+
+def _why_none(folder: str, options: StorageOptions) -> str:
+    """What a folder without a run of windows is, and what to do."""
+    with suppress(OSError):
+        jobs = jobs_in(folder, options)
+        if SWEEP.job in jobs:
+            return f"holds a sweep, whose {SWEEP_PAGE} the sweep itself makes: run it again with --overwrite"
+        if jobs:
+            return f"holds a run of alm-beam {jobs[0]}: name a folder that alm-beam windows has written"
+    return f"has no {LOSS_STATS}: name a folder that alm-beam windows has written"

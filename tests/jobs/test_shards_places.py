@@ -60,7 +60,7 @@ def test_a_finished_run_of_another_job_is_not_overwritten(tmp_path, source, capf
         (out / name).write_text("{}")
     with pytest.raises(SystemExit):
         job(out, source, flags=["--overwrite"])
-    assert "holds cuts-00000-of-00001.jsonl" in capfd.readouterr().err
+    assert "holds a run of alm-beam windows" in capfd.readouterr().err
     assert (out / "_SUCCESS").exists()
 
 

@@ -247,3 +247,21 @@ def test_options_of_filesystems_are_not_shown(tmp_path, capsys):
     assert "(with your --storage_options, which are not shown)" in shown
     assert secret not in shown
     assert not any(secret in path.read_text() for path in (tmp_path / "out").iterdir())
+
+
+def test_a_folder_takes_the_runs_of_one_job_alone(tmp_path, capsys):
+    def windows(out: Path, *flags: str) -> int:
+        return main(["windows", f"--input={SHIPPED}", f"--output={out}", *ONE_PROCESS, *flags])
+
+    assert windows(tmp_path / "windows") == 0
+    assert swept(tmp_path / "sweep", f"--input={SHIPPED}", *ONE_PROCESS) == 0
+    (tmp_path / "sweep" / "_SUCCESS").unlink()
+    found = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    for flags in ((), ("--overwrite",)):
+        with pytest.raises(SystemExit, match="2"):
+            swept(tmp_path / "windows", f"--input={SHIPPED}", *flags)
+        assert "holds a run of alm-beam windows, and the files of two jobs" in capsys.readouterr().err
+        with pytest.raises(SystemExit, match="2"):
+            windows(tmp_path / "sweep", *flags)
+        assert "holds a run of alm-beam sweep" in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == found

@@ -8,6 +8,7 @@ from typing import Any
 
 import orjson
 import pytest
+from fsspec.implementations.memory import MemoryFileSystem
 
 from alm_beam.cli.command_line import command_line
 from alm_beam.cli.main import main
@@ -294,3 +295,56 @@ def test_what_is_not_known_to_be_harmless_is_not_told(secret):
     told = command_line("p", [*secret, "--no_cuts", "--direct_num_workers=1", "stages.2.overlap_percentage=30"])
     assert "HUSH" not in told
     assert told.endswith("--no_cuts --direct_num_workers=1 stages.2.overlap_percentage=30")
+
+
+def test_a_page_takes_the_place_of_earlier_pages_alone(plain, tmp_path, capsys):
+    out = tmp_path / "o"
+    flags = ("--entries_file=all.txt", "--max_reject_fraction=1")
+    run(out, SHIPPED, write(tmp_path / "bad.jsonl", b"[]\n"), flags=flags)
+    write(tmp_path / "mine.html", b"<!doctype html>\nmine")
+    run(tmp_path / "other", SHIPPED)
+    before = {path: path.read_bytes() for path in (*tmp_path.rglob("*"), *plain.rglob("*")) if path.is_file()}
+    places = [*out.rglob("*"), *(tmp_path / "other").iterdir(), tmp_path / "mine.html", out / "_SUCCESS", tmp_path]
+    absent = [out / "rejects-00007-of-00008.jsonl", tmp_path / "Loss_Stats.json", tmp_path / "_success"]
+    for place in [*places, *absent]:
+        if place == out / "report.html":
+            continue
+        with pytest.raises(SystemExit) as stopped:
+            main(["report", str(out), f"--output={place}"])
+        assert stopped.value.code == 2, place
+        assert f"--output={place}: " in capsys.readouterr().err
+    for output in (out / "report.html", tmp_path / "new.html", tmp_path / "new.html", tmp_path / "new" / "report.html"):
+        assert main(["report", str(out), f"--output={output}"]) == 0
+    assert {path: path.read_bytes() for path in before} == before
+
+
+def test_a_file_that_cannot_be_read_is_not_taken_for_one_that_is_not_there(monkeypatch, capsys):
+    copy = MemoryFileSystem()
+    url = "memory://reported/run"
+    assert main(["windows", f"--input={SHIPPED}", f"--output={url}", "--direct_num_workers=1"]) == 0
+    before = copy.cat_file("/reported/run/report.html")
+    info = MemoryFileSystem.info
+
+    def denied(fs: MemoryFileSystem, path: str, **options: Any) -> Any:
+        if path.endswith(name):
+            raise PermissionError("403")
+        return info(fs, path, **options)
+
+    monkeypatch.setattr(MemoryFileSystem, "info", denied)
+    for name in ("loss_stats.json", "report_stats.json"):
+        capsys.readouterr()
+        assert main(["report", url]) == 1
+        assert f"{url}/{name}: access is denied (403)" in capsys.readouterr().err
+    assert copy.cat_file("/reported/run/report.html") == before
+    copy.rm("/reported", recursive=True)
+
+
+def test_a_sweep_has_no_report_of_windows(tmp_path, capsys):
+    assert main(["sweep", f"--input={SHIPPED}", f"--output={tmp_path}", "--min_speakers=1,2"]) == 0
+    page = (tmp_path / "report.html").read_bytes()
+    assert main(["report", str(tmp_path)]) == 1
+    assert "holds a sweep, whose report.html the sweep itself makes: run it again" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main(["report", ""])
+    assert "DIR must be a folder, and is empty" in capsys.readouterr().err
+    assert (tmp_path / "report.html").read_bytes() == page
