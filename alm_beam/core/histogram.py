@@ -1,10 +1,9 @@
 """How often values fall between fixed edges: counts in fixed space, which add up to the same in any order."""
 
-from bisect import bisect_right
-from collections import Counter
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import partial
+from operator import add, sub
 from typing import Any
 
 
@@ -12,10 +11,11 @@ from typing import Any
 class Histogram:
     """Counts of values by bin. A bin has its lower edge in it, and the last one its upper edge, too.
 
-    What is below the first edge counts in the first bin, and what is above the last edge in the last one.
+    The last bin of an open histogram has no upper edge: it has all values from its lower one on. In another one, what
+    is above the last edge counts in the last bin. What is below the first edge counts in the first one.
 
     Attributes:
-        edges: ascending; one more than there are bins.
+        edges: ascending; one more than there are bins, or as many in an open histogram.
         counts: how many values each bin has.
 
     >>> lengths = Histogram.empty([0, 1, 2, 4]).plus([0.5, 1, 1.5, 4, 99])
@@ -23,24 +23,32 @@ class Histogram:
     ((1, 2, 2), 5)
     >>> lengths.quantile(0.5)
     1.75
+    >>> Histogram.empty([0, 1, 2, 4], is_open=True).plus([0.5, 1, 3, 4, 99]).counts
+    (1, 1, 1, 2)
     """
 
     edges: tuple[float, ...]
     counts: tuple[int, ...]
 
     @classmethod
-    def empty(cls, edges: Sequence[float]) -> "Histogram":
+    def empty(cls, edges: Sequence[float], *, is_open: bool = False) -> "Histogram":
         """A histogram without values."""
-        return cls(tuple(edges), (0,) * (len(edges) - 1))
+        return cls(tuple(edges), (0,) * (len(edges) if is_open else len(edges) - 1))
 
     def plus(self, values: Iterable[float]) -> "Histogram":
         """This one with more values; none of them is NaN."""
-        more = Counter(map(partial(bisect_right, self.edges[1:-1]), values))
-        return Histogram(self.edges, tuple(count + more[index] for index, count in enumerate(self.counts)))
+        ordered = sorted(values)
+        bounds = [0, *(bisect_left(ordered, edge) for edge in self.edges[1 : len(self.counts)]), len(ordered)]
+        return Histogram(self.edges, tuple(map(add, self.counts, map(sub, bounds[1:], bounds))))
 
     def __add__(self, other: "Histogram") -> "Histogram":
         """The histogram of the values of both; they have the same edges."""
         return Histogram(self.edges, tuple(map(sum, zip(self.counts, other.counts))))
+
+    @property
+    def is_open(self) -> bool:
+        """Whether its last bin has no upper edge."""
+        return len(self.edges) == len(self.counts)
 
     @property
     def total(self) -> int:
@@ -48,7 +56,10 @@ class Histogram:
         return sum(self.counts)
 
     def quantile(self, share: float) -> float | None:
-        """About where this share of the values ends, as if those of a bin were spread evenly; None without values."""
+        """About where this share of the values ends, as if those of a bin were spread evenly.
+
+        None without values, and where it ends in a bin without an upper edge.
+        """
         needed, seen = share * self.total, 0
         for low, high, count in zip(self.edges, self.edges[1:], self.counts):
             if count and seen + count >= needed:
@@ -62,5 +73,12 @@ class Histogram:
 
     @classmethod
     def from_dict(cls, named: dict[str, Any]) -> "Histogram":
-        """What `to_dict` wrote."""
-        return cls(tuple(named["edges"]), tuple(named["counts"]))
+        """What `to_dict` wrote.
+
+        Raises:
+            ValueError: it is something else.
+        """
+        edges, counts = tuple(named["edges"]), tuple(named["counts"])
+        if not counts or len(edges) - len(counts) not in (0, 1) or list(edges) != sorted(edges):
+            raise ValueError(f"{len(counts)} counts do not fit {len(edges)} edges, which have to ascend")
+        return cls(edges, counts)

@@ -1,10 +1,11 @@
 """Collects what the report of a run shows, from recordings and rejects. It costs a few microseconds for each."""
 
+import math
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from operator import sub
+from typing import NamedTuple
 
 from xxhash import xxh3_64_intdigest
 
@@ -42,17 +43,18 @@ OTHERS = "(others)"
 _BINS = 20
 _SHARES = tuple(each / _BINS for each in range(_BINS + 1))
 _PAUSES = (0, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 3600)
-_NUMBERS = tuple(range(1, 14))
-"""The last bin has windows of 12 speakers and more."""
+_NUMBERS = tuple(range(13))
+_OPEN = frozenset((SPEAKERS, PAUSE))
+"""The histograms whose last bin has all greater values, too."""
 
-
-_SAMPLED_BYTES = 16 << 20
+_SAMPLED_BYTES = 4 << 20
 """Of manifests: the windows of so many bytes are looked at closely. That takes a fraction of a second."""
 
 _ALL = 1 << 64
+_MASK = _ALL - 1
 _ODD = 0x9E3779B97F4A7C15
 _MANY = 4096
-_FIGURES_KEPT = 64
+_FIGURES_KEPT, _PATHS_KEPT = 64, 256
 _DIGITS = 6
 """Without rounding, a pause of half a second would be on either side of that edge."""
 
@@ -94,6 +96,32 @@ class ReportConfig:
         }
 
 
+class _Drawn(NamedTuple):
+    """A recording that may be drawn, of which only what is drawn is kept. Times are seconds.
+
+    Attributes:
+        key: the hash of its entry.
+        place: where its entry stands.
+        name: its id.
+        starts: of the first segments.
+        ends: of the first segments.
+        labels: of the first segments.
+        end: the last end of all.
+        candidates: the times of the first candidate windows.
+        kept: the times of the first kept windows.
+    """
+
+    key: int
+    place: Place
+    name: str
+    starts: list[float]
+    ends: list[float]
+    labels: list[SpeakerLabel]
+    end: float
+    candidates: list[tuple[float, float]]
+    kept: list[tuple[float, float]]
+
+
 class ReportCollector:
     """Collects what the report shows of recordings and rejects, a part of a run.
 
@@ -112,23 +140,33 @@ class ReportCollector:
     (2, ('a', [(0, 4000), (10000, 14000)]))
     """
 
-    def __init__(self, config: ReportConfig):
+    def __init__(
+        self,
+        config: ReportConfig,
+        hide: Callable[[str], str] = str,
+        hide_in_line: Callable[[bytes], bytes] = bytes,
+    ):
         """
         Args:
             config: what is collected.
+            hide: gives names, labels and paths without what may be secret in them.
+            hide_in_line: does so with the beginning of a line of JSON, which may be no JSON.
         """
         self._edges = config.edges()
         self._sampled_below = round(config.share * _ALL)
+        self._hide, self._hide_in_line = hide, hide_in_line
         self._figures: dict[int, dict[str, list[float]]] = {}
+        self._paths: dict[str, str] = {}
         self._begin()
 
     def _begin(self) -> None:
-        self._stats = ReportStats(histograms={name: Histogram.empty(edges) for name, edges in self._edges.items()})
+        empty = {name: Histogram.empty(edges, is_open=name in _OPEN) for name, edges in self._edges.items()}
+        self._stats = ReportStats(histograms=empty)
         self._values: dict[str, list[float]] = {name: [] for name in self._edges}
         self._durations, self._yields = self._values[DURATION], self._values[YIELD]
         self._lost: dict[int, LostRecording] = {}
-        self._lines: dict[int, TimeLine] = {}
-        self._least_lost, self._greatest_key = -1, _ALL
+        self._lines: dict[int, _Drawn] = {}
+        self._least_lost, self._last_lost, self._greatest_key = -math.inf, (1, 0), _ALL
 
     def add(self, kept: KeptWindows, stats: LossStats) -> None:
         """Adds a recording.
@@ -137,7 +175,8 @@ class ReportCollector:
             kept: its kept windows.
             stats: what became of its audio.
         """
-        line, columns = kept.line, kept.candidates.columns
+        candidates = kept.candidates
+        line, columns = candidates.recording.line, candidates.columns
         key = xxh3_64_intdigest(line.text)
         audio, covered = stats.audio_seconds, stats.kept_covered_seconds
         self._stats.recordings += 1
@@ -148,11 +187,11 @@ class ReportCollector:
             self._durations += [ends[index] - starts[index] for index in kept.indices]
         else:
             self._stats.empty += 1
-        if (key + line.offset * _ODD) % _ALL < self._sampled_below:  # lines that are the same are not chosen together
+        if (key + line.offset * _ODD) & _MASK < self._sampled_below:  # lines that are the same are not chosen together
             self._add_windows(key, kept)
-        if (lost := _milliseconds(audio - covered)) >= self._least_lost:
-            self._add_lost(key, lost, kept, audio)
-        if key <= self._greatest_key and kept.candidates.recording.segments:
+        if audio - covered >= self._least_lost:
+            self._add_lost(key, kept, audio, covered)
+        if key <= self._greatest_key and candidates.recording.segments:
             self._add_time_line(key, kept)
         if len(self._durations) + len(self._yields) > _MANY:
             self._count()
@@ -160,8 +199,8 @@ class ReportCollector:
     def add_reject(self, reject: Reject) -> None:
         """Adds an entry that could not be used."""
         line, fault = reject.line, reject.fault
-        head = line.text[:_REJECT_BYTES].decode("utf-8", "replace")
-        example = RejectExample(_place(line), shortened(fault.detail, _TEXT_CHARS), shortened(head, _TEXT_CHARS))
+        head = self._hide_in_line(line.text[:_REJECT_BYTES]).decode("utf-8", "replace")
+        example = RejectExample(self._place(line), self._short(fault.detail), self._short(head))
         reason = fault.reason.value
         self._stats.rejects[reason] = first_rejects([*self._stats.rejects.get(reason, ()), example])
 
@@ -170,7 +209,7 @@ class ReportCollector:
         self._count()
         stats = self._stats
         stats.lost_most = chosen(self._lost.values(), MOST_LOST)
-        stats.time_lines = chosen(self._lines.values(), TIME_LINES)
+        stats.time_lines = [self._time_line(self._lines[key]) for key in sorted(self._lines)]
         self._begin()
         return stats
 
@@ -191,93 +230,130 @@ class ReportCollector:
         for name, values in figures.items():
             self._values[name] += values
 
-    def _add_lost(self, key: int, lost: int, kept: KeptWindows, audio: float) -> None:
-        other = self._lost.get(key)
-        if other is not None and _place(kept.line) >= other.place:
+    def _add_lost(self, key: int, kept: KeptWindows, audio: float, covered: float) -> None:
+        if self._is_known(self._lost.get(key), kept.line):
             return
-        recording = kept.candidates.recording
-        place, windows = _place(kept.line), len(kept.indices)
-        self._lost[key] = LostRecording(-lost, key, place, _name(recording), _milliseconds(audio), windows)
+        lost = _milliseconds(audio - covered)
+        if (-lost, key) > self._last_lost:
+            return
+        name, windows = self._name(kept.candidates.recording), len(kept.indices)
+        self._lost[key] = LostRecording(-lost, key, self._place(kept.line), name, _milliseconds(audio), windows)
         if len(self._lost) > 2 * MOST_LOST:
             self._lost = {each.key: each for each in chosen(self._lost.values(), MOST_LOST)}
-            self._least_lost = -max(each.minus_lost for each in self._lost.values())
+            self._last_lost = max((each.minus_lost, each.key) for each in self._lost.values())
+            self._least_lost = (-self._last_lost[0] - 1) / 1000  # below it, less was lost, whatever is rounded
 
     def _add_time_line(self, key: int, kept: KeptWindows) -> None:
-        other = self._lines.get(key)
-        if other is not None and _place(kept.line) >= other.place:
+        if self._is_known(self._lines.get(key), kept.line):
             return
-        self._lines[key] = _time_line(key, kept)
+        recording = kept.candidates.recording
+        self._lines[key] = _Drawn(
+            key,
+            self._place(kept.line),
+            self._name(recording),
+            recording.starts[:MOST_SPANS],
+            recording.ends[:MOST_SPANS],
+            recording.speakers[:MOST_SPANS],
+            max(recording.ends),
+            kept.candidate_times[:MOST_SPANS],
+            kept.times[:MOST_SPANS],
+        )
         if len(self._lines) > TIME_LINES:
             del self._lines[max(self._lines)]
             self._greatest_key = max(self._lines)
 
+    def _is_known(self, other: LostRecording | _Drawn | None, line: ManifestLine) -> bool:
+        """Whether an equal entry is known whose place is the one that is named."""
+        return other is not None and (other.place.offset < line.offset or other.place <= self._place(line))
+
+    def _time_line(self, drawn: _Drawn) -> TimeLine:
+        begin, until = min(drawn.starts), max(drawn.ends)
+        lanes: dict[str, list[tuple[int, int]]] = {}
+        for start, end, label in zip(drawn.starts, drawn.ends, drawn.labels):
+            for speaker in label if isinstance(label, tuple) else (label,):
+                name = "" if speaker is None else self._short(str(speaker), _LABEL_CHARS)
+                lane = name if name in lanes or len(lanes) < MOST_SPEAKERS else OTHERS
+                lanes.setdefault(lane, []).append((_milliseconds(start), _milliseconds(end)))
+        return TimeLine(
+            drawn.key,
+            drawn.place,
+            drawn.name,
+            _milliseconds(begin),
+            _milliseconds(until),
+            _milliseconds(drawn.end),
+            tuple(lanes.items()),
+            _spans(drawn.candidates, until),
+            _spans(drawn.kept, until),
+        )
+
+    def _name(self, recording: Recording) -> str:
+        try:
+            return self._short(recording_id(recording.entry))
+        except TypeError:  # nothing names it, and it is nested too deep
+            return ""
+
+    def _place(self, line: ManifestLine) -> Place:
+        path = self._paths.get(line.file)
+        if path is None:
+            if len(self._paths) >= _PATHS_KEPT:
+                self._paths.clear()
+            path = self._paths[line.file] = self._short(line.file)
+        return Place(line.offset, path)
+
+    def _short(self, text: str, most: int = _TEXT_CHARS) -> str:
+        return shortened(self._hide(text), most)  # which comes first: what shows that a text is secret may be cut off
+
 
 def _figures(kept: KeptWindows) -> dict[str, list[float]]:
-    """What is found of the windows of a recording, by the names of the histograms."""
+    """What is found of the windows of a recording, by the names of the histograms.
+
+    As of their cuts: it is what can be heard from their start to their end, which a window of segments in disorder has
+    other segments than.
+    """
     recording, columns = kept.candidates.recording, kept.candidates.columns.take(kept.indices)
-    starts, ends, speakers = recording.starts, recording.ends, recording.speakers
-    are_ordered = starts == sorted(starts)
+    all_starts, all_ends, speakers = recording.starts, recording.ends, recording.speakers
+    are_ordered = all_starts == sorted(all_starts)
     found: dict[str, list[float]] = {SPEAKERS: [], SHARE: [], SPEECH: [], PAUSE: []}
     for first, stop, truncation, start, end in zip(
         columns.firsts, columns.stops, columns.truncations, columns.starts, columns.ends
     ):
-        ends_here = ends[first:stop]
+        starts, ends, labels = all_starts[first:stop], all_ends[first:stop], speakers[first:stop]
         if truncation is not None:
-            ends_here[-1] = truncation.end
-        speech, pause = _speech_of(starts[first:stop], ends_here, start, end, are_ordered)
-        found[SPEECH].append(speech)
-        found[PAUSE].append(pause)
-        seconds = _seconds_by_speaker(speakers[first:stop], map(sub, ends_here, starts[first:stop]))
-        if seconds:
-            found[SPEAKERS].append(len(seconds))
-            found[SHARE].append(max(seconds.values()) / sum(seconds.values()))
+            ends[-1] = truncation.end
+            if ends[-1] <= starts[-1]:  # nothing of the segment is left
+                starts, ends, labels = starts[:-1], ends[:-1], labels[:-1]
+        if starts and (max(ends) > end or min(starts) < start):
+            starts, ends, labels = _heard(starts, ends, labels, start, end)
+        silence, _, pause = speech_seconds(starts, ends, start, end, are_ordered=are_ordered)
+        found[SPEECH].append(round(1 - silence / (end - start) if end > start else 0.0, _DIGITS))
+        found[PAUSE].append(round(pause, _DIGITS))
+        seconds = _seconds_by_speaker(labels, map(sub, ends, starts))
+        found[SPEAKERS].append(len(seconds))
+        if total := sum(seconds.values()):
+            found[SHARE].append(round(max(seconds.values()) / total, _DIGITS))
     return found
 
 
-def _speech_of(
-    starts: list[float], ends: list[float], start: float, end: float, are_ordered: bool
-) -> tuple[float, float]:
-    """The share of a window that is speech, and its longest pause, seconds."""
-    if not are_ordered or max(ends) > end or ends[-1] < starts[-1]:
-        heard = [(max(since, start), min(until, end)) for since, until in zip(starts, ends)]
-        heard = [(since, until) for since, until in heard if until > since] or [(start, start)]
-        starts, ends = map(list, zip(*sorted(heard)))
-    silence, _, pause = speech_seconds(starts, ends, start, end, are_ordered=True)
-    return round(1 - silence / (end - start) if end > start else 0.0, _DIGITS), round(pause, _DIGITS)
+def _heard(
+    starts: list[float], ends: list[float], labels: list[SpeakerLabel], start: float, end: float
+) -> tuple[list[float], list[float], list[SpeakerLabel]]:
+    """What of the segments is between start and end, and the labels of those of which anything is."""
+    heard = [
+        (max(since, start), min(until, end), label)
+        for since, until, label in zip(starts, ends, labels)
+        if min(until, end) > max(since, start) or (start <= since and until <= end)
+    ]
+    return [since for since, _, _ in heard], [until for _, until, _ in heard], [label for _, _, label in heard]
 
 
-def _seconds_by_speaker(labels: Iterable[SpeakerLabel], durations: Iterable[float]) -> dict[SpeakerLabel, float]:
-    """How long each speaker speaks, seconds; without those who are not known, or not heard."""
-    sums: defaultdict[SpeakerLabel, float] = defaultdict(float)
+def _seconds_by_speaker(labels: Iterable[SpeakerLabel], durations: Iterable[float]) -> dict[str, float]:
+    """How long each speaker speaks, seconds; without those who are not known."""
+    sums: defaultdict[str, float] = defaultdict(float)
     for label, seconds in zip(labels, durations):
-        if seconds > 0:
-            for speaker in label if isinstance(label, tuple) else (label,):
-                sums[speaker] += seconds
-    sums.pop(None, None)
-    return sums
-
-
-def _time_line(key: int, kept: KeptWindows) -> TimeLine:
-    recording = kept.candidates.recording
-    listed = list(zip(recording.starts, recording.ends, recording.speakers))[:MOST_SPANS]
-    begin, until = min(start for start, _, _ in listed), max(end for _, end, _ in listed)
-    lanes: dict[str, list[tuple[int, int]]] = {}
-    for start, end, label in listed:
         for speaker in label if isinstance(label, tuple) else (label,):
-            name = "" if speaker is None else shortened(str(speaker), _LABEL_CHARS)
-            lane = name if name in lanes or len(lanes) < MOST_SPEAKERS else OTHERS
-            lanes.setdefault(lane, []).append((_milliseconds(start), _milliseconds(end)))
-    return TimeLine(
-        key,
-        _place(kept.line),
-        _name(recording),
-        _milliseconds(begin),
-        _milliseconds(until),
-        _milliseconds(max(recording.ends)),
-        tuple(lanes.items()),
-        _spans(kept.candidate_times, until),
-        _spans(kept.times, until),
-    )
+            if speaker is not None:
+                sums[str(speaker)] += seconds
+    return sums
 
 
 def _spans(times: Iterable[tuple[float, float]], until: float) -> Spans:
@@ -287,19 +363,3 @@ def _spans(times: Iterable[tuple[float, float]], until: float) -> Spans:
 
 def _milliseconds(seconds: float) -> int:
     return round(max(min(seconds * 1000, _MOST_MILLISECONDS), -_MOST_MILLISECONDS))
-
-
-def _place(line: ManifestLine) -> Place:
-    return Place(line.offset, _short_path(line.file))
-
-
-@lru_cache(maxsize=256)
-def _short_path(path: str) -> str:
-    return shortened(path, _TEXT_CHARS)
-
-
-def _name(recording: Recording) -> str:
-    try:
-        return shortened(recording_id(recording.entry), _TEXT_CHARS)
-    except TypeError:  # nothing names it, and it is nested too deep
-        return ""

@@ -56,34 +56,40 @@ def in_words(name: str, values: Histogram) -> str:
         return counted
     if name == SPEAKERS:
         most = max(range(len(values.counts)), key=values.counts.__getitem__)
-        return f"{counted}; most often {_number_text(most, values)}"
-    low, middle, high = (shown.text(values.quantile(each) or 0.0) for each in (0.25, 0.5, 0.75))
-    return f"{counted}; median about {middle}, half of them from about {low} to {high}"
+        return f"{counted}; most often {_bin_text(name, values, most)}"
+    low, middle, high = (_quantile_text(name, values, each) for each in (0.25, 0.5, 0.75))
+    return f"{counted}; median {middle}, half of them from {low} to {high}"
+
+
+def _quantile_text(name: str, values: Histogram, share: float) -> str:
+    place = values.quantile(share)
+    text = SHOWN[name].text
+    return f"more than {text(values.edges[-1])}" if place is None else f"about {text(place)}"
 
 
 def distribution(name: str, values: Histogram, title: str) -> Markup:
     """The drawing of a distribution."""
     counts, edges = values.counts, values.edges
+    first = 0
     if name == SPEAKERS:
+        first = 0 if counts[0] else 1
         last = max((index for index, each in enumerate(counts) if each), default=0) + 1
-        counts = counts[: max(last, 4)]
-        ticks = [(index + 0.5, _number_text(index, values)) for index in range(len(counts))]
+        counts = counts[first : max(last, first + 4)]
+        ticks = [(index + 0.5, _bin_text(name, values, first + index)) for index in range(len(counts))]
+    elif values.is_open:
+        step = max(len(counts) // _MOST_TICKS, 1)
+        ticks = [(float(place), SHOWN[name].text(edges[place])) for place in range(len(counts) - 1, -1, -step)][::-1]
     else:
         step = max(len(counts) // (_MOST_TICKS - 1), 1)
         places = [*range(0, len(counts) - step + 1, step), len(counts)]
         ticks = [(float(place), SHOWN[name].text(edges[place])) for place in places]
-    described = ", ".join(f"{_bin_text(name, values, index)}: {each:,}" for index, each in enumerate(counts) if each)
-    return histogram(title, counts, ticks, f"{in_words(name, values)}. {described}", SHOWN[name].kind)
+    texts = [f"{_bin_text(name, values, first + index)}: {each:,}" for index, each in enumerate(counts) if each]
+    return histogram(title, counts, ticks, f"{in_words(name, values)}. {', '.join(texts)}", SHOWN[name].kind)
 
 
 def _bin_text(name: str, values: Histogram, index: int) -> str:
-    if name == SPEAKERS:
-        return _number_text(index, values)
     text = SHOWN[name].text
-    return f"{text(values.edges[index])} to {text(values.edges[index + 1])}"
-
-
-def _number_text(index: int, values: Histogram) -> str:
-    """The text of a bin of whole numbers; the last one has greater ones, too."""
-    is_last = index == len(values.counts) - 1
-    return f"{values.edges[index]:.0f}{' or more' if is_last else ''}"
+    low = text(values.edges[index])
+    if index == len(values.counts) - 1 and values.is_open:
+        return f"{low} or more"
+    return low if name == SPEAKERS else f"{low} to {text(values.edges[index + 1])}"

@@ -33,6 +33,9 @@ _PORT = re.compile(r"(Port could not be cast to integer value as )('.*'|\".*\")"
 _CONTAINER_BEFORE_HOST = ("abfs", "abfss", "wasb", "wasbs")
 """Schemes whose URLs name the container where others name the user."""
 
+_LONG = 2000
+"""Characters."""
+
 _URL = re.compile(r"[a-zA-Z][-a-zA-Z0-9+.]*://")
 _JSON_TEXT = re.compile(rb'"((?:[^"\\]|\\.)*)("?)', re.DOTALL)
 
@@ -81,6 +84,21 @@ def shown_json(text: bytes) -> bytes:
     b'{"source": "https://lake/a.wav", "text": "Why? a=b", "cut": "***'
     """
     return _JSON_TEXT.sub(_shown_text, text)
+
+
+def shown_text(text: str) -> str:
+    """A text that others wrote, which may be or hold URLs, without their credentials.
+
+    Of a long text with a URL in it nothing is shown from there on: to find out where a password ends would take long.
+
+    >>> shown_text("s3://me:pass word@lake/a.wav"), shown_text("see s3://me:password@lake")
+    ('s3://lake/a.wav', 'see s3://lake')
+    """
+    if "://" not in text:
+        return text
+    if len(text) > _LONG:
+        return f"{text.partition('://')[0]}://{_HIDDEN}"
+    return shown(text) if _URL.match(text) else redacted(text)
 
 
 def _shown_text(found: re.Match[bytes]) -> bytes:

@@ -35,6 +35,7 @@ from alm_beam.core.report_stats import ReportStats
 from alm_beam.core.text import visible
 from alm_beam.core.windows import CandidateWindows, build_windows
 from alm_beam.storage.lines import ManifestReadError
+from alm_beam.storage.secrets import shown_json, shown_text
 from alm_beam.storage.tally import count
 from alm_beam.transforms.statistics import CombineStatistics
 
@@ -129,7 +130,7 @@ class _SerialiseAll(beam.DoFn):
         self._report = report
 
     def start_bundle(self) -> None:
-        self._collector = ReportCollector(self._report) if self._report else None
+        self._collector = ReportCollector(self._report, shown_text, shown_json) if self._report else None
 
     def process(self, element: Element) -> Iterator[bytes | _Cuts | _Rejects | _Stats | _Report]:
         collector = self._collector

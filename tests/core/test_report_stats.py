@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alm_beam.core.config import OverlapConfig, WindowConfig
+from alm_beam.core.config import ManifestConfig, OverlapConfig, WindowConfig
 from alm_beam.core.cuts import to_cuts
 from alm_beam.core.faults import BadEntry, RejectReason
 from alm_beam.core.histogram import Histogram
@@ -20,13 +20,17 @@ from alm_beam.core.overlap import KeptWindows, filter_overlaps
 from alm_beam.core.report_collector import ReportCollector, ReportConfig
 from alm_beam.core.report_stats import MOST_LOST, MOST_SPANS, REJECTS_PER_REASON, TIME_LINES, ReportStats
 from alm_beam.core.windows import build_windows
+from alm_beam.report.distributions import distribution, in_words
 from alm_beam.sample import sample_entries
 
 RULES = WindowConfig(target_window_duration=20, tolerance=0.3, min_bandwidth=0, min_speakers=1)
 
 
-def kept_of(entry: dict[str, Any], offset: int = 0, file: str = "a.jsonl") -> KeptWindows:
-    recording = parse_recording(ManifestLine(file, offset, json.dumps(entry).encode()))
+def kept_of(
+    entry: dict[str, Any], offset: int = 0, file: str = "a.jsonl", speaker_separator: str | None = None
+) -> KeptWindows:
+    line = ManifestLine(file, offset, json.dumps(entry).encode())
+    recording = parse_recording(line, ManifestConfig(speaker_separator=speaker_separator))
     return filter_overlaps(build_windows(recording, RULES), OverlapConfig())
 
 
@@ -42,6 +46,10 @@ def collected(*elements: KeptWindows | Reject, share: float = 1.0) -> ReportStat
         else:
             collector.add(each, loss_stats(each))
     return collector.taken()
+
+
+def empty_as(histogram: Histogram) -> Histogram:
+    return Histogram.empty(histogram.edges, is_open=histogram.is_open)
 
 
 @pytest.fixture(scope="module")
@@ -117,7 +125,7 @@ def test_the_figures_of_windows_are_those_of_their_cuts(elements):
         "speech_fraction": [cut["custom"]["speech_fraction"] for cut in cuts],
         "longest_pause": [cut["custom"]["longest_gap"] for cut in cuts],
     }.items():
-        assert stats.histograms[name] == Histogram.empty(stats.histograms[name].edges).plus(figures), name
+        assert stats.histograms[name] == empty_as(stats.histograms[name]).plus(figures), name
     yields = [loss_stats(each) for each in kept]
     shares = [each.kept_covered_seconds / each.audio_seconds for each in yields if each.audio_seconds]
     assert stats.histograms["yield"] == Histogram.empty(stats.histograms["yield"].edges).plus(shares)
@@ -133,7 +141,7 @@ def test_the_sample_has_about_its_share_even_of_lines_that_are_the_same():
 
 def test_the_share_follows_from_the_size_of_the_input():
     assert ReportConfig.of(RULES, 1000).share == ReportConfig.of(RULES, 0).share == 1
-    assert ReportConfig.of(RULES, 160 << 20).share == 0.1
+    assert ReportConfig.of(RULES, 40 << 20).share == 0.1
 
 
 def test_times_and_labels_of_any_size():
@@ -171,3 +179,46 @@ def test_histograms_of_parts_add_up(some, others):
 def test_bins_have_their_lower_edges():
     assert Histogram.empty([0, 1, 2]).plus([-1, 0, 0.9, 1, 2, 3]).counts == (3, 3)
     assert Histogram.empty([0, 1]).quantile(0.5) is None
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_figures_of_windows_in_disorder_are_those_of_their_cuts(seed):
+    """Also where speakers have labels that are numbers, or several, or segments of no length."""
+    rng = random.Random(seed)
+    labels = ["a", "b", 7, "7", None, "a,b"]
+    entries = []
+    for _ in range(30):
+        starts = sorted(rng.uniform(0, 200) for _ in range(40))
+        rng.shuffle(starts) if rng.random() < 0.3 else None
+        turns = [
+            {"start": start, "end": start + rng.choice([0, 1, 5, 60]), "speaker": rng.choice(labels)}
+            for start in starts
+        ]
+        entries.append({"audio_sample_rate": 16000, "id": "x", "audio_filepath": "x.wav", "segments": turns})
+    kept = [kept_of(entry, speaker_separator=",") for entry in entries]
+    cuts = [cut for each in kept for cut in to_cuts(each)]
+    assert len(cuts) == sum(map(len, kept)) > 30
+    stats = collected(*kept)
+    for name, field in (("speakers", "num_speakers"), ("speech_fraction",) * 2, ("longest_pause", "longest_gap")):
+        figures = [cut["custom"][field] for cut in cuts]
+        assert stats.histograms[name] == empty_as(stats.histograms[name]).plus(figures), name
+    durations = [cut["custom"]["speaker_durations"] for cut in cuts]
+    shares = [round(max(each) / sum(each), 3) for each in durations if sum(each) > 0.01]  # 0 s is a sample there
+    assert stats.histograms["speaker_share"] == empty_as(stats.histograms["speaker_share"]).plus(shares)
+
+
+def test_the_last_bin_of_pauses_and_speakers_has_no_end():
+    turns = [{"start": start, "end": start + 5.0, "speaker": f"s{start}"} for start in (0, 9000)]
+    rules = WindowConfig(target_window_duration=9000, min_bandwidth=0)
+    recording = parse_recording({"audio_sample_rate": 16000, "segments": turns})
+    kept = filter_overlaps(build_windows(recording, rules))
+    collector = ReportCollector(ReportConfig.of(rules, 0))
+    collector.add(kept, loss_stats(kept))
+    pauses = collector.taken().histograms["longest_pause"]
+    assert (pauses.counts[-1], pauses.total, pauses.quantile(0.5)) == (1, 1, None)
+    assert in_words("longest_pause", pauses) == (
+        "1 window; median more than 1:00:00, half of them from more than 1:00:00 to more than 1:00:00"
+    )
+    assert "1:00:00 or more: 1" in distribution("longest_pause", pauses, "Pauses")
+    many = Histogram.empty(range(13), is_open=True).plus([0, 3, 50])
+    assert "3 windows; most often 0. 0: 1, 3: 1, 12 or more: 1" in distribution("speakers", many, "Speakers")

@@ -348,3 +348,19 @@ def test_a_sweep_has_no_report_of_windows(tmp_path, capsys):
         main(["report", ""])
     assert "DIR must be a folder, and is empty" in capsys.readouterr().err
     assert (tmp_path / "report.html").read_bytes() == page
+
+
+def test_credentials_in_ids_labels_paths_and_lines_are_not_shown(tmp_path):
+    secret = "s3://me:HUSH@lake/x"
+    entries = [*sample_entries(recordings=3, seed=4)]
+    for entry, text in zip(entries, (secret, f"see {secret}", f"s3://me:HUSH{'x' * 300}@lake/{'y' * 3000}")):
+        entry["id"] = text
+        for segment in entry["segments"]:
+            segment["speaker"] = f"{text}{segment['speaker']}"
+    bad = [{"audio_filepath": secret, "segments": secret}, {"u": f"s3://me:HUSH{'x' * 1000}@lake", "segments": 1}]
+    manifest = write(tmp_path / "m.jsonl", b"".join(orjson.dumps(each) + b"\n" for each in [*entries, *bad]))
+    page = run(tmp_path / "o", manifest, flags=("--max_reject_fraction=1",))
+    stats = (tmp_path / "o" / "report_stats.json").read_text()
+    assert "HUSH" not in page + stats
+    assert "s3://lake/x" in page
+    assert json.loads(stats)["time_lines"]
