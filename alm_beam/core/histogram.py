@@ -72,13 +72,12 @@ class Histogram:
         return {"edges": list(self.edges), "counts": list(self.counts)}
 
     @classmethod
-    def from_dict(cls, named: dict[str, Any]) -> "Histogram":
-        """What `to_dict` wrote.
+    def of(cls, edges: Sequence[float], counts: Sequence[int]) -> "Histogram":
+        """The histogram that `to_dict` gave these fields of.
 
         Raises:
-            ValueError: it is something else.
+            ValueError: they do not fit each other.
         """
-        edges, counts = tuple(named["edges"]), tuple(named["counts"])
         if not counts or len(edges) - len(counts) not in (0, 1) or list(edges) != sorted(edges):
             raise ValueError(f"{len(counts)} counts do not fit {len(edges)} edges, which have to ascend")
-        return cls(edges, counts)
+        return cls(tuple(edges), tuple(counts))

@@ -9,8 +9,11 @@ from dataclasses import dataclass, field
 from heapq import nsmallest
 from typing import Any, NamedTuple, TypeVar
 
+from msgspec import convert
+
 from alm_beam.core.histogram import Histogram
 from alm_beam.core.run_stats import Summed
+from alm_beam.core.stored_report import StoredHistogram, StoredPlace, StoredReport
 
 MOST_LOST, TIME_LINES, REJECTS_PER_REASON = 15, 6, 3
 """How many recordings are listed that lost most, how many are drawn, and how many rejects are shown of each reason."""
@@ -179,43 +182,48 @@ class ReportStats(Summed):
         """What `to_dict` wrote. The hashes are not in it, so nothing can be added to it.
 
         Raises:
-            KeyError, TypeError, ValueError, AttributeError: it is something else.
+            ValueError: it is something else; the message says where.
         """
+        held = convert(named, StoredReport)
+        for number, line in enumerate(held.time_lines):
+            if not line.begin <= line.until <= line.end:
+                raise ValueError(f"begin, until and end have to ascend - at `$.time_lines[{number}]`")
 
-        def place(each: Mapping[str, Any]) -> Place:
-            return Place(int(each["offset"]), str(each["file"]))
-
-        def spans(listed: Iterable[Sequence[int]]) -> Spans:
-            return [(int(start), int(end)) for start, end in listed]
+        def place(each: StoredPlace) -> Place:
+            return Place(each.offset, each.file)
 
         return cls(
-            int(named["recordings"]),
-            int(named["sampled"]),
-            int(named["recordings_without_windows"]),
-            {name: Histogram.from_dict(each) for name, each in named["distributions"].items()},
-            [
-                LostRecording(-int(each["lost"]), 0, place(each), each["name"], int(each["audio"]), each["windows"])
-                for each in named["lost_most"]
-            ],
+            held.recordings,
+            held.sampled,
+            held.recordings_without_windows,
+            {name: _histogram(name, each) for name, each in held.distributions.items()},
+            [LostRecording(-each.lost, 0, place(each), each.name, each.audio, each.windows) for each in held.lost_most],
             [
                 TimeLine(
                     0,
                     place(each),
-                    each["name"],
-                    int(each["begin"]),
-                    int(each["until"]),
-                    int(each["end"]),
-                    tuple((str(one["label"]), spans(one["segments"])) for one in each["speakers"]),
-                    spans(each["candidates"]),
-                    spans(each["kept"]),
+                    each.name,
+                    each.begin,
+                    each.until,
+                    each.end,
+                    tuple((one.label, one.segments) for one in each.speakers),
+                    each.candidates,
+                    each.kept,
                 )
-                for each in named["time_lines"]
+                for each in held.time_lines
             ],
             {
-                reason: [RejectExample(place(each), str(each["detail"]), str(each["line"])) for each in examples]
-                for reason, examples in named["rejects"].items()
+                reason: [RejectExample(place(each), each.detail, each.line) for each in examples]
+                for reason, examples in held.rejects.items()
             },
         )
+
+
+def _histogram(name: str, stored: StoredHistogram) -> Histogram:
+    try:
+        return Histogram.of(stored.edges, stored.counts)
+    except ValueError as error:
+        raise ValueError(f"{error} - at `$.distributions.{name}`") from None
 
 
 def chosen(found: Iterable[_Chosen], most: int) -> list[_Chosen]:

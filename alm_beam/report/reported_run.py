@@ -18,6 +18,9 @@ from alm_beam.storage.outputs import LOSS_STATS, REPORT_STATS, SWEEP, SWEEP_PAGE
 from alm_beam.storage.paths import errors_that_name, info_of, located
 from alm_beam.storage.secrets import shown
 
+_ALWAYS = ("recordings", "windows", "filtered_windows", "total_segments", "total_dur")
+"""What every version has written."""
+
 
 @dataclass(frozen=True)
 class ReportedRun:
@@ -57,9 +60,9 @@ class ReportedRun:
     def windows(self) -> WindowConfig | None:
         """The rules of the run; None where they are none of this version."""
         known = {name: self.parameters[name] for name in parameters_of(WindowConfig) if name in self.parameters}
-        for limits in ("min_metrics", "max_metrics"):
-            known |= {limits: tuple(map(tuple, known[limits]))} if known.get(limits) else {}
         try:
+            for limits in ("min_metrics", "max_metrics"):
+                known |= {limits: tuple(map(tuple, known[limits]))} if known.get(limits) else {}
             return WindowConfig(**known)
         except (ConfigError, TypeError, ValueError):
             return None
@@ -77,16 +80,60 @@ def reported_run(statistics: bytes, report_stats: bytes | None) -> ReportedRun:
     """
     file = LOSS_STATS
     try:
-        totals = orjson.loads(statistics)
-        LossStats.from_dict(totals).to_dict()
+        totals = _checked_totals(orjson.loads(statistics))
         if report_stats is None:
             return ReportedRun(totals)
         file = REPORT_STATS
         named = orjson.loads(report_stats)
-        return ReportedRun(totals, ReportStats.from_dict(named), str(named["command"]))
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        what = error if isinstance(error, orjson.JSONDecodeError) else f"{type(error).__name__}: {error}"
-        raise ValueError(f"{file} is not what alm-beam windows writes ({what})") from None
+        shown_of_run = ReportStats.from_dict(named)
+        if shown_of_run.recordings != totals["recordings"]:
+            raise ValueError(f"it is of another run: {LOSS_STATS} is of {totals['recordings']:,} recordings")
+        return ReportedRun(totals, shown_of_run, _text(named, "command"))
+    except ValueError as error:
+        raise ValueError(f"{file} is not what alm-beam windows writes ({error})") from None
+
+
+def _checked_totals(held: Any) -> dict[str, Any]:
+    """What `loss_stats.json` holds, whose counts and durations are numbers that are not negative.
+
+    Raises:
+        ValueError: it holds something else; the message says where.
+    """
+    if not isinstance(held, dict):
+        raise ValueError("it is no JSON object")
+    if missing := [name for name in _ALWAYS if name not in held]:
+        raise ValueError(f"it has no `{missing[0]}`")
+    usual = LossStats(most_audio_seconds=0.0).to_dict()
+    for name, value in held.items():
+        if name == "rejected_by_reason":
+            for reason, count in _object(held, name).items():
+                _check_number(count, f"{name}.{reason}", is_whole=True)
+        elif name in usual or name.startswith(("lost_", "dur_lost_")):
+            is_seconds = isinstance(usual.get(name), float) or name.startswith("dur_")
+            _check_number(value, name, is_whole=not is_seconds)
+    _object(held, "parameters")
+    _text(held, "version")
+    return held
+
+
+def _check_number(value: Any, name: str, *, is_whole: bool) -> None:
+    is_number = isinstance(value, int if is_whole else (int, float)) and not isinstance(value, bool)
+    if not is_number or value < 0:
+        raise ValueError(f"must be a {'whole ' if is_whole else ''}number, at least 0 - at `$.{name}`")
+
+
+def _object(held: Mapping[str, Any], name: str) -> dict[str, Any]:
+    value = held.get(name, {})
+    if not isinstance(value, dict):
+        raise ValueError(f"must be a JSON object - at `$.{name}`")
+    return value
+
+
+def _text(held: Mapping[str, Any], name: str) -> str:
+    value = held.get(name, "")
+    if not isinstance(value, str):
+        raise ValueError(f"must be a text - at `$.{name}`")
+    return value
 
 
 def read_run(folder: str, options: StorageOptions) -> ReportedRun:

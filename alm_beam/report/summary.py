@@ -2,7 +2,7 @@
 
 from itertools import starmap
 
-from alm_beam.core.config import GREEDY, JobConfig, OverlapConfig
+from alm_beam.core.config import ALL, GREEDY, JobConfig, OverlapConfig, WindowConfig
 from alm_beam.core.losses import GAP, SHARE, SPEECH, Losses, LossReason, LossStats, Lost
 from alm_beam.core.text import visible
 from alm_beam.report.notes import notes
@@ -37,12 +37,7 @@ def render_summary(stats: LossStats, config: JobConfig) -> str:
     rows = [
         ("recordings", f"{stats.recordings:,}"),
         ("segments", f"{losses.segments:,}", hours(losses.seconds)),
-        (
-            "candidate windows",
-            f"{stats.longest_candidates:,}",
-            hours(stats.longest_candidate_seconds),
-            "overlaps included",
-        ),
+        *_candidate_rows(stats, config.windows),
         (
             "windows after overlap",
             f"{stats.kept_windows:,}",
@@ -71,6 +66,15 @@ def render_summary(stats: LossStats, config: JobConfig) -> str:
             f"output: {visible(shown(config.output))}",
         ]
     )
+
+
+def _candidate_rows(stats: LossStats, windows: WindowConfig) -> list[tuple[str, ...]]:
+    """How many candidates there are; of `all` of them, the duration of the longest ones is known."""
+    seconds = hours(stats.longest_candidate_seconds), "overlaps included"
+    if windows.candidates != ALL:
+        return [("candidate windows", f"{stats.candidate_windows:,}", *seconds)]
+    longest = ("  of those, the longest of each start", f"{stats.longest_candidates:,}", *seconds)
+    return [("candidate windows", f"{stats.candidate_windows:,}"), longest]
 
 
 def _lost(losses: Losses) -> list[tuple[str, Lost]]:

@@ -173,7 +173,7 @@ def test_histograms_of_parts_add_up(some, others):
     whole = empty.plus([*some, *others])
     assert empty.plus(some) + empty.plus(others) == empty.plus(others).plus(some) == whole
     assert whole.total == len(some) + len(others)
-    assert Histogram.from_dict(whole.to_dict()) == whole
+    assert Histogram.of(**whole.to_dict()) == whole
 
 
 def test_bins_have_their_lower_edges():

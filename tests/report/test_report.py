@@ -231,6 +231,48 @@ def test_what_cannot_be_reported(plain, tmp_path, capsys):
     assert not (tmp_path / "report.html").exists()
 
 
+@pytest.mark.parametrize(
+    ("file", "changes", "told"),
+    [
+        ("loss_stats.json", {"audio_dur": "5"}, "must be a number, at least 0 - at `$.audio_dur`"),
+        ("loss_stats.json", {"audio_dur": -5}, "must be a number, at least 0 - at `$.audio_dur`"),
+        ("loss_stats.json", {"recordings": None}, "must be a whole number, at least 0 - at `$.recordings`"),
+        ("loss_stats.json", {"lost_bw": 1.5}, "must be a whole number, at least 0 - at `$.lost_bw`"),
+        ("loss_stats.json", {"dur_lost_x": True}, "must be a number, at least 0 - at `$.dur_lost_x`"),
+        ("loss_stats.json", {"rejected_by_reason": {"a": "b"}}, "at least 0 - at `$.rejected_by_reason.a`"),
+        ("loss_stats.json", {"parameters": [1]}, "must be a JSON object - at `$.parameters`"),
+        ("loss_stats.json", {"version": 1}, "must be a text - at `$.version`"),
+        ("loss_stats.json", None, "it has no `recordings`"),
+        ("report_stats.json", {"recordings": 7}, "it is of another run: loss_stats.json is of 5 recordings"),
+        ("report_stats.json", {"command": 7}, "must be a text - at `$.command`"),
+        ("report_stats.json", {"lost_most": [{"name": 5}]}, "at `$.lost_most[0]"),
+        ("report_stats.json", {"distributions": {"yield": {"edges": [], "counts": []}}}, "at `$.distributions.yield`"),
+        ("report_stats.json", {"distributions": {"yield": {"edges": [0, 1, 2], "counts": [1]}}}, "1 counts do not fit"),
+        ("report_stats.json", {"distributions": {"yield": {"edges": ["a"], "counts": [1]}}}, "`int | float`"),
+        ("report_stats.json", {"distributions": {"yield": {"edges": [1, 0], "counts": [1]}}}, "have to ascend"),
+        ("report_stats.json", None, "missing required field `recordings`"),
+    ],
+)
+def test_files_that_are_not_ours_are_named_with_the_place(plain, tmp_path, capsys, file, changes, told):
+    for name in ("loss_stats.json", "report_stats.json"):
+        held = json.loads((plain / name).read_bytes())
+        if name == file:
+            held = {} if changes is None else held | changes
+        (tmp_path / name).write_bytes(orjson.dumps(held))
+    assert main(["report", str(tmp_path)]) == 1
+    said = capsys.readouterr().err
+    assert f"{tmp_path}: {file} is not what alm-beam windows writes (" in said
+    assert told in said
+    assert said.count("\n") == 1
+
+
+def test_parameters_that_are_none_of_ours_are_shown_as_they_are(plain, tmp_path):
+    held = json.loads((plain / "loss_stats.json").read_bytes())
+    held["parameters"] |= {"min_metrics": 5, "input": 7, "output": [1], "tolerance": "x", "selection": {"a": None}}
+    (tmp_path / "loss_stats.json").write_bytes(orjson.dumps(held))
+    assert main(["report", str(tmp_path)]) == 0
+
+
 def test_a_run_with_too_many_rejects_has_a_report(tmp_path):
     bad = write(tmp_path / "bad.jsonl", b"[]\n" * 3)
     flags = (f"--output={tmp_path / 'out'}", "--direct_num_workers=1")
@@ -364,3 +406,16 @@ def test_credentials_in_ids_labels_paths_and_lines_are_not_shown(tmp_path):
     assert "HUSH" not in page + stats
     assert "s3://lake/x" in page
     assert json.loads(stats)["time_lines"]
+
+
+def test_candidate_windows_are_the_same_in_summary_page_and_sweep(tmp_path, capsys):
+    page = Page(run(tmp_path / "o", SHIPPED, flags=("--candidates=all",))).text
+    said = capsys.readouterr().out
+    stats = json.loads((tmp_path / "o" / "loss_stats.json").read_bytes())
+    assert stats["candidates"] > stats["windows"]
+    assert re.search(rf"^candidate windows +{stats['candidates']:,}$", said, re.MULTILINE)
+    assert re.search(rf"^  of those, the longest of each start +{stats['windows']:,} ", said, re.MULTILINE)
+    assert f"candidate windows{stats['candidates']:,}kept windows" in page
+    assert main(["sweep", f"--input={SHIPPED}", f"--output={tmp_path / 's'}", "--candidates=all,longest"]) == 0
+    rows = json.loads((tmp_path / "s" / "sweep.json").read_bytes())["combinations"]
+    assert [row["stats"]["candidates"] for row in rows] == [stats["candidates"], stats["windows"]]
