@@ -17,6 +17,7 @@ from benchmarks import (
     loader,
     measure,
     order,
+    report,
     selection,
     shards,
     sweep,
@@ -39,6 +40,7 @@ def main(out: Path) -> None:
     measures = list(_measure_rows())
     streams = list(_stream_rows())
     sliced = list(shards.print_rows(shards.rows()))
+    reports = list(report.print_rows(report.rows()))
     sweeps = list(sweep.print_rows(sweep.rows()))
     tables = {
         "kernel": kernels,
@@ -52,6 +54,7 @@ def main(out: Path) -> None:
         "measure": measures,
         "streams": streams,
         "shards": sliced,
+        "report": reports,
         "sweep": sweeps,
     }
     results = {name: [row._asdict() for row in table] for name, table in tables.items()}

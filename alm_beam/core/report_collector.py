@@ -1,7 +1,7 @@
 """Collects what the report of a run shows, from recordings and rejects. It costs a few microseconds for each."""
 
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from operator import sub
@@ -32,6 +32,7 @@ from alm_beam.core.report_stats import (
 from alm_beam.core.speaker_labels import SpeakerLabel
 from alm_beam.core.speech import speech_seconds
 from alm_beam.core.text import shortened
+from alm_beam.core.window_columns import Times
 
 DURATION, YIELD = "window_duration", "yield"
 SPEAKERS, SHARE, SPEECH, PAUSE = "speakers", "speaker_share", "speech_fraction", "longest_pause"
@@ -54,7 +55,7 @@ _ALL = 1 << 64
 _MASK = _ALL - 1
 _ODD = 0x9E3779B97F4A7C15
 _MANY = 4096
-_FIGURES_KEPT, _PATHS_KEPT = 64, 256
+_FIGURES_KEPT, _PATHS_KEPT, _KEYS_KEPT = 64, 256, 256
 _DIGITS = 6
 """Without rounding, a pause of half a second would be on either side of that edge."""
 
@@ -118,8 +119,8 @@ class _Drawn(NamedTuple):
     ends: list[float]
     labels: list[SpeakerLabel]
     end: float
-    candidates: list[tuple[float, float]]
-    kept: list[tuple[float, float]]
+    candidates: list[Times]
+    kept: list[Times]
 
 
 class ReportCollector:
@@ -166,7 +167,9 @@ class ReportCollector:
         self._durations, self._yields = self._values[DURATION], self._values[YIELD]
         self._lost: dict[int, LostRecording] = {}
         self._lines: dict[int, _Drawn] = {}
-        self._least_lost, self._last_lost, self._greatest_key = -math.inf, (1, 0), _ALL
+        self._last_lost, self._greatest_key = (1, 0), _ALL
+        self._least_lost = self._more_lost = -math.inf
+        self._seen: dict[int, int] = {}
 
     def add(self, kept: KeptWindows, stats: LossStats) -> None:
         """Adds a recording.
@@ -176,23 +179,26 @@ class ReportCollector:
             stats: what became of its audio.
         """
         candidates = kept.candidates
-        line, columns = candidates.recording.line, candidates.columns
+        line = candidates.recording.line
         key = xxh3_64_intdigest(line.text)
         audio, covered = stats.audio_seconds, stats.kept_covered_seconds
         self._stats.recordings += 1
         if audio > 0:
             self._yields.append(covered / audio)
-        if kept.indices:
-            starts, ends = columns.starts, columns.ends
-            self._durations += [ends[index] - starts[index] for index in kept.indices]
-        else:
+        times = kept.times
+        self._durations += [end - start for start, end in times]
+        if len(times) != len(kept.indices):  # several windows have the same times
+            self._durations += _repeated_durations(kept)
+        if not times:
             self._stats.empty += 1
         if (key + line.offset * _ODD) & _MASK < self._sampled_below:  # lines that are the same are not chosen together
             self._add_windows(key, kept)
-        if audio - covered >= self._least_lost:
-            self._add_lost(key, kept, audio, covered)
-        if key <= self._greatest_key and candidates.recording.segments:
-            self._add_time_line(key, kept)
+        if self._seen.get(key, line.offset) >= line.offset:  # no equal entry was looked at that stands before this one
+            lost = audio - covered
+            if lost >= self._least_lost and (key <= self._last_lost[1] or lost >= self._more_lost):
+                self._add_lost(key, kept, audio, covered)
+            if key <= self._greatest_key and candidates.recording.segments:
+                self._add_time_line(key, kept)
         if len(self._durations) + len(self._yields) > _MANY:
             self._count()
 
@@ -231,7 +237,7 @@ class ReportCollector:
             self._values[name] += values
 
     def _add_lost(self, key: int, kept: KeptWindows, audio: float, covered: float) -> None:
-        if self._is_known(self._lost.get(key), kept.line):
+        if self._is_known(key, self._lost.get(key), kept.line):
             return
         lost = _milliseconds(audio - covered)
         if (-lost, key) > self._last_lost:
@@ -241,10 +247,12 @@ class ReportCollector:
         if len(self._lost) > 2 * MOST_LOST:
             self._lost = {each.key: each for each in chosen(self._lost.values(), MOST_LOST)}
             self._last_lost = max((each.minus_lost, each.key) for each in self._lost.values())
-            self._least_lost = (-self._last_lost[0] - 1) / 1000  # below it, less was lost, whatever is rounded
+            milliseconds = -self._last_lost[0]
+            # Seconds: what is below the first is less when it is rounded, and what is more is not below the second.
+            self._least_lost, self._more_lost = (milliseconds - 1) / 1000, milliseconds / 1000
 
     def _add_time_line(self, key: int, kept: KeptWindows) -> None:
-        if self._is_known(self._lines.get(key), kept.line):
+        if self._is_known(key, self._lines.get(key), kept.line):
             return
         recording = kept.candidates.recording
         self._lines[key] = _Drawn(
@@ -262,8 +270,11 @@ class ReportCollector:
             del self._lines[max(self._lines)]
             self._greatest_key = max(self._lines)
 
-    def _is_known(self, other: LostRecording | _Drawn | None, line: ManifestLine) -> bool:
-        """Whether an equal entry is known whose place is the one that is named."""
+    def _is_known(self, key: int, other: LostRecording | _Drawn | None, line: ManifestLine) -> bool:
+        """Whether an equal entry is known whose place is the one that is named; notes that this one was looked at."""
+        if len(self._seen) >= _KEYS_KEPT:
+            self._seen.clear()
+        self._seen[key] = line.offset
         return other is not None and (other.place.offset < line.offset or other.place <= self._place(line))
 
     def _time_line(self, drawn: _Drawn) -> TimeLine:
@@ -334,6 +345,13 @@ def _figures(kept: KeptWindows) -> dict[str, list[float]]:
     return found
 
 
+def _repeated_durations(kept: KeptWindows) -> list[float]:
+    """The durations of kept windows whose times are those of another one, seconds."""
+    columns = kept.candidates.columns
+    times = Counter((columns.starts[index], columns.ends[index]) for index in kept.indices)
+    return [end - start for start, end in (times - Counter(kept.times)).elements()]
+
+
 def _heard(
     starts: list[float], ends: list[float], labels: list[SpeakerLabel], start: float, end: float
 ) -> tuple[list[float], list[float], list[SpeakerLabel]]:
@@ -356,7 +374,7 @@ def _seconds_by_speaker(labels: Iterable[SpeakerLabel], durations: Iterable[floa
     return sums
 
 
-def _spans(times: Iterable[tuple[float, float]], until: float) -> Spans:
+def _spans(times: Iterable[Times], until: float) -> Spans:
     inside = [(_milliseconds(start), _milliseconds(min(end, until))) for start, end in times if start < until]
     return inside[:MOST_SPANS]
 

@@ -9,6 +9,7 @@ import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from xxhash import xxh3_64_intdigest
 
 from alm_beam.core.config import ManifestConfig, OverlapConfig, WindowConfig
 from alm_beam.core.cuts import to_cuts
@@ -18,7 +19,7 @@ from alm_beam.core.loss_stats import loss_stats
 from alm_beam.core.manifest import ManifestLine, Reject, parse_recording
 from alm_beam.core.overlap import KeptWindows, filter_overlaps
 from alm_beam.core.report_collector import ReportCollector, ReportConfig
-from alm_beam.core.report_stats import MOST_LOST, MOST_SPANS, REJECTS_PER_REASON, TIME_LINES, ReportStats
+from alm_beam.core.report_stats import MOST_LOST, MOST_SPANS, REJECTS_PER_REASON, TIME_LINES, Place, ReportStats
 from alm_beam.core.windows import build_windows
 from alm_beam.report.distributions import distribution, in_words
 from alm_beam.sample import sample_entries
@@ -46,6 +47,10 @@ def collected(*elements: KeptWindows | Reject, share: float = 1.0) -> ReportStat
         else:
             collector.add(each, loss_stats(each))
     return collector.taken()
+
+
+def kept_key(kept: KeptWindows) -> int:
+    return xxh3_64_intdigest(kept.line.text)
 
 
 def empty_as(histogram: Histogram) -> Histogram:
@@ -222,3 +227,16 @@ def test_the_last_bin_of_pauses_and_speakers_has_no_end():
     assert "1:00:00 or more: 1" in distribution("longest_pause", pauses, "Pauses")
     many = Histogram.empty(range(13), is_open=True).plus([0, 3, 50])
     assert "3 windows; most often 0. 0: 1, 3: 1, 12 or more: 1" in distribution("speakers", many, "Speakers")
+
+
+def test_of_equal_entries_the_first_is_named_whatever_comes_first(elements):
+    entry = next(sample_entries(recordings=1, seed=8))
+    places = [(500, "b"), (100, "c"), (100, "b"), (900, "a"), (100, "z")]
+    others = [each for each in elements[:20] if isinstance(each, KeptWindows)]
+    for seed in range(5):
+        kept = [kept_of(entry, *place) for place in places]
+        stats = collected(*random.Random(seed).sample([*kept, *others], len(kept) + len(others)))
+        assert [each.place for each in stats.lost_most if each.key == kept_key(kept[0])] in ([], [Place(100, "b")])
+        assert all(each.place == (100, "b") for each in stats.time_lines if each.key == kept_key(kept[0]))
+        alone = collected(*random.Random(seed).sample(kept, len(kept)))
+        assert [each.place for each in (*alone.lost_most, *alone.time_lines)] == [Place(100, "b")] * 2
