@@ -38,7 +38,11 @@ class CommandConfig:
         "show on stderr how far the run is; where that is no terminal, by a line every 30 seconds",
         label="Show progress",
     )
-    quiet: bool = switch(False, "print errors alone", label="Print errors alone")
+    quiet: bool = switch(
+        False,
+        "print errors alone, and what `dry_run`, `json` and `print_config` ask for",
+        label="Print errors alone",
+    )
 
     def __post_init__(self) -> None:
         check_fields(self)

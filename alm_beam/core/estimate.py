@@ -3,7 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from math import sqrt
+from math import floor, sqrt
 from statistics import stdev
 from typing import Any, NamedTuple
 
@@ -29,6 +29,14 @@ class About(NamedTuple):
         """
         return About(*(each * factor for each in self))
 
+    def at_least(self, counted: float) -> "About":
+        """The estimate where so much is there for certain.
+
+        >>> About(2.0, 1.0, 4.0).at_least(3)
+        About(value=3, low=3, high=4.0)
+        """
+        return About(*(max(each, counted) for each in self))
+
     def to_dict(self) -> dict[str, float]:
         """The estimate as JSON."""
         return {"about": round(self.value, 3), "low": round(self.low, 3), "high": round(self.high, 3)}
@@ -39,7 +47,8 @@ class Part(NamedTuple):
 
     Attributes:
         file: which file it is of, by a number.
-        size: how much of the input it is, in the measure of the whole: bytes as stored, say.
+        size: how much of the input it is, in the measure of the whole: bytes as stored, say. What an earlier part has
+            is not in a later one.
         amounts: what was found in it, by name.
     """
 
@@ -57,8 +66,9 @@ def add_to(amounts: dict[str, float], more: Mapping[str, float]) -> None:
 def totals(parts: Sequence[Part], whole: float, *, is_all: bool) -> dict[str, About]:
     """What all of the input would come to, from parts that were drawn from it evenly by size.
 
-    Parts of one file are taken together; files count by how often they were drawn, if only in parts where nothing was.
-    So neither long lines nor large files count for more than they are.
+    What was found is counted, and the rest is estimated: of each file as its parts are that leave a rest, those
+    smaller than what they stand for. So a file of short lines and then a few long ones is told by both. Files count by
+    how often they were drawn, if only in parts where nothing was, or nothing new.
 
     Args:
         parts: what was looked at.
@@ -83,13 +93,24 @@ def _total(name: str, parts: Sequence[Part], whole: float) -> About:
     of_file: dict[int, list[Part]] = defaultdict(list)
     for part in parts:
         of_file[part.file].append(part)
-    value = 0.0
-    for some in of_file.values():
-        share = len(some) / len(parts)
-        found, size = (sum(each) for each in zip(*((part.amounts.get(name, 0), part.size) for part in some)))
-        value += share * whole * found / size
+    room = whole / len(parts)
+    value = sum(_total_of_file(name, some, room) for some in of_file.values())
     error = 2 * whole * sqrt(sum(_variance(name, some, len(parts)) for some in _strata(of_file)))
     return About(value, max(value - error, 0.0), value + error)
+
+
+def _total_of_file(name: str, some: Sequence[Part], room: float) -> float:
+    """What the parts of a file stand for, each of them for so much of the input."""
+    found, size = _sums(name, some)
+    rest = len(some) * room - size
+    if rest <= 0:
+        return found * len(some) * room / size
+    more, per = _sums(name, [part for part in some if 0 < part.size < room] or some)
+    return found + rest * more / per
+
+
+def _sums(name: str, some: Sequence[Part]) -> tuple[float, float]:
+    return sum(part.amounts.get(name, 0) for part in some), sum(part.size for part in some)
 
 
 def _strata(of_file: Mapping[int, list[Part]]) -> list[list[Part]]:
@@ -151,7 +172,7 @@ class Estimate:
             "input": {"files": self.files, "bytes": self.size, "kinds": dict(self.kinds)},
             "sample": {
                 self.sampled_what: self.sampled,
-                "share_of_bytes": round(self.sampled_share, 6),
+                "share_of_bytes": floor(self.sampled_share * 1e6) / 1e6,
                 "rejected": self.rejected.total(),
                 "rejected_by_reason": dict(sorted(self.rejected.items())),
             },

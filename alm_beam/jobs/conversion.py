@@ -272,17 +272,22 @@ def written_statistics(config: ConvertConfig) -> dict[str, Any]:
     return content
 
 
-def _write_statistics(run: StagedRun, config: ConvertConfig, stats: ConvertStats) -> None:
+def statistics_file(config: ConvertConfig, stats: ConvertStats) -> bytes:
+    """The file of statistics of a conversion."""
     names = {"from_format": "from", "to_format": "to"}
     parameters = {names.get(name, name): value for name, value in config.parameters().items() if name != "num_shards"}
     parameters |= {"input": [*map(_written, config.input)], "output": _written(config.output)}
     if config.audio_root is not None:
         parameters["audio_root"] = _written(config.audio_root)
     content = {**stats.to_dict(), "parameters": parameters, "version": __version__}
+    return orjson.dumps(content, option=orjson.OPT_INDENT_2) + b"\n"
+
+
+def _write_statistics(run: StagedRun, config: ConvertConfig, stats: ConvertStats) -> None:
     place = located(f"{run.url}/{CONVERT_STATS}", run.options)
     with errors_that_name(f"{run.folder.url}/{CONVERT_STATS}"):
         make_folder(place.fs, place.path.rpartition("/")[0])
-        place.fs.pipe_file(place.path, orjson.dumps(content, option=orjson.OPT_INDENT_2) + b"\n")
+        place.fs.pipe_file(place.path, statistics_file(config, stats))
 
 
 def _limit_error(config: ConvertConfig, stats: ConvertStats, folder: str) -> RejectLimitError:

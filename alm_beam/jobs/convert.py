@@ -75,9 +75,16 @@ def estimate(config: ConvertConfig) -> Estimate:
     >>> estimate(ConvertConfig(input=(folder,), output=f"{folder}-made")).amounts["recordings"].value
     1
     """
-    with _checked(config, NoSpool()) as (_, _, source):
-        sample = sampled_conversion(source)
-        return estimate_of(sample, source.files, 1, start_seconds=START_SECONDS, process_bytes=PROCESS_BYTES)
+    with _checked(config, NoSpool()) as (told, _, source):
+        sample = sampled_conversion(source, told)
+        return estimate_of(
+            sample,
+            source.files,
+            1,
+            config.max_reject_fraction,
+            start_seconds=START_SECONDS,
+            process_bytes=PROCESS_BYTES,
+        )
 
 
 def run(config: ConvertConfig, watch: Watch = UNWATCHED) -> ConvertStats:

@@ -42,7 +42,7 @@ def dry_run(
         found = sample(checked.found, checked)
         if not is_local(checked.options):
             found.notes.append("the job would run elsewhere; time and memory are those of this machine")
-        return estimate_of(found, files_of(checked.found), workers)
+        return estimate_of(found, files_of(checked.found), workers, config.max_reject_fraction)
     finally:
         close_connections()
 

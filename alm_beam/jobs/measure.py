@@ -78,7 +78,7 @@ def estimate(config: MeasureConfig, options: PipelineOptions | None = None) -> E
 
     def sample(manifests: Sequence[Manifest], checked: CheckedRun) -> Sample:
         root = absolute_root(config.audio.audio_root)
-        return sampled_audio(config.audio, manifests, root, checked.folder.options)
+        return sampled_audio(config.audio, manifests, root, checked.folder.options, facts_of(config))
 
     return dry_run(_JOB, config, options, lambda manifests: manifests, sample)
 

@@ -1,8 +1,9 @@
 """What the job that measures audio would make of a sample of its input, in this process and without Beam."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from alm_beam.audio.measure import measure_audio
 from alm_beam.core.audio_entry import AudioEntry, measured_line, parse_audio_entry, without_bandwidth
@@ -10,12 +11,14 @@ from alm_beam.core.estimate import Part, add_to
 from alm_beam.core.faults import BadEntry
 from alm_beam.core.manifest import ManifestLine, Reject, serialise_reject
 from alm_beam.core.measure_config import AudioConfig
+from alm_beam.core.measure_stats import MeasureStats
 from alm_beam.jobs.sample import CPU, RECORDINGS, REJECTED, Sample
+from alm_beam.jobs.sampled_files import statistics_size
 from alm_beam.storage.audio_files import audio_url
 from alm_beam.storage.connections import StorageOptions
 from alm_beam.storage.discovery import Manifest
-from alm_beam.storage.outputs import MEASURED, REJECTS
-from alm_beam.storage.sampling import is_read_whole, lines_drawn
+from alm_beam.storage.outputs import MEASURE, MEASURED, REJECTS
+from alm_beam.storage.sampling import Unseen, is_read_whole, lines_drawn
 
 _AUDIO_SECONDS = 5.0
 """After so much time no more audio is read."""
@@ -42,7 +45,9 @@ class _Measured:
     reject_bytes: int = 0
 
 
-def sampled_audio(config: AudioConfig, manifests: Sequence[Manifest], root: str, options: StorageOptions) -> Sample:
+def sampled_audio(
+    config: AudioConfig, manifests: Sequence[Manifest], root: str, options: StorageOptions, facts: Mapping[str, Any]
+) -> Sample:
     """A sample of what the job would make of these manifests, and of the audio of some of its recordings.
 
     Args:
@@ -50,6 +55,7 @@ def sampled_audio(config: AudioConfig, manifests: Sequence[Manifest], root: str,
         manifests: the files.
         root: the folder that relative paths of audio files are below.
         options: fsspec's, by protocol.
+        facts: what the file of statistics states beside them.
 
     Raises:
         ManifestReadError: a file cannot be read.
@@ -58,10 +64,10 @@ def sampled_audio(config: AudioConfig, manifests: Sequence[Manifest], root: str,
     outputs = [MEASURED.name, REJECTS.name]
     sample = Sample(sum(each.size for each in manifests), is_read_whole(manifests), outputs)
     places: list[tuple[int, float, list[AudioEntry], dict[str, float]]] = []
-    measured = _Measured()
+    measured, unseen = _Measured(), Unseen()
     for place in lines_drawn(manifests, options, config.max_line_bytes):
         entries, amounts, size = list[AudioEntry](), dict[str, float](), 0
-        for line in place.lines:
+        for line in unseen.of(place):
             size += len(line.text) + 1
             sample.looked_at += 1
             try:
@@ -70,8 +76,7 @@ def sampled_audio(config: AudioConfig, manifests: Sequence[Manifest], root: str,
                 sample.rejected[fault.reason.value] += 1
                 add_to(amounts, {REJECTED: 1, REJECTS.name: _reject_bytes(line, fault)})
             sample.longest = max(sample.longest, _LINE_FACTOR * len(line.text))
-        stored = size * place.stored_per_byte if place.stored is None else place.stored
-        places.append((place.drawn.file, stored, entries, amounts))
+        places.append((place.drawn.file, unseen.stored(place, size), entries, amounts))
     for entry in _in_turns([entries for _, _, entries, _ in places]):
         if measured.seconds > _AUDIO_SECONDS or measured.count >= _MOST_MEASURED:
             sample.is_all = False
@@ -80,10 +85,16 @@ def sampled_audio(config: AudioConfig, manifests: Sequence[Manifest], root: str,
     is_in_lines = not sample.is_all and is_read_whole(manifests)  # all lines were read, and some of the audio
     for file, stored, entries, amounts in places:
         if is_in_lines:
+            used = sum(len(each.line.text) + 1 for each in entries)
+            sample.parts.append(Part(0, max(stored - used, 0), amounts))
             sample.parts += (Part(0, len(each.line.text) + 1, _amounts([each], measured, config)) for each in entries)
         else:
             add_to(amounts, _amounts(entries, measured, config))
             sample.parts.append(Part(file, stored, amounts))
+    used, rejects = measured.count - measured.rejects, sample.rejected
+    sample.counted = {RECORDINGS: used, REJECTED: rejects.total(), "hours_of_audio": measured.hours}
+    stats = MeasureStats(used, rejects, audio_seconds=3600 * measured.hours, segments=measured.segments)
+    sample.files = {MEASURE.statistics: statistics_size(stats, facts)}
     sample.notes.append(f"the audio of {measured.count} of them was read, {measured.hours:.2f} hours")
     return sample
 

@@ -3,14 +3,15 @@
 import time
 from collections import defaultdict
 
+from alm_beam.core.convert_config import ConvertConfig
 from alm_beam.core.convert_stats import ConvertStats
-from alm_beam.core.estimate import Part
+from alm_beam.core.estimate import Part, add_to
 from alm_beam.core.faults import BadEntry
 from alm_beam.core.manifest import ManifestLine, Reject, serialise_reject
 from alm_beam.formats.format import PASSED_OVER, Piece
-from alm_beam.jobs.conversion import Conversion
-from alm_beam.jobs.sample import CPU, REJECTED, Sample
-from alm_beam.storage.outputs import REJECTS
+from alm_beam.jobs.conversion import Conversion, statistics_file
+from alm_beam.jobs.sample import CPU, RECORDINGS, REJECTED, Sample
+from alm_beam.storage.outputs import CONVERT_STATS, REJECTS
 from alm_beam.storage.sampling import draws, is_read_whole, stored_per_byte
 
 START_SECONDS = 0.5
@@ -29,46 +30,55 @@ _WORK = 1.3
 
 _LINE_FACTOR = 8
 
+_LINES = "lines"
+"""Those that are used, documents among them, as `convert_stats.json` counts them: rejects are a share of them."""
 
-def sampled_conversion(source: Conversion) -> Sample:
+
+def sampled_conversion(source: Conversion, config: ConvertConfig) -> Sample:
     """A sample of what a conversion would make: of some of its files, from their beginning.
+
+    Args:
+        source: the conversion.
+        config: what the run is told.
 
     Raises:
         ManifestReadError: a file cannot be read.
     """
-    files = source.files
-    sample = Sample(
-        sum(each.size for each in files), is_read_whole(files), [source.output.name, REJECTS.name], what="files"
-    )
-    began, total = time.process_time(), 0.0
-    parts: dict[int, Part] = {}
+    files, stats = source.files, ConvertStats()
+    outputs = [source.output.name, REJECTS.name]
+    sample = Sample(sum(each.size for each in files), is_read_whole(files), outputs, what="files", used=_LINES)
+    began, total, seen = time.process_time(), 0.0, set[int]()
     for file in (drawn.file for drawn in draws(files)):
-        if file not in parts:
-            if total > _ALL_BYTES or time.process_time() - began > _CPU_SECONDS:
-                sample.is_all = False
-                continue
-            parts[file] = _made(source, file, sample)
-            total += parts[file].size
+        if file in seen:
+            sample.parts.append(Part(file, 0, {}))
+        elif total > _ALL_BYTES or time.process_time() - began > _CPU_SECONDS:
+            sample.is_all = False
+        else:
+            part = _made(source, file, sample, stats)
+            total += part.size
             sample.looked_at += 1
-        sample.parts.append(parts[file])
+            sample.parts.append(part)
+            add_to(sample.counted, part.amounts)
+            seen.add(file)
+    stats.rejected = sample.rejected
+    sample.files = {CONVERT_STATS: len(statistics_file(config, stats))}
     return sample
 
 
-def _made(source: Conversion, file: int, sample: Sample) -> Part:
+def _made(source: Conversion, file: int, sample: Sample, stats: ConvertStats) -> Part:
     """What the file, or its beginning, gives."""
     begin, size, is_cut = time.process_time(), 0, False
-    stats, gathered, rejects = (
-        ConvertStats(),
-        defaultdict[str, list[Piece]](list),
-        list[tuple[ManifestLine, BadEntry]](),
-    )
+    gathered, rejects = defaultdict[str, list[Piece]](list), list[tuple[ManifestLine, BadEntry]]()
+    lines = 0
     for line in source.lines(file):
         size += len(line.text) + 1
         sample.longest = max(sample.longest, _LINE_FACTOR * len(line.text))
         try:
             if line.fault is not None:
                 raise line.fault
-            for piece in [*source.pieces(file, line)]:
+            pieces = [*source.pieces(file, line)]
+            lines += bool(pieces)
+            for piece in pieces:
                 if piece.kind != PASSED_OVER:
                     gathered[piece.recording].append(piece)
         except BadEntry as fault:
@@ -89,7 +99,8 @@ def _made(source: Conversion, file: int, sample: Sample) -> Part:
     if is_cut:
         stored = min(size * stored_per_byte(source.files[file], source.options), stored)
     amounts = {
-        "recordings": recordings,
+        _LINES: lines,
+        RECORDINGS: recordings,
         REJECTED: len(rejects),
         source.output.name: written,
         REJECTS.name: sum(len(serialise_reject(Reject(*each))) + 1 for each in rejects),

@@ -7,9 +7,10 @@ from alm_beam.core.estimate import Part, add_to
 from alm_beam.core.faults import RejectReason
 from alm_beam.core.manifest import ManifestLine
 from alm_beam.jobs.sample import CPU, Sample
+from alm_beam.report.table import counted
 from alm_beam.storage.compression import is_compressed
 from alm_beam.storage.discovery import Manifest
-from alm_beam.storage.sampling import LinesDrawn
+from alm_beam.storage.sampling import LinesDrawn, Unseen
 
 _CPU_SECONDS = 10.0
 """After so much work no more places are looked at."""
@@ -25,7 +26,6 @@ def look_at_lines(
     sample: Sample,
     places: Iterable[LinesDrawn],
     manifests: Sequence[Manifest],
-    repeat_factor: int,
     made_of: Callable[[ManifestLine], Mapping[str, float]],
 ) -> None:
     """Adds to a sample what a run would make of the lines at these places.
@@ -34,30 +34,27 @@ def look_at_lines(
         sample: of bytes of the manifests, as stored.
         places: where lines were drawn.
         manifests: the files.
-        repeat_factor: how many times over a run would read them.
         made_of: the amounts of one line.
 
     Raises:
         ManifestReadError: a file cannot be read.
     """
-    began = time.process_time()
+    began, unseen = time.process_time(), Unseen()
     for place in places:
         begin = time.process_time()
         if begin - began > _CPU_SECONDS:
             sample.is_all = False
-            sample.notes.append(f"the sample takes long, so {len(sample.parts)} places of it were looked at")
+            sample.notes.append(f"the sample takes long: only {counted('{}|place', len(sample.parts))} of it counts")
             break
         amounts, size = dict.fromkeys(sample.outputs, 0.0), 0
-        for line in place.lines:
+        for line in unseen.of(place):
             is_file = line.fault is not None and line.fault.reason is RejectReason.NOT_A_MANIFEST
             size += manifests[place.drawn.file].size if is_file else len(line.text) + 1
             sample.looked_at += 1
             add_to(amounts, made_of(line))
         written = sum(amounts[name] for name in sample.outputs)
         amounts[CPU] = (time.process_time() - begin) * _WORK + written * _WRITE_SECONDS
-        whole = size * place.stored_per_byte if place.stored is None else place.stored
-        sample.parts.append(Part(place.drawn.file, whole, amounts))
+        add_to(sample.counted, amounts)
+        sample.parts.append(Part(place.drawn.file, unseen.stored(place, size), amounts))
     if not sample.is_all and any(is_compressed(each.path) for each in manifests):
         sample.notes.append("of compressed files, only the beginning is looked at")
-    if sample.is_all:
-        sample.parts = [part for part in sample.parts for _ in range(repeat_factor)]

@@ -96,7 +96,7 @@ def estimate(config: ShardsConfig, options: PipelineOptions | None = None) -> Es
     _check_audio_root(config)
 
     def sample(work: Work, checked: CheckedRun) -> Sample:
-        return sampled_shards(config, work.plan, work.roots, checked.folder.options)
+        return sampled_shards(config, work.plan, work.roots, checked.folder, facts_of(config))
 
     return dry_run(_JOB, config, options, lambda work: work.plan.manifests, sample)
 

@@ -16,13 +16,14 @@ from alm_beam.jobs.dry_run import dry_run
 from alm_beam.jobs.launch import pipeline_of
 from alm_beam.jobs.run import CheckedRun, Job, bytes_of, facts_of, manifests_of, run_job
 from alm_beam.jobs.sample import Sample
+from alm_beam.jobs.sampled_files import statistics_size
 from alm_beam.jobs.sampled_sweep import sampled_sweep
 from alm_beam.jobs.watch import UNWATCHED, ToDo, Watch
 from alm_beam.report.sweep import commands_of, sweep_csv
 from alm_beam.report.sweep_page import sweep_page
 from alm_beam.runners.local import BYTES_PER_WORKER
 from alm_beam.storage.discovery import Manifest
-from alm_beam.storage.outputs import REJECTS, SWEEP, SWEEP_CSV, SWEEP_PAGE
+from alm_beam.storage.outputs import REJECTS, SWEEP, SWEEP_CSV, SWEEP_JSON, SWEEP_PAGE
 from alm_beam.storage.staged_run import StagedRun
 from alm_beam.transforms.finish import FinishRun
 from alm_beam.transforms.read import ReadManifests
@@ -76,7 +77,7 @@ def estimate(config: SweepConfig, options: PipelineOptions | None = None) -> Est
     """
 
     def sample(manifests: Sequence[Manifest], checked: CheckedRun) -> Sample:
-        return sampled_sweep(config, manifests, checked.folder.options)
+        return sampled_sweep(config, manifests, checked.folder.options, partial(_sizes, config=config))
 
     return dry_run(_JOB, config, options, lambda manifests: manifests, sample)
 
@@ -90,19 +91,29 @@ def build(
         OptionsError: Beam does not know the runner, or the runner refuses its options.
     """
     pipeline = pipeline_of(options)
-    settings, facts, combinations = config.sweep, facts_of(config), config.combinations
-    plan = SweepPlan.of(combinations, EntryConfig(max_line_bytes=settings.max_line_bytes))
+    settings, facts = config.sweep, facts_of(config)
+    plan = SweepPlan.of(config.combinations, EntryConfig(max_line_bytes=settings.max_line_bytes))
     read = ReadManifests.of(manifests, staged.options, config.repeat_factor, settings.max_line_bytes)
     lines = pipeline | "ReadFromText" >> read
     swept = lines | SweepWindows(plan, config.manifest, settings.sample)
-    parameters = [each.varied for each in combinations]
-    left_out = [{"parameters": each.varied, "reason": str(each.error)} for each in config.left_out]
-    total = swept.stats | CombineStatistics(SweepStats)
-    stats = total | beam.Map(SweepStats.named, parameters, commands_of(config), settings.aim, left_out)
+    stats = swept.stats | CombineStatistics(SweepStats) | beam.Map(SweepStats.named, *_names(config))
     rejects = swept.rejects | "WriteRejects" >> StageShards(staged, REJECTS)
     files = stats | StageTexts(staged, partial(_texts, facts=facts))
     stats | FinishRun(staged, {REJECTS: (rejects, 0)}, None, facts, config.max_reject_fraction, files)
     return pipeline
+
+
+def _names(config: SweepConfig) -> tuple[list[dict[str, Any]], list[str], str, list[dict[str, Any]]]:
+    """What `SweepStats.named` names the figures of a run by."""
+    left_out = [{"parameters": each.varied, "reason": str(each.error)} for each in config.left_out]
+    return [each.varied for each in config.combinations], commands_of(config), config.sweep.aim, left_out
+
+
+def _sizes(stats: SweepStats, config: SweepConfig) -> Mapping[str, int]:
+    """The bytes of the files of a run."""
+    facts, named = facts_of(config), stats.named(*_names(config))
+    sizes = {name: len(text.encode("utf-8", "backslashreplace")) for name, text in _texts(named, facts).items()}
+    return {SWEEP_JSON: statistics_size(named, facts), **sizes}
 
 
 def _texts(stats: SweepStats, facts: dict[str, Any]) -> Mapping[str, str]:

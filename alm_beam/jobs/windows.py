@@ -97,7 +97,7 @@ def estimate(config: JobConfig, options: PipelineOptions | None = None) -> Estim
     """
 
     def sample(manifests: Sequence[Manifest], checked: CheckedRun) -> Sample:
-        return sampled_windows(config, manifests, checked.folder.options)
+        return sampled_windows(config, manifests, checked.folder.options, facts_of(config))
 
     return dry_run(_job(config), config, options, lambda manifests: manifests, sample)
 

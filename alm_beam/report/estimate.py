@@ -2,10 +2,11 @@
 
 from collections.abc import Callable
 from itertools import starmap
+from math import floor
 
 from alm_beam.core.estimate import About, Estimate
 from alm_beam.core.text import visible
-from alm_beam.report.table import row, share
+from alm_beam.report.table import row
 
 _MORE = {"hours_of_audio": "hours of audio", "kept_windows": "kept windows", "kept_hours": "kept hours"}
 """The texts of amounts whose names are none."""
@@ -33,7 +34,7 @@ def render_estimate(estimate: Estimate) -> str:
         (
             f"{estimate.sampled_what} looked at",
             f"{estimate.sampled:,}",
-            share(estimate.sampled_share, 1),
+            f"{floor(estimate.sampled_share * 1000) / 10:.1f}%",
             "of the bytes",
         ),
         *(
@@ -61,6 +62,8 @@ def _range(about: About, text_of: Callable[[float], str]) -> tuple[str, ...]:
     low, high = text_of(about.low), text_of(about.high)
     if about.low == about.high:
         return (text_of(about.value),)
+    if low == high:
+        return (f"about {text_of(about.value)}",)
     unit = high.partition(" ")[2]
     low = low.removesuffix(f" {unit}") if unit else low
     return f"about {text_of(about.value)}", f"{low} to {high}"

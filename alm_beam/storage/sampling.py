@@ -119,6 +119,44 @@ def lines_drawn(
             yield LinesDrawn(drawn, _first(lines_in(read, options, longest)), 1.0, None)
 
 
+class Unseen:
+    """Tells the lines of a place that are in none of the places before it: a line may be longer than what is between.
+
+    >>> unseen, line = Unseen(), ManifestLine("m.jsonl", 0, b"{}")
+    >>> places = [LinesDrawn(Drawn(0, start, 9), iter([line]), 1.0, None) for start in (0, 4)]
+    >>> [len([*unseen.of(place)]) for place in places]
+    [1, 0]
+    """
+
+    def __init__(self) -> None:
+        self._lines: set[tuple[int, int]] = set()
+        self._whole: set[int] = set()
+
+    def of(self, place: LinesDrawn) -> Iterator[ManifestLine]:
+        """Those lines of the place."""
+        file = place.drawn.file
+        if place.drawn.stop is None:  # all of a file, or of a compressed one what follows
+            yield from () if file in self._whole else place.lines
+            return
+        for line in place.lines:
+            if (file, line.offset) not in self._lines:
+                self._lines.add((file, line.offset))
+                yield line
+
+    def stored(self, place: LinesDrawn, size: int) -> float:
+        """What they are of the file as it is stored, bytes, after they were read.
+
+        Args:
+            place: the place.
+            size: the bytes of these lines.
+        """
+        if place.stored is None:
+            return size * place.stored_per_byte
+        is_again = place.drawn.file in self._whole
+        self._whole.add(place.drawn.file)
+        return 0.0 if is_again else float(place.stored)
+
+
 def _spread(number: int) -> int:
     """The number with its bits reversed: whoever stops early has seen parts of everything."""
     return int(f"{number:05b}"[::-1], 2)

@@ -210,7 +210,7 @@ def _put(window: MadeWindow, writer: ShardWriter, cuts: "_Digested", stats: Shar
         return window.planned.rejected(fault)
     cut["custom"][FIELD] = member.to_dict()
     cuts.write(orjson.dumps(cut, option=orjson.OPT_APPEND_NEWLINE))
-    _count(stats, window)
+    count_window(stats, window)
     return None
 
 
@@ -226,7 +226,8 @@ def _refuse_what_is_too_deep(cut: dict[str, Any]) -> None:
         raise unwritable(error) from None
 
 
-def _count(stats: ShardsStats, window: MadeWindow) -> None:
+def count_window(stats: ShardsStats, window: MadeWindow) -> None:
+    """Adds a window that was put into a shard."""
     planned, sliced, parts, gain = window
     audio = planned.audio
     padded = max(part.padded for part in parts)
