@@ -1,5 +1,7 @@
 """`alm-beam sweep`, and `pipelines/sweep_windows.py`: the job that computes windows in many ways."""
 
+import shutil
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -22,13 +24,17 @@ def _estimate() -> Callable[[SweepConfig, Any], Estimate]:
     return estimate
 
 
+def _summary(stats: SweepStats, config: SweepConfig) -> str:
+    return render_sweep(stats, config, shutil.get_terminal_size().columns if sys.stdout.isatty() else None)
+
+
 _COMMAND = JobCommand(
     "Computes windows by every combination of the parameters' values, and says which keeps most. Any parameter of "
     "windows and of overlapping windows takes several values, separated by commas. No windows are written.",
     SweepConfig,
     _sweep,
     _estimate,
-    render_sweep,
+    _summary,
     (
         "alm-beam sweep --input manifests/ --output sweep --target_window_duration 30,60,120 --overlap_percentage 0,50",
         "alm-beam sweep --input manifests/ --output sweep --sample 0.01 --selection greedy,most_audio --aim kept_hours",

@@ -176,6 +176,11 @@ class SweepStats(RunStats):
         return self.ranked()[0]
 
     @property
+    def keeps_any(self) -> bool:
+        """Whether the best combination keeps anything: without that, none is better than another."""
+        return bool(self.rows) and self.aimed_at(self.best) > 0
+
+    @property
     def ties(self) -> int:
         """How many other combinations have as many seconds as the best one."""
         most = self.aimed_at(self.best)
@@ -190,8 +195,8 @@ class SweepStats(RunStats):
             "partly_rejected": self.partly_rejected,
             "not_sampled": self.not_sampled,
             "aim": self.aim,
-            "best": self.rows.index(self.best) if self.rows else None,
-            "ties": self.ties if self.rows else 0,
+            "best": self.rows.index(self.best) if self.keeps_any else None,
+            "ties": self.ties if self.keeps_any else 0,
             "combinations": [row.to_dict() for row in self.rows],
             "left_out": self.left_out,
         }

@@ -6,13 +6,18 @@ from typing import Any, TypeAlias
 
 from alm_beam.core.sweep_config import DISTINCT_HOURS
 from alm_beam.core.sweep_stats import Row, SweepStats
-from alm_beam.core.text import visible
+from alm_beam.core.text import shortened
 from alm_beam.report.html import Markup, Section, element, figure, grid, notice, page, table
 from alm_beam.report.svg import heat_map, lines
-from alm_beam.report.sweep import best_line, cells, heads, read_line, sweep_notes, value_text
+from alm_beam.report.sweep import MOST_CHARS, best_line, cells, heads, read_line, shown_losses, sweep_notes, value_text
 
 MOST_FIGURES = 12
 """A page shows the maps of so many pairs of parameters; more would hide each other."""
+
+_MOST_COMMAND_CHARS, _MOST_VALUE_CHARS = 8000, 1000
+
+_MANY = 200
+"""Of more combinations the values are shown in half the characters: a page stays below a megabyte."""
 
 _VALUES: TypeAlias = dict[str, list[str]]
 
@@ -25,7 +30,9 @@ def sweep_page(stats: SweepStats, facts: Mapping[str, Any]) -> str:
         facts: what `sweep.json` states beside them.
     """
     values = _values(stats)
-    sections = [Section("best", "The best combination", list(_best(stats)))]
+    sections = [
+        Section("best", "The best combination" if stats.keeps_any else "No best combination", list(_best(stats)))
+    ]
     if any(len(each) > 1 for each in values.values()):
         sections += [
             Section("lines", "One parameter at a time", [_lines_lead(stats), grid(_lines(stats, values))]),
@@ -53,6 +60,15 @@ def _texts(row: Row) -> dict[str, str]:
     return {name: value_text(value) for name, value in row.parameters.items()}
 
 
+def _chars(stats: SweepStats) -> int:
+    """How many characters of a value are shown."""
+    return MOST_CHARS if len(stats.rows) <= _MANY else MOST_CHARS // 2
+
+
+def _labels(texts: Sequence[str], stats: SweepStats) -> list[str]:
+    return [shortened(text, _chars(stats)) for text in texts]
+
+
 def _what(stats: SweepStats) -> str:
     return "distinct hours" if stats.aim == DISTINCT_HOURS else "kept hours"
 
@@ -63,8 +79,12 @@ def _hours(stats: SweepStats, row: Row) -> float:
 
 def _best(stats: SweepStats) -> Iterator[Markup]:
     line = best_line(stats)
-    yield element("p", line[0].upper() + line[1:], " this command:")
-    yield element("pre", element("code", stats.best.command))
+    yield element("p", line[0].upper() + line[1:], ", by this command:" if stats.keeps_any else ".")
+    if stats.keeps_any:
+        command = shortened(stats.best.command, _MOST_COMMAND_CHARS)
+        yield element("pre", element("code", command))
+        if len(command) < len(stats.best.command):
+            yield notice("The command is shown without its middle; sweep.json has all of it.")
     yield from (notice(each) for each in sweep_notes(stats))
 
 
@@ -86,7 +106,7 @@ def _lines(stats: SweepStats, values: _VALUES) -> Iterator[Markup]:
                 "kept hours": [each and each[0] for each in found],
                 "distinct hours": [each and each[1] for each in found],
             }
-            yield figure(lines(f"Hours by {name}", texts, series, " h"), element("b", name))
+            yield figure(lines(f"Hours by {name}", _labels(texts, stats), series, " h"), element("b", name))
 
 
 def _maps_lead(stats: SweepStats) -> Markup:
@@ -115,14 +135,18 @@ def _map(stats: SweepStats, values: _VALUES, down: str, across: str) -> Markup:
     grid_of = [[most.get((one, other)) for other in values[across]] for one in values[down]]
     words = [["-" if hours is None else f"{hours:,.4g}" for hours in row] for row in grid_of]
     title = f"Most {_what(stats)} by {down} and {across}"
-    drawing = heat_map(title, values[across], values[down], grid_of, words, (f"{down} ↓", f"{across} →"))
+    columns, rows = _labels(values[across], stats), _labels(values[down], stats)
+    drawing = heat_map(title, columns, rows, grid_of, words, (f"{down} ↓", f"{across} →"))
     return figure(drawing, element("b", f"{down} and {across}"))
 
 
 def _table(stats: SweepStats) -> Markup:
-    rows: list[Sequence[str]] = [[str(rank), *cells(row)] for rank, row in enumerate(stats.ranked(), 1)]
+    losses = shown_losses(stats)
+    rows: list[Sequence[str]] = [
+        [str(rank), *cells(row, losses, _chars(stats))] for rank, row in enumerate(stats.ranked(), 1)
+    ]
     caption = f"{len(rows):,} combinations, by {_what(stats)}; losses are shares of the segments' duration"
-    return table(caption, ["rank", *heads(stats)], rows)
+    return table(caption, ["rank", *heads(stats, losses)], rows)
 
 
 def _run(facts: Mapping[str, Any]) -> Iterator[Markup]:
@@ -132,6 +156,6 @@ def _run(facts: Mapping[str, Any]) -> Iterator[Markup]:
 
 
 def _listed(value: Any) -> str:
-    if isinstance(value, (list, tuple)):
-        return visible(", ".join(each if isinstance(each, str) else value_text(each) for each in value))
-    return visible(value_text(value))
+    several = value if isinstance(value, (list, tuple)) else [value]
+    text = ", ".join(each if isinstance(each, str) else value_text(each) for each in several)
+    return shortened(text, _MOST_VALUE_CHARS)

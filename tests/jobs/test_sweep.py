@@ -173,7 +173,7 @@ def alm_beam_entry(number: int) -> dict[str, Any]:
 def test_a_sample_without_recordings_says_so(tmp_path, capsys):
     assert swept(tmp_path / "out", f"--input={SHIPPED}", "--sample=0.000001") == 0
     shown = capsys.readouterr().out
-    assert "0 entries, 0 of them rejected; 5 of 5 were not in the sample" in shown
+    assert "0 entries, 0 rejected; not in the sample: 5 of 5" in shown
     assert "note: the sample holds no recording; a greater --sample would" in shown
 
 
@@ -185,7 +185,7 @@ def test_too_many_rejects_fail_the_run(tmp_path, capsys):
     assert "_SUCCESS" not in files(out)
     assert len(rejects(out)) == 1
     assert swept(out, f"--input={source}", *flags, "--max_reject_fraction=0.2") == 0
-    assert "5 entries, 1 of them rejected" in capsys.readouterr().out
+    assert "5 entries, 1 rejected" in capsys.readouterr().out
     assert [row["stats"]["rejected"] for row in result(out)["combinations"]] == [1, 1]
 
 

@@ -6,15 +6,17 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from rich.cells import cell_len
 
 from alm_beam.core.losses import Losses, LossStats, Lost
 from alm_beam.core.sweep_config import SweepConfig
 from alm_beam.core.sweep_stats import SweepStats
 from alm_beam.report.sweep import MOST_ROWS, commands_of, render_sweep, sweep_csv
 from alm_beam.report.sweep_page import MOST_FIGURES, sweep_page
+from tests.schemas import check
 
 FACTS: dict[str, Any] = {"parameters": {"input": ["a.jsonl"], "truncation": [True, False]}, "version": "0.0"}
-HOSTILE = '<script>alert("\x1b[31m")</script>'
+HOSTILE = '<script>"\x1b'
 
 
 TABLE = """\
@@ -55,7 +57,7 @@ def test_the_table_has_the_best_first_and_every_figure():
     shown = render_sweep(stats_of(config, by_rule={"gap": Lost(1, 5.0), "pesq": Lost(1, 10.0)}), config).splitlines()
     assert shown[:7] == TABLE
     assert shown[7:] == [
-        "3 entries, 0 of them rejected",
+        "3 entries, 0 rejected",
         "most distinct hours: 3.00 h, by",
         "  alm-beam windows --input=in.jsonl --output=out/windows --target_window_duration=60 --truncation=false",
         "output: out",
@@ -66,6 +68,51 @@ def test_a_terminal_does_not_show_hundreds_of_lines():
     config = config_of(target_window_duration=list(range(30, 30 + MOST_ROWS + 5)))
     assert "\n... and 5 more in sweep.csv\n" in render_sweep(stats_of(config), config)
     assert len(sweep_csv(stats_of(config)).splitlines()) == 1 + MOST_ROWS + 5
+
+
+def test_the_table_fits_the_terminal_whatever_metrics_are_called():
+    config = config_of(min_metrics=[{"a" * 300: 1}, {"\u4e2d" * 300: 1}, {}], overlap_percentage=[0, 50])
+    stats = stats_of(config, by_rule={"b" * 300: Lost(1, 5.0)})
+    whole = render_sweep(stats, config).splitlines()
+    table = whole[: whole.index("3 entries, 0 rejected")]
+    assert max(map(cell_len, table)) < 170
+    for width in (120, 80, 40):
+        shown = render_sweep(stats, config, width).splitlines()
+        *table, without = shown[: shown.index("3 entries, 0 rejected")]
+        assert max(map(cell_len, table)) <= width
+        assert without.startswith("no room here, but columns of sweep.csv: ")
+        assert "distinct" in "".join(table)
+        assert shown[-4:] == whole[-4:]
+
+
+def test_losses_stand_in_their_columns_where_combinations_have_other_rules():
+    config = config_of(min_metrics=[{"snr": 1}, {"pesq": 1}, {}])
+    stats = stats_of(config)
+    for row, rules in zip(stats.rows, ({"snr": Lost(1, 7.0)}, {"pesq": Lost(1, 9.0)}, {})):
+        row.stats.losses.by_rule = rules
+    shown = render_sweep(stats, config).splitlines()
+    assert shown[1].split()[-3:] == ["snr", "pesq", "rejected"]
+    assert [line.split()[-3:] for line in shown[2:5]] == [["-", "-", "0"], ["-", "9.0%", "0"], ["7.0%", "-", "0"]]
+
+
+@pytest.mark.parametrize(
+    ("recordings", "said"),
+    [
+        (0, "no recording was looked at, so no combination is the best"),
+        (3, "no combination keeps any window, so none is the best"),
+    ],
+)
+def test_where_nothing_is_kept_no_combination_is_the_best(recordings, said):
+    config = config_of(overlap_percentage=[0, 50])
+    stats = SweepStats().named([each.varied for each in config.combinations], commands_of(config), "kept_hours", [])
+    for row in stats.rows:
+        row.stats.recordings = recordings
+    assert said in render_sweep(stats, config).splitlines()
+    assert "alm-beam windows" not in render_sweep(stats, config)
+    page = parsed(sweep_page(stats, FACTS))
+    assert not [*page.iter("pre")]
+    assert stats.to_dict()["best"] is None
+    check("sweep", [{**stats.to_dict(), **FACTS}])
 
 
 def test_passwords_in_urls_are_in_no_command():
@@ -93,7 +140,7 @@ def test_the_page_shows_every_combination_and_escapes_all():
     rows = [["".join(cell.itertext()) for cell in row] for row in table.find("tbody")]
     assert [row[:4] for row in rows[:4:2]] == [
         ["1", "60", "a&b=2.0", "50"],
-        ["3", "60", '<script>alert("\\x1b[31m")</script>=1.0', "50"],
+        ["3", "60", '<script>"\\x1b=1.0', "50"],
     ]
     assert len(rows) == 8
     titles = [each.text for each in root.iter("title")]
@@ -132,6 +179,13 @@ def test_a_sweep_of_one_parameter_or_none_has_a_page(swept):
     page = sweep_page(stats_of(config_of(**swept)), FACTS)
     assert ("One parameter at a time" in page) == bool(swept)
     parsed(page)
+
+
+@pytest.mark.parametrize("counts", [(1000, 1), (500, 2), (31, 32)])
+def test_a_page_of_long_names_is_small(counts):
+    least, most = ([{'"&<\U0001f600' * 100 + str(n): n} for n in range(count)] for count in counts)
+    config = config_of(min_metrics=least, max_metrics=most)
+    assert len(sweep_page(stats_of(config), {**FACTS, "parameters": {"input": ["a" * 90] * 100_000}}).encode()) < 10**6
 
 
 def test_a_page_of_the_largest_sweep_is_small():
