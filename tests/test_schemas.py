@@ -186,6 +186,45 @@ def test_what_a_conversion_writes_is_what_the_schemas_say(tmp_path):
     check("convert_stats", [json.loads((tmp_path / "out" / "convert_stats.json").read_bytes())])
 
 
+def printed(capsys, *arguments: str) -> dict[str, Any]:
+    """The JSON that a command prints."""
+    capsys.readouterr()
+    assert main([*arguments, "--json"]) in (0, 1)
+    return json.loads(capsys.readouterr().out)
+
+
+def test_what_dry_runs_print_is_what_the_schema_says(tmp_path, capsys):
+    source = many(tmp_path, 2)
+    bad = write(tmp_path / "bad.jsonl", b"[]\n")
+    rttm = write(tmp_path / "in.rttm", b"SPEAKER a 1 0.0 1.5 <NA> <NA> b <NA> <NA>\n")
+    of_jobs = [
+        ["windows", f"--input={SHIPPED},{bad}"],
+        ["sweep", f"--input={SHIPPED}", "--sample=0.5"],
+        ["measure", f"--input={SHIPPED}"],
+        ["shards", f"--input={source.parent}"],
+        ["convert", f"--input={rttm}"],
+    ]
+    told = [printed(capsys, *job, f"--output={tmp_path}/out", "--dry_run") for job in of_jobs]
+    assert check("dry_run", told) == 5
+    known = {"recordings", "windows", "files"}
+    assert [known & {*each["sample"]} for each in told] == [{"recordings"}] * 3 + [{"windows"}, {"files"}]
+
+
+def test_what_commands_for_indexes_print_is_what_the_schemas_say(tmp_path, capsys):
+    source = many(tmp_path, 2)
+    write(tmp_path / "cuts" / "cuts_bad.jsonl", b"[]\n" + source.read_bytes())
+    told = [
+        printed(capsys, "index", str(source.parent), "--skip_unusable"),
+        printed(capsys, "index", str(source.parent), "--check"),
+    ]
+    assert told[0]["repeated_windows"] == 8
+    assert check("indexed", told) == 2
+    assert [each["left_out"]["windows"] for each in told] == [1, 1]
+    loader = printed(capsys, "check-loader", str(source.parent), "--num_workers=0", "--world_size=1", "--limit=4")
+    assert check("check_loader", [loader]) == 1
+    assert {each["result"] for each in loader["checks"]} == {"ok", "FAILED", "-"}
+
+
 def values(tmp_path: Path) -> dict[str, Any]:
     """Something that each schema describes."""
     out, manifest = tmp_path / "out", json.loads(entry())

@@ -1,8 +1,10 @@
 """`alm-beam sample`: made-up manifests."""
 
 import argparse
+import json
 from collections.abc import Sequence
 
+from alm_beam import __version__
 from alm_beam.cli.flags import FlagParser
 from alm_beam.cli.output import printed
 from alm_beam.core.text import visible
@@ -31,9 +33,10 @@ def main(argv: Sequence[str], prog: str) -> int:
         help="of the random numbers; the same seed gives the same manifests (default: %(default)s)",
     )
     group.add_argument("--hostile", action="store_true", help="make valid but unusual entries")
+    group.add_argument("--json", action="store_true", help="print one JSON object")
     flags = parser.parse_known_flags(argv)
 
-    def paths() -> str:
+    def text() -> str:
         from alm_beam.cli.left import SampleLeft
         from alm_beam.cli.process import note_end
         from alm_beam.sample import write_sample
@@ -45,9 +48,12 @@ def main(argv: Sequence[str], prog: str) -> int:
             written = write_sample(flags.out, recordings=flags.recordings, seed=flags.seed, hostile=flags.hostile)
         except (OSError, ValueError, ImportError) as error:
             raise OSError(f"cannot write {shown(flags.out)} ({reason(error)})") from None
-        return "\n".join(visible(shown(path)) for path in written)
+        paths = [shown(path) for path in written]
+        if flags.json:
+            return json.dumps({"version": __version__, "recordings": flags.recordings, "manifests": paths}, indent=2)
+        return "\n".join(map(visible, paths))
 
-    return printed(prog, paths)
+    return printed(prog, text)
 
 
 def _count(text: str) -> int:

@@ -143,7 +143,7 @@ def test_no_text_of_a_file_controls_the_terminal_in_any_command(tmp_path, capfd)
         ["schema", HOSTILE],
     ]
     fails = {2: 1, 10: 1, 15: 2, 17: 2}
-    has_json = {"windows", "measure", "shards", "convert", "validate", "index", "batches", "check-loader"}
+    has_json = {"windows", "measure", "shards", "convert", "validate", "index", "batches", "check-loader", "sample"}
     for run in runs:
         for more in (
             [],
