@@ -4,7 +4,7 @@ from argparse import SUPPRESS
 from collections.abc import Mapping, Sequence
 
 from alm_beam.cli.dry_run import print_estimate
-from alm_beam.cli.flags import FlagParser, add_flags, command_config, job_config
+from alm_beam.cli.flags import FlagParser, add_flags, command_config, job_config, usage_of
 from alm_beam.cli.job import state_of
 from alm_beam.cli.output import failed, outlets, print_json
 from alm_beam.cli.process import AGAIN, Said, note_end
@@ -93,7 +93,8 @@ def _in_files() -> dict[str, Parameter]:
 
 
 def _parser(prog: str) -> FlagParser:
-    parser = FlagParser(prog=prog, description=_DESCRIPTION, epilog=_EPILOG, examples=_EXAMPLES)
+    usage = usage_of(prog, _in_files().values())
+    parser = FlagParser(prog=prog, usage=usage, description=_DESCRIPTION, epilog=_EPILOG, examples=_EXAMPLES)
     parameters = parameters_of(ConvertConfig)
     formats = parser.add_argument_group("formats")
     for name, flag, known in _BY_HAND:

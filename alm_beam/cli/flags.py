@@ -148,6 +148,16 @@ def short_usage(
     return " ".join([*words, "[flags]"]).replace("%", "%%")
 
 
+def usage_of(prog: str, parameters: Iterable[Parameter]) -> str:
+    """What a job has to be told, in one line: the parser requires none of it, as a file may state it.
+
+    >>> usage_of("alm-beam windows", PARAMETERS.values())
+    'alm-beam windows --input PATH --output DIR [flags]'
+    """
+    needed = [f"--{each.name} {each.metavar}" for each in parameters if each.is_required]
+    return " ".join([prog, *needed, "[flags]"]).replace("%", "%%")
+
+
 def job_parser(prog: str, description: str, config: type[RunConfig], examples: Sequence[str] = ()) -> FlagParser:
     """The parser of a job's flags. It leaves those that it does not know to the caller: they may be Beam's.
 
@@ -159,7 +169,8 @@ def job_parser(prog: str, description: str, config: type[RunConfig], examples: S
         config: the configuration of the job.
         examples: commands that work, for the end of help.
     """
-    parser = FlagParser(prog=prog, description=description, epilog=_EPILOG, examples=examples)
+    usage = usage_of(prog, config.every_parameter().values())
+    parser = FlagParser(prog=prog, usage=usage, description=description, epilog=_EPILOG, examples=examples)
     for title, part in {"this command": CommandConfig, **config.groups()}.items():
         add_flags(parser.add_argument_group(title), parameters_of(part).values())
     return parser
