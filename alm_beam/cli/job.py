@@ -109,7 +109,7 @@ def _exit_code(command: JobCommand[Any, Any], argv: Sequence[str] | None, prog: 
         parser.error(str(error))
     except StatisticsError as error:
         if not how.quiet:
-            print(redacted(str(error)), file=sys.stderr if how.json else sys.stdout)
+            print(visible(redacted(str(error))), file=sys.stderr if how.json else sys.stdout)
         return print_json({"output": shown(config.output)}) if how.json else 0
     except (OSError, ValueError, RuntimeError, ImportError, MemoryError) as error:
         return failed(prog, error, f"{state_of(config)}: ")
@@ -117,7 +117,8 @@ def _exit_code(command: JobCommand[Any, Any], argv: Sequence[str] | None, prog: 
         return print_json({"output": shown(config.output), **(statistics_of(stats, config) if stats else {})})
     if how.quiet:
         return 0
-    print(launch.goes_on_where(options, config.output) if stats is None else command.summary(stats, config))
+    goes_on = visible(launch.goes_on_where(options, config.output)) if stats is None else ""
+    print(goes_on or command.summary(stats, config))
     return 0
 
 

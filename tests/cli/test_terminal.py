@@ -141,13 +141,16 @@ def test_no_text_of_a_file_controls_the_terminal_in_any_command(tmp_path, capfd)
         ["check-loader", str(out), "--loader", f"{HOSTILE}:f"],
         ["sample", str(named / "s.jsonl"), "--recordings=1"],
         ["schema", HOSTILE],
+        ["sweep", f"--input={source}", f"--output={named / 'sw'}", many, "--min_metrics", f"{HOSTILE}=3;none"],
+        ["sweep", f"--input={source}", f"--output={named / 'sw2'}", "--dry_run"],
     ]
+    writers = ("windows", "measure", "shards", "convert", "sweep")
     fails = {2: 1, 10: 1, 15: 2, 17: 2}
-    has_json = {"windows", "measure", "shards", "convert", "validate", "index", "batches", "check-loader", "sample"}
+    has_json = {*writers, "validate", "index", "batches", "check-loader", "sample"}
     for run in runs:
         for more in (
             [],
-            ["--json", "--overwrite"] if run[0] in ("windows", "measure", "shards", "convert") else ["--json"],
+            ["--json", "--overwrite"] if run[0] in writers else ["--json"],
         ):
             if more and run[0] not in has_json:
                 continue
