@@ -3,9 +3,13 @@
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from math import floor, sqrt
+from functools import partial
+from math import floor, hypot, sqrt
 from statistics import stdev
 from typing import Any, NamedTuple
+
+_LEAST_ERROR = 0.02
+"""Of what was not looked at, where all that was looked at is alike."""
 
 
 class About(NamedTuple):
@@ -95,8 +99,17 @@ def _total(name: str, parts: Sequence[Part], whole: float) -> About:
         of_file[part.file].append(part)
     room = whole / len(parts)
     value = sum(_total_of_file(name, some, room) for some in of_file.values())
-    error = 2 * whole * sqrt(sum(_variance(name, some, len(parts)) for some in _strata(of_file)))
+    error = hypot(
+        2 * whole * sqrt(sum(_variance(name, some, len(parts)) for some in _strata(of_file))),
+        *(room * found / size for found, size in map(partial(_sums, name), _large(of_file))),
+    )
+    error = max(error, _LEAST_ERROR * abs(value - _sums(name, parts)[0]))
     return About(value, max(value - error, 0.0), value + error)
+
+
+def _large(of_file: Mapping[int, list[Part]]) -> list[list[Part]]:
+    """The parts of files that were drawn several times, beside other files: once more or less is chance."""
+    return [some for some in of_file.values() if len(some) > 1 and len(of_file) > 1]
 
 
 def _total_of_file(name: str, some: Sequence[Part], room: float) -> float:

@@ -66,9 +66,8 @@ def sampled_audio(
     places: list[tuple[int, float, list[AudioEntry], dict[str, float]]] = []
     measured, unseen = _Measured(), Unseen()
     for place in lines_drawn(manifests, options, config.max_line_bytes):
-        entries, amounts, size = list[AudioEntry](), dict[str, float](), 0
+        entries, amounts = list[AudioEntry](), dict[str, float]()
         for line in unseen.of(place):
-            size += len(line.text) + 1
             sample.looked_at += 1
             try:
                 entries.append(parse_audio_entry(line))
@@ -76,7 +75,7 @@ def sampled_audio(
                 sample.rejected[fault.reason.value] += 1
                 add_to(amounts, {REJECTED: 1, REJECTS.name: _reject_bytes(line, fault)})
             sample.longest = max(sample.longest, _LINE_FACTOR * len(line.text))
-        places.append((place.drawn.file, unseen.stored(place, size), entries, amounts))
+        places.append((place.drawn.file, unseen.stored(place, manifests[place.drawn.file].size), entries, amounts))
     for entry in _in_turns([entries for _, _, entries, _ in places]):
         if measured.seconds > _AUDIO_SECONDS or measured.count >= _MOST_MEASURED:
             sample.is_all = False

@@ -46,15 +46,15 @@ def look_at_lines(
             sample.is_all = False
             sample.notes.append(f"the sample takes long: only {counted('{}|place', len(sample.parts))} of it counts")
             break
-        amounts, size = dict.fromkeys(sample.outputs, 0.0), 0
+        amounts, size, is_file = dict.fromkeys(sample.outputs, 0.0), manifests[place.drawn.file].size, False
         for line in unseen.of(place):
             is_file = line.fault is not None and line.fault.reason is RejectReason.NOT_A_MANIFEST
-            size += manifests[place.drawn.file].size if is_file else len(line.text) + 1
             sample.looked_at += 1
             add_to(amounts, made_of(line))
+        stored = unseen.stored(place, size)
         written = sum(amounts[name] for name in sample.outputs)
         amounts[CPU] = (time.process_time() - begin) * _WORK + written * _WRITE_SECONDS
         add_to(sample.counted, amounts)
-        sample.parts.append(Part(place.drawn.file, unseen.stored(place, size), amounts))
+        sample.parts.append(Part(place.drawn.file, float(size) if is_file else stored, amounts))
     if not sample.is_all and any(is_compressed(each.path) for each in manifests):
         sample.notes.append("of compressed files, only the beginning is looked at")

@@ -131,30 +131,40 @@ class Unseen:
     def __init__(self) -> None:
         self._lines: set[tuple[int, int]] = set()
         self._whole: set[int] = set()
+        self._met: set[int] = set()
+        self._bytes = 0
 
     def of(self, place: LinesDrawn) -> Iterator[ManifestLine]:
         """Those lines of the place."""
-        file = place.drawn.file
-        if place.drawn.stop is None:  # all of a file, or of a compressed one what follows
-            yield from () if file in self._whole else place.lines
+        file, begin, self._bytes = place.drawn.file, -1, 0
+        is_part = place.drawn.stop is not None  # else it is all of a file, or of a compressed one what follows
+        if not is_part and file in self._whole:
             return
         for line in place.lines:
-            if (file, line.offset) not in self._lines:
+            if is_part:
+                if (file, line.offset) in self._lines:
+                    continue
                 self._lines.add((file, line.offset))
-                yield line
+            begin = line.offset if begin < 0 else begin
+            self._bytes = line.offset + len(line.text) + 1 - begin  # with the blank lines between
+            yield line
 
     def stored(self, place: LinesDrawn, size: int) -> float:
         """What they are of the file as it is stored, bytes, after they were read.
 
         Args:
             place: the place.
-            size: the bytes of these lines.
+            size: bytes of the file as it is stored.
         """
-        if place.stored is None:
-            return size * place.stored_per_byte
-        is_again = place.drawn.file in self._whole
-        self._whole.add(place.drawn.file)
-        return 0.0 if is_again else float(place.stored)
+        file = place.drawn.file
+        is_first, is_again = file not in self._met, file in self._whole
+        self._met.add(file)
+        if place.stored is not None:
+            self._whole.add(file)
+            return 0.0 if is_again else float(place.stored)
+        if is_first and not self._bytes:  # the first place of a file is its beginning: it is blank
+            return float(min(place.drawn.stop or size, size))
+        return self._bytes * place.stored_per_byte
 
 
 def _spread(number: int) -> int:

@@ -118,6 +118,16 @@ def test_where_lines_are_of_very_different_lengths_no_more_is_told_than_what_was
     assert told["recordings"]["about"] == pytest.approx(3005, rel=0.1)
 
 
+def test_blank_lines_are_bytes_without_recordings(tmp_path, capsys):
+    entry = lines([{"audio_sample_rate": 16000, "segments": [], "text": "a" * 440}])
+    write(tmp_path / "in" / "blank.jsonl", b"\n" * 5_000_000)
+    write(tmp_path / "in" / "m.jsonl", (entry + b"\n" * 400) * 9000)
+    told = estimated(capsys, "windows", f"--input={tmp_path}/in", f"--output={tmp_path}/out")
+    assert told["recordings"]["low"] <= 9000 <= told["recordings"]["high"]
+    assert told["recordings"]["low"] < told["recordings"]["high"]
+    assert told["recordings"]["about"] == pytest.approx(9000, rel=0.06)
+
+
 def test_a_file_that_is_no_manifest_is_a_reject_however_large_it_is(tmp_path, capsys):
     pretty = json.dumps([*sample_entries(recordings=60, seed=4)], indent=2).encode()
     source = write(tmp_path / "m.json", pretty)
