@@ -105,13 +105,14 @@ class FlagParser(argparse.ArgumentParser):
 
     def refuse(self, error: ConfigError) -> NoReturn:
         """Ends the process with a message that names the flag and, where it may be shown, what it was given."""
-        if error.is_hidden:
-            self.error(f"--{error}")
-        value = ",".join(error.value) if isinstance(error.value, tuple) else str(error.value)
-        message = f"--{error.parameter}={value}: {error.allowed}"
-        for url in _URLS_OF[error.parameter](value) if error.parameter in _URLS_OF else ():
+        self.refuse_at(f"--{error.parameter}", error)
+
+    def refuse_at(self, where: str, error: ConfigError) -> NoReturn:
+        """Ends the process with a message that says where the value stands: a flag, or a place in a file."""
+        message = f": {error.allowed}" if error.is_hidden else f"={error.text}: {error.allowed}"
+        for url in _URLS_OF[error.parameter](error.text) if error.parameter in _URLS_OF else ():
             message = message.replace(url, shown(url))
-        self.error(message)
+        self.error(where + message)
 
     def refuse_unknown(self, unknown: Sequence[str], known: Iterable[str]) -> None:
         """Ends the process if there is an argument that is neither ours nor among `known`, and names the nearest.
@@ -222,7 +223,7 @@ def job_config(
         return config.of(given)
     except ConfigError as error:
         if error.parameter in stated and error.parameter not in texts:
-            parser.error(f"{stated[error.parameter].where}: {error}")
+            parser.refuse_at(stated[error.parameter].where, error)
         parser.refuse(error)
 
 

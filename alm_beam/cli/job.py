@@ -94,7 +94,10 @@ def _exit_code(command: JobCommand[Any, Any], argv: Sequence[str] | None, prog: 
         logging.disable(logging.WARNING if how.quiet else logging.NOTSET)
     from alm_beam.cli.watch import CommandWatch
 
-    options, unknown, known = launch.parsed_options(others)
+    try:
+        options, unknown, known = launch.parsed_options(others)
+    except launch.OptionsError as error:
+        parser.error(str(error))
     parser.refuse_unknown(unknown, known)
     _set_up_logs(launch.LOGS_REQUESTS)
     if launch.is_on_dataflow(options) and not how.quiet:

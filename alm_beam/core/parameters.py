@@ -53,8 +53,19 @@ class ConfigError(ValueError):
         """Whether the message states the name alone."""
         return isinstance(self.value, str) and self.value == HIDDEN
 
+    @property
+    def text(self) -> str:
+        """What was given, as the text of a flag.
+
+        >>> ConfigError("min_metrics", (("win", 2), ("snr", 3)), "must not name 'win'").text
+        'win=2,snr=3'
+        """
+        if not isinstance(self.value, tuple):
+            return str(self.value)
+        return ",".join("=".join(map(str, each)) if isinstance(each, tuple) else str(each) for each in self.value)
+
     def __str__(self) -> str:
-        given = "" if self.is_hidden else f"={self.value}"
+        given = "" if self.is_hidden else f"={self.text}"
         return visible(f"{self.parameter}{given}: {self.allowed}")
 
 

@@ -5,8 +5,8 @@ import io
 import logging
 import os
 import re
-from collections.abc import Mapping, Sequence
-from contextlib import redirect_stderr, suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, redirect_stderr, suppress
 from typing import Any
 
 import apache_beam as beam
@@ -19,7 +19,7 @@ from apache_beam.options.pipeline_options import (
     StandardOptions,
     WorkerOptions,
 )
-from apache_beam.runners.runner import PipelineResult, PipelineState
+from apache_beam.runners.runner import PipelineResult, PipelineState, create_runner
 
 from alm_beam.core.config import ConfigError
 from alm_beam.core.errors import RejectLimitError, RunError
@@ -67,16 +67,46 @@ class OptionsError(ValueError):
 
 
 def parsed_options(flags: Sequence[str]) -> tuple[PipelineOptions, list[str], list[str]]:
-    """Beam's options that the flags state, the flags that Beam does not know, and the names of those that it knows."""
+    """Beam's options that the flags state, the flags that Beam does not know, and the names of those that it knows.
+
+    Raises:
+        OptionsError: Beam refuses a value.
+    """
     options = PipelineOptions(flags)
     level = logging.root.manager.disable
     logging.disable(logging.WARNING)  # Beam would show what it does not know, and a misspelt flag may hold a secret
     try:
-        parser = parser_of(options)
+        with _beams_refusals():
+            parser = parser_of(options)
+            _, unknown = parser.parse_known_args(list(flags))
     finally:
         logging.disable(level)
-    _, unknown = parser.parse_known_args(list(flags))
     return options, unknown, list(parser._option_string_actions)
+
+
+def check_runner(options: PipelineOptions) -> None:
+    """
+    Raises:
+        OptionsError: Beam does not know the runner that is named, or cannot import it.
+    """
+    name = options.view_as(StandardOptions).runner
+    try:
+        if name:
+            create_runner(name)
+    except (ValueError, ImportError) as error:
+        raise OptionsError(f"Beam refuses its flags: {redacted(str(error))}") from None
+
+
+@contextmanager
+def _beams_refusals() -> Iterator[None]:
+    """Makes an OptionsError of a refusal of Beam's parser, which would print its usage and end the caller's process."""
+    said = io.StringIO()
+    try:
+        with redirect_stderr(said):
+            yield
+    except SystemExit:
+        why = said.getvalue().strip().rpartition(" error: ")[2]
+        raise OptionsError(f"Beam refuses its flags: {redacted(why)}") from None
 
 
 def own_options(options: PipelineOptions | None) -> PipelineOptions:
@@ -86,13 +116,8 @@ def own_options(options: PipelineOptions | None) -> PipelineOptions:
         OptionsError: Beam refuses a value, or Dataflow's workers would not have this package.
     """
     own = PipelineOptions([]) if options is None else copy.deepcopy(options)
-    said = io.StringIO()
-    try:
-        with redirect_stderr(said):
-            own.get_all_options()
-    except SystemExit:  # Beam's parser prints its usage and would end the caller's process
-        why = said.getvalue().strip().rpartition(" error: ")[2]
-        raise OptionsError(f"Beam refuses its flags: {redacted(why)}") from None
+    with _beams_refusals():
+        own.get_all_options()
     workers = own.view_as(DirectOptions).direct_num_workers
     if workers < 0:
         raise OptionsError(f"--direct_num_workers={workers}: must be a whole number, at least 0 (one for each core)")

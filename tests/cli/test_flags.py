@@ -43,6 +43,8 @@ def refused(capfd, *flags: str) -> str:
         ("--min_bandwidth=nan", "--min_bandwidth=nan: must be a number of Hz from 0 to 1000000000"),
         ("--min_speakers=0", "--min_speakers=0: must be a whole number from 1 to 1000000000"),
         ("--min_speakers=6", "--max_speakers=5: must be a whole number from min_speakers (6) to 1000000000"),
+        ("--min_metrics=win=2", "--min_metrics=win=2.0: must not name 'win': the statistics have lost_win for"),
+        ("--direct_num_workers=x", "error: Beam refuses its flags: argument --direct_num_workers: invalid int value"),
         ("--truncation=maybe", "--truncation=maybe: must be true or false"),
         ("--no_truncation=Maybe", "--truncation=Maybe: must be true or false"),
         ("--candidate_windows=1", "--candidate_windows=1: must be true or false"),
