@@ -108,12 +108,20 @@ def info_of(fs: fsspec.AbstractFileSystem, path: str) -> dict[str, Any] | None:
     try:
         info: dict[str, Any] = fs.info(path)
     except (FileNotFoundError, NotADirectoryError) as error:
-        cause = error.__cause__
-        is_failure = isinstance(cause, OSError) and not isinstance(cause, (FileNotFoundError, NotADirectoryError))
-        if cause is not None and (is_failure or getattr(cause, "status", 404) not in (404, 410)):
-            raise cause from None  # fsspec says so of all that an HTTP server refuses, and of one that is not reached
+        cause = _cause(error)
+        if cause is not error:
+            raise cause from None
         return None
     return info
+
+
+def _cause(error: BaseException) -> BaseException:
+    """The error, or what it comes from: of an HTTP server that refuses, or is not reached, fsspec says "not found"."""
+    cause = error.__cause__
+    if not isinstance(error, (FileNotFoundError, NotADirectoryError)) or cause is None:
+        return error
+    is_failure = isinstance(cause, OSError) and not isinstance(cause, (FileNotFoundError, NotADirectoryError))
+    return cause if is_failure or getattr(cause, "status", 404) not in (404, 410) else error
 
 
 def version_of(info: Mapping[str, Any]) -> tuple[str, str]:
@@ -268,7 +276,8 @@ def errors_that_name(url: str) -> Iterator[None]:
         yield
     except RunError:
         raise
-    except Exception as error:
+    except Exception as found:
+        error = _cause(found)
         kind = next((kind for kind in (FileNotFoundError, PermissionError) if isinstance(error, kind)), OSError)
         # Without the error itself: a log would show it, and what it says may hold a query string or a credential.
         raise kind(visible(f"{shown(url)}: {reason(error)}")) from None
