@@ -5,7 +5,7 @@ import logging
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from alm_beam.cli.flags import FlagParser, default_words, job_config
 from alm_beam.core.command_config import CommandConfig
@@ -19,8 +19,9 @@ from alm_beam.core.config_file import (
     written,
 )
 from alm_beam.core.given import Given
-from alm_beam.core.parameters import Parameter, parameters_of
+from alm_beam.core.parameters import Folder, Parameter, Paths, parameters_of
 from alm_beam.core.run_config import RunConfig
+from alm_beam.core.several import Several
 from alm_beam.core.text import visible
 from alm_beam.storage.connections import close_connections
 from alm_beam.storage.paths import errors_that_name, located
@@ -121,22 +122,40 @@ def _refuse_unknown(parser: FlagParser, error: UnknownKeyError) -> NoReturn:
     where = f"{error.where}: {visible(error.key)}"
     if error.key in parameters_of(CommandConfig):
         parser.error(f"{where} is the command's, and no parameter of its job; give it as a flag")
-    if f"--{error.key}" in _parsed_by_beam()[1]:
+    if f"--{error.key}" in _flags_of_beam():
         parser.error(f"{where} is Beam's; give it as a flag: --{error.key}=...")
     parser.error(str(error))
 
 
-def _parsed_by_beam(others: Sequence[str] = ()) -> tuple[list[str], list[str]]:
-    """The flags that Beam does not know, and all that it knows; none of either where it is not installed."""
+def _flags_of_beam() -> list[str]:
+    """The flags that Beam knows; none where it is not installed."""
+    launch = _launch()
+    return launch.parsed_options(())[2] if launch else []
+
+
+def _check_flags_of_beam(parser: FlagParser, others: Sequence[str]) -> None:
+    """Ends the process where a flag is not Beam's, or has a value that Beam refuses."""
+    launch = _launch()
+    if launch is None:
+        return
+    try:
+        options, unknown, known = launch.parsed_options(others)
+        parser.refuse_unknown(unknown, known)
+        launch.check_runner(options)
+    except launch.OptionsError as error:
+        parser.error(str(error))
+
+
+def _launch() -> Any:
+    """The module that knows Beam's options; None where Beam is not installed."""
     logging.disable(logging.WARNING)  # Beam warns, while it is imported, of extras that are not needed here
     try:
-        from alm_beam.jobs.launch import parsed_options
+        from alm_beam.jobs import launch
     except ImportError:
-        return [], []
+        return None
     finally:
         logging.disable(logging.NOTSET)
-    _, unknown, known = parsed_options(others)
-    return unknown, known
+    return launch
 
 
 def print_config(
@@ -150,8 +169,8 @@ def print_config(
     """Prints all parameters of a job as a file for `--config`, and gives the exit code.
 
     A comment on each line says where its value is from. A parameter that is required and not given is told in a
-    comment. Secrets are left out. Ends the process where a value is out of its range, or a flag is neither ours nor
-    Beam's.
+    comment. Secrets are left out, also those in URLs, and a comment says so. Ends the process where a value is out of
+    its range, or a flag is neither ours nor Beam's.
 
     Args:
         parser: the parser of the flags.
@@ -162,17 +181,19 @@ def print_config(
         known: the parameters that may be in a file, by their keys there.
     """
     if others:
-        parser.refuse_unknown(*_parsed_by_beam(others))
+        _check_flags_of_beam(parser, others)
     missing = [key for key, each in known.items() if each.is_required and not _is_given(each.name, flags, stated)]
     stand_ins = {key: Given(known[key].convert("-"), "", "") for key in missing}
     values = job_config(parser, flags, config, {**stated, **stand_ins}).parameters()
     sources = {key: _source(each, flags, stated) for key, each in known.items()}
     told = {
-        # What follows another goes on to do so when the file is changed.
-        key: None if each.follows and not _is_given(each.name, flags, stated) else values[each.name]
+        key: _told(values[each.name], each, flags, stated)
         for key, each in known.items()
         if key not in missing and not each.is_secret
     }
+    for key, value in told.items():
+        if isinstance(known[key], (Paths, Folder)) and value is not None and value != values[known[key].name]:
+            sources[key] += "; what may be secret in a URL is left out"
     is_ascii = "utf" not in (sys.stdout.encoding or "").lower()
     for key in missing:
         print(f"# {key}: must be given, here or as a flag")
@@ -181,6 +202,18 @@ def print_config(
         if each.is_secret:
             print(f"# {key}: never shown  # {sources[key]}")
     return 0
+
+
+def _told(value: Any, parameter: Parameter, flags: argparse.Namespace, stated: Mapping[str, Given]) -> Any:
+    """A value as a file may state it and anybody may see it."""
+    is_default = parameter.name not in stated or stated[parameter.name].value is None
+    if parameter.follows and not hasattr(flags, parameter.name) and is_default:
+        return None  # it goes on to follow when the file is changed
+    if isinstance(parameter, Several) and len(value) == 1:
+        return value[0]
+    if isinstance(parameter, Paths):
+        return tuple(map(shown, value))
+    return shown(value) if isinstance(parameter, Folder) and value is not None else value
 
 
 def _is_given(name: str, flags: argparse.Namespace, stated: Mapping[str, Given]) -> bool:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from alm_beam.core.parameter_fields import optional_file, switch
-from alm_beam.core.parameters import check_fields
+from alm_beam.core.parameters import HIDDEN, ConfigError, check_fields
 
 
 @dataclass(frozen=True)
@@ -46,3 +46,5 @@ class CommandConfig:
 
     def __post_init__(self) -> None:
         check_fields(self)
+        if self.print_config and self.json:
+            raise ConfigError("json", HIDDEN, "is of a run; --print_config prints YAML, and takes no --json")

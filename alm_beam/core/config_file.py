@@ -12,8 +12,12 @@ from typing import Any
 import yaml
 
 from alm_beam.core.given import Given
-from alm_beam.core.parameters import Limits, Names, Number, Parameter, Paths, SecretObject, Switch
+from alm_beam.core.parameters import ConfigError, Limits, Names, Number, Parameter, Paths, SecretObject, Switch
+from alm_beam.core.several import NO_VALUE, Several
 from alm_beam.core.text import visible
+
+MOST_VALUES = 100_000
+"""So many values a file may state by its aliases (`*name`); more are a slip, or meant to fill the memory."""
 
 _NULL = "tag:yaml.org,2002:null"
 _SWITCHES = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
@@ -50,11 +54,19 @@ you mean min_speakers?)
     """
 
     def __init__(self, key: str, where: str, known: Collection[str]):
-        nearest = difflib.get_close_matches(key.lower().replace("-", "_"), known, n=1)
-        advice = f" (did you mean {nearest[0]}?)" if nearest else ""
-        super().__init__(f"{where}: {visible(key)} is no parameter of this command{advice}")
+        super().__init__(f"{where}: {visible(key)} is no parameter of this command{did_you_mean(key, known)}")
         self.key = key
         self.where = where
+
+
+def did_you_mean(key: str, known: Collection[str]) -> str:
+    """The words, in brackets and with a space before them, that name the nearest of the known names; empty if none is.
+
+    >>> did_you_mean("min-speaker", ["min_speakers", "truncation"])
+    ' (did you mean min_speakers?)'
+    """
+    nearest = difflib.get_close_matches(key.lower().replace("-", "_"), known, n=1)
+    return f" (did you mean {visible(nearest[0])}?)" if nearest else ""
 
 
 def root_of(data: bytes, file: str) -> Any:
@@ -70,12 +82,33 @@ def root_of(data: bytes, file: str) -> Any:
     try:
         root = yaml.compose(data, Loader=yaml.SafeLoader)
     except (yaml.YAMLError, RecursionError) as error:
-        raise ConfigFileError(f"{file}{_line_of_error(error)}: is not YAML ({problem_of(error)})") from None
+        raise ConfigFileError(f"{file}{line_of_error(error)}: is not YAML ({problem_of(error)})") from None
     if root is None or _is_null(root):
         return None
     if not isinstance(root, yaml.MappingNode):
         raise ConfigFileError(f"{file}: must be a mapping, with a line `name: value` for each parameter")
+    _check_aliases(root, file)
     return root
+
+
+def _check_aliases(root: Any, file: str) -> None:
+    """Refuses a mapping of which aliases make so much that it could not be read."""
+    counts: dict[int, int] = {}
+    if _values_in(root, counts) > max(MOST_VALUES, len(counts)):
+        key, _ = max(root.value, key=lambda pair: counts[id(pair[1])])
+        where = f"{file}, line {key.start_mark.line + 1}"
+        raise ConfigFileError(f"{where}: its aliases (*) make more than {MOST_VALUES:,} values; write it without them")
+
+
+def _values_in(node: Any, counts: dict[int, int]) -> int:
+    """How many values a node states, with all that aliases repeat; `counts` has those of the nodes before."""
+    if id(node) not in counts:
+        counts[id(node)] = total = 1  # for a node that holds itself
+        for pair in () if isinstance(node, yaml.ScalarNode) else node.value:
+            for each in pair if isinstance(pair, tuple) else (pair,):
+                total += _values_in(each, counts)
+        counts[id(node)] = total
+    return counts[id(node)]
 
 
 def is_pipeline(root: Any) -> bool:
@@ -119,6 +152,8 @@ def parameters_in(root: Any, file: str, known: Mapping[str, Parameter]) -> dict[
 
 def _value(node: Any, parameter: Parameter, where: str) -> Any:
     """The value of a parameter, in its type."""
+    if isinstance(parameter, Several):
+        return _several(node, parameter, where)
     may_be_none = parameter.follows or parameter.without or isinstance(parameter, SecretObject)
     if _is_null(node) and not may_be_none:
         raise ConfigFileError(f"{where} has no value; it must be {parameter.allowed}")
@@ -137,6 +172,29 @@ def _value(node: Any, parameter: Parameter, where: str) -> Any:
         shown = f"={visible(node.value)}" if is_shown else ""
         raise ConfigFileError(f"{where}{shown}: must be {parameter.allowed}")
     return value
+
+
+def _several(node: Any, parameter: Several, where: str) -> tuple[Any, ...]:
+    """The values of a parameter that takes several: of a list its items, of a text what a flag would make of it."""
+    is_text = isinstance(node, yaml.ScalarNode) and not _is_null(node)
+    if is_text and parameter.separator in node.value:
+        values = parameter.parse(node.value)
+    elif isinstance(node, yaml.SequenceNode):
+        values = tuple(_one_of_several(each, parameter, where) for each in node.value)
+    else:
+        values = (_one_of_several(node, parameter, where),)
+    try:
+        parameter.check(values)
+    except ConfigError as error:
+        given = f"={visible(error.text)}" if values else " is an empty list"
+        raise ConfigFileError(f"{where}{given}: {error.allowed}") from None
+    return tuple(values)
+
+
+def _one_of_several(node: Any, parameter: Several, where: str) -> Any:
+    if isinstance(node, yaml.ScalarNode) and node.value.lower() == NO_VALUE:
+        return parameter.parse(NO_VALUE)[0]
+    return _value(node, parameter.of, where)
 
 
 def _read(node: Any, parameter: Parameter, where: str) -> Any:
@@ -206,7 +264,8 @@ def _is_null(node: Any) -> bool:
     return isinstance(node, yaml.ScalarNode) and node.tag == _NULL
 
 
-def _line_of_error(error: Exception) -> str:
+def line_of_error(error: Exception) -> str:
+    """The line that an error of PyYAML is in, to follow the file's name; empty where it does not know."""
     mark = getattr(error, "problem_mark", None)
     return "" if mark is None else f", line {mark.line + 1}"
 
@@ -268,8 +327,8 @@ def _as_yaml(value: Any) -> Any:
     if isinstance(value, frozenset):
         return sorted(value)
     if isinstance(value, tuple):
-        are_pairs = not value or isinstance(value[0], tuple)  # there is a path at least
-        return dict(value) if are_pairs else [*value]
+        are_limits = all(isinstance(each, tuple) and each and isinstance(each[0], str) for each in value)
+        return dict(value) if are_limits else [_as_yaml(each) for each in value]  # there is a path, or one of several
     return value
 
 

@@ -1,35 +1,24 @@
 """Files of parameters: flags win over them, they over the defaults; what is wrong in one is told with its place."""
 
-import subprocess
-import sys
+import socket
 from pathlib import Path
 
 import fsspec
 import pytest
 import yaml
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from alm_beam.cli import convert, measure, shards, validate, windows
+from alm_beam.cli import convert, measure, shards, sweep, validate, windows
 from alm_beam.cli.flags import job_config, job_parser
-from alm_beam.core.config import ConfigError, JobConfig
-from alm_beam.core.config_file import parameters_in, root_of, written
-from alm_beam.core.measure_config import MeasureConfig
-from alm_beam.core.parameters import (
-    Choice,
-    Folder,
-    Limits,
-    Names,
-    Number,
-    Parameter,
-    Paths,
-    SecretObject,
-    Switch,
-    Text,
-    Whole,
-)
-from alm_beam.core.shards_config import ShardsConfig
+from alm_beam.core.config import JobConfig
+from alm_beam.core.config_file import parameters_in, root_of
+from alm_beam.core.sweep_config import SweepConfig
 from tests.manifests import output_entries, write
+from tests.servers.web import Site, web_site
+
+ALIASES = "a0: &a0 [x,x,x,x,x,x,x,x,x,x]\n" + "".join(
+    f"a{n}: &a{n} [{','.join([f'*a{n - 1}'] * 10)}]\n" for n in range(1, 9)
+)
+"""A billion values in 500 bytes."""
 
 
 def shown(capfd, main, *arguments: str) -> str:
@@ -91,10 +80,10 @@ def test_a_run_does_what_the_file_says(tmp_path):
         ("min_metrics: {a: 1, a: 2}", "line 1: min_metrics: must be names with a number each"),
         (
             "min_metrics: {segments: 1}\nmax_metrics: {win: 1}",
-            "line 2: max_metrics: max_metrics=(('win', 1.0),): must not",
+            "line 2: max_metrics=win=1.0: must not name 'win'",
         ),
         ("selection: best", "line 1: selection=best: must be greedy or most_audio"),
-        ("max_speakers: 1", "line 1: max_speakers: max_speakers=1: must be a whole number from min_speakers (2)"),
+        ("max_speakers: 1", "line 1: max_speakers=1: must be a whole number from min_speakers (2)"),
         ("min_speaker: 3", "line 1: min_speaker is no parameter of this command (did you mean min_speakers?)"),
         ("min-speakers: 3", "line 1: min-speakers is no parameter of this command (did you mean min_speakers?)"),
         ("tolerance: 0.2\ncuts: yes\ntolerance: 0.3", "line 3: tolerance is there twice, on line 1 first"),
@@ -112,6 +101,10 @@ def test_a_run_does_what_the_file_says(tmp_path):
         ("storage_options: {s3: 'TOPS3CRET", "line 1: is not YAML ("),
         ("storage_options: &a {s3: *a}", "line 1: storage_options holds itself"),
         ("storage_options: {s3: {a: 1, a: 2}}", "line 1: storage_options has a name twice"),
+        (
+            f"cuts: no\nstorage_options:\n  {ALIASES}".replace("\na", "\n  a"),
+            "line 2: its aliases (*) make more than 100,",
+        ),
     ],
 )
 def test_what_is_wrong_is_told_with_its_place(tmp_path, capfd, text, message):
@@ -164,6 +157,59 @@ def test_values_mean_what_they_look_like(text, value):
         assert config.parameters()[name] == value
 
 
+@pytest.mark.parametrize(
+    ("text", "values"),
+    [
+        ("overlap_percentage: [0, 50]", (0, 50)),
+        ("overlap_percentage: 0, 50", (0, 50)),
+        ("overlap_percentage: 5e1", (50.0,)),
+        ("selection: [greedy, most_audio]", ("greedy", "most_audio")),
+        ("truncation: [yes, no]", (True, False)),
+        ("truncation: off", (False,)),
+        ("truncation: true,false", (True, False)),
+        ("max_gap: [null, 5]", (None, 5)),
+        ("max_gap: [none, 5]", (None, 5)),
+        ("max_gap: null", (None,)),
+        ("max_gap: none,5", (None, 5)),
+        ("target_duration: [null, 60]", (None, 60)),
+        ("min_metrics: {snr: 1}", ((("snr", 1.0),),)),
+        ("min_metrics: [{snr: 1}, {}, {a: 2, b: 3}]", ((("snr", 1.0),), (), (("a", 2.0), ("b", 3.0)))),
+        ("min_metrics: [null, 'snr=1,a=2']", ((), (("snr", 1.0), ("a", 2.0)))),
+        ("min_metrics: none;snr=1", ((), (("snr", 1.0),))),
+        ("min_metrics: {}", ((),)),
+    ],
+)
+def test_a_parameter_of_a_sweep_takes_a_list_of_its_values(text, values):
+    stated = parameters_in(root_of(text.encode(), "f"), "f", SweepConfig.every_parameter())
+    parser = job_parser("test", "", SweepConfig)
+    config = job_config(parser, parser.parse_args(["--input=a", "--output=b"]), SweepConfig, stated)
+    assert config.parameters()[text.split(":")[0]] == values
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("overlap_percentage: [0, 101]", "line 1: overlap_percentage=101: must be a number from 0 to 100"),
+        ("overlap_percentage: [0, 0]", "line 1: overlap_percentage=0: must not be given twice"),
+        ("overlap_percentage: 0,x", "line 1: overlap_percentage=x: must be a number from 0 to 100"),
+        ("overlap_percentage: []", "line 1: overlap_percentage is an empty list: must be a number from 0 to 100"),
+        ("min_metrics: []", "line 1: min_metrics is an empty list: must be names with a number each"),
+        ("overlap_percentage: [0, null]", "line 1: overlap_percentage has no value; it must be a number from 0 to 100"),
+        (
+            "overlap_percentage: [[0], 1]",
+            "line 1: overlap_percentage: must be a number from 0 to 100, but there is a l",
+        ),
+        ("min_speakers: [1, 02]", "line 1: min_speakers=02: begins with a 0, by which YAML means an octal number"),
+        ("truncation: [true, maybe]", "line 1: truncation=maybe: must be true or false"),
+        ("min_metrics: [{win: 1}]", "line 1: min_metrics=win=1.0: must not name 'win'"),
+        ("sample: [0.1, 0.2]", "line 1: sample: must be a fraction above 0, at most 1, but there is a list"),
+    ],
+)
+def test_what_is_wrong_in_a_list_of_values_is_told(tmp_path, capfd, text, message):
+    told = refused(capfd, sweep.main, "--config", config_file(tmp_path, text), "--input=a", "--output=b")
+    assert message in told
+
+
 @pytest.mark.parametrize("text", ["", "# nothing\n", "null", "---\n"])
 def test_an_empty_file_states_nothing(tmp_path, capfd, text):
     flags = ("--input=a", "--output=b")
@@ -214,6 +260,25 @@ def test_the_file_is_read_by_any_url_with_the_options_of_the_flag(capfd):
         fs.rm("/configs", recursive=True)
 
 
+@pytest.mark.parametrize(
+    ("status", "message"),
+    [(403, "403, message='Forbidden'"), (500, "500, message='Internal Server Error'"), (404, "does not exist")],
+)
+def test_a_server_that_refuses_is_told_as_what_it_is(capfd, status, message):
+    with web_site(Site(b"", refuses=status)) as site:
+        told = refused(capfd, windows.main, f"--config={site.url('c.yaml')}?token=TOPS3CRET")
+    assert message in told
+    assert ("does not exist" in told) == (status == 404)
+    assert "TOPS3CRET" not in told
+
+
+def test_a_server_that_is_not_reached_is_told(capfd):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # nobody listens
+        told = refused(capfd, windows.main, f"--config=http://127.0.0.1:{taken.getsockname()[1]}/c.yaml")
+    assert "Cannot connect to host" in told
+
+
 def test_a_file_for_convert_has_the_names_of_its_flags(tmp_path, capfd):
     file = config_file(tmp_path, "from: rttm\ninput: in\noutput: out\n")
     printed = shown(capfd, convert.main, "--config", file)
@@ -233,92 +298,3 @@ def test_validate_takes_the_file_of_the_main_job(tmp_path, capfd):
     assert "min_speaker is no param" in refused(
         capfd, validate.main, "--config", config_file(tmp_path, "min_speaker: 3"), str(source)
     )
-
-
-def test_an_unknown_flag_beside_print_config_is_refused(capfd):
-    told = refused(capfd, windows.main, "--print_config", "--min_speaker=3")
-    assert "unknown argument --min_speaker (did you mean --min_speakers?)" in told
-    assert "tolerance" in shown(capfd, windows.main, "--direct_num_workers=1", "--temp_location", "gs://b/c")
-
-
-def test_to_print_the_parameters_imports_no_beam(tmp_path):
-    file = config_file(tmp_path, "input: in\noutput: out\n")
-    code = (
-        "import sys, alm_beam.cli.windows as w; "
-        f"w.main(['--config', {file!r}, '--print_config']); print('apache_beam' in sys.modules)"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.endswith("False\n")
-
-
-TEXTS = st.text(st.characters(blacklist_categories=()), min_size=1, max_size=40)
-"""Anything that a Python text can hold, halves of surrogate pairs included."""
-
-
-def values_of(parameter: Parameter) -> st.SearchStrategy:
-    """Values that a parameter takes, and now and then the edges of its range."""
-    match parameter:
-        case Whole(at_least=least, at_most=most):
-            return st.integers(int(least), int(most))
-        case Number():
-            number = st.floats(
-                parameter.at_least if parameter.above is None else parameter.above, min(parameter.at_most, 1e9)
-            )
-            return (number | st.integers(0, 100)).filter(parameter.takes)
-        case Switch():
-            return st.booleans()
-        case Choice(options=options):
-            return st.sampled_from(options)
-        case Names():
-            return st.frozensets(TEXTS | st.just(""), max_size=4)
-        case Limits():
-            number = st.floats(-1e9, 1e9)
-            pairs = st.lists(st.tuples(TEXTS, number), max_size=3, unique_by=lambda pair: pair[0])
-            return pairs.map(tuple)
-        case Paths():
-            return st.lists(TEXTS, min_size=1, max_size=4).map(tuple)
-        case Folder() | Text():
-            return TEXTS
-        case SecretObject():
-            return st.just({})
-    raise TypeError(parameter)
-
-
-@st.composite
-def configurations(draw, kind):
-    parameters = kind.every_parameter()
-    given = {
-        name: draw(values_of(each)) for name, each in parameters.items() if each.is_required or draw(st.booleans())
-    }
-    try:
-        return kind.of(given)
-    except ConfigError:  # two parameters that do not fit each other
-        return kind.of({name: given[name] for name, each in parameters.items() if each.is_required})
-
-
-@pytest.mark.parametrize("kind", [JobConfig, MeasureConfig, ShardsConfig])
-@pytest.mark.parametrize("is_ascii", [False, True])
-def test_what_is_printed_states_the_same_configuration(kind, is_ascii):
-    @settings(max_examples=25, deadline=None)
-    @given(configurations(kind))
-    def is_same_again(config):
-        values = config.parameters()
-        text = written(values, dict.fromkeys(values, "default"), is_ascii=is_ascii)
-        assert len(text.split("\n")) == len(values)
-        assert text.replace("\n", "").isprintable()
-        data = text.encode("ascii" if is_ascii else "utf-8")
-        stated = parameters_in(root_of(data, "f"), "f", kind.every_parameter())
-        parser = job_parser("test", "", kind)
-        again = job_config(parser, parser.parse_args([]), kind, stated)
-        assert again == config
-        for name, value in again.parameters().items():
-            assert type(value) is type(values[name])
-
-    is_same_again()
-
-
-def test_every_field_of_a_configuration_is_in_what_is_printed(capfd):
-    for main, kind in ((windows.main, JobConfig), (measure.main, MeasureConfig), (shards.main, ShardsConfig)):
-        printed = shown(capfd, main, "--input=a", "--output=b")
-        names = [line.split(":")[0].lstrip("# ") for line in printed.splitlines()]
-        assert sorted(names) == sorted(kind.every_parameter())

@@ -22,6 +22,7 @@ class Site:
         encoding_is_stated: whether they are where only the size is asked for, too.
         takes_ranges: whether a part can be asked for.
         etag: of the file.
+        refuses: the status of every answer, if it is to be a refusal.
         requests: how many were answered.
     """
 
@@ -32,6 +33,7 @@ class Site:
     encoding_is_stated: bool = False
     takes_ranges: bool = True
     etag: str = '"1"'
+    refuses: int | None = None
     requests: int = 0
 
     def url(self, name: str = "m.jsonl") -> str:
@@ -67,6 +69,8 @@ def web_site(site: Site) -> Iterator[Site]:
 
         def _answer(self, status: int, body: bytes, headers: dict[str, str]) -> None:
             site.requests += 1
+            if site.refuses is not None:
+                status, body, headers = site.refuses, b"", {"Content-Length": "0"}
             self.send_response_only(status)
             for name, value in {"ETag": site.etag, "Content-Type": "text/plain", **headers}.items():
                 self.send_header(name, value)
