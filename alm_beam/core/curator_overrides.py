@@ -8,6 +8,7 @@ import yaml
 
 _OVERRIDE = re.compile(r"(\+\+|\+|~|)([A-Za-z_][\w/@-]*(?:\.[\w/@-]+|\[\d+\])*)(?:=(.*))?", re.DOTALL)
 _ESCAPE = re.compile(r"\\([\\()\[\]{}:=, \t'\"])")
+_QUOTED = re.compile(r"(['\"])(\\.|(?!\1)[^\\])*\1", re.DOTALL)
 _INT = re.compile(r"[-+]?(0|[1-9][0-9]*(_[0-9]+)*)")
 _FLOAT = re.compile(r"[-+]?([0-9][0-9_]*\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?|[-+]?(inf|nan)", re.IGNORECASE)
 _WORDS: dict[str, Any] = {"null": None, "true": True, "false": False}
@@ -77,14 +78,16 @@ def _is_of_a_pipeline(text: str) -> bool:
     """Whether it changes what every pipeline of Curator has."""
     return (
         _is_override(text)
-        and re.match(r"[+~]*(stages[.\[]|(manifest_path|output_dir|backend)=|hydra\.)", text) is not None
+        and re.match(r"[+~]*(stages[.\[]|(manifest_path|output_dir|backend)=|hydra[./])", text) is not None
     )
 
 
 def _value(text: str) -> Any:
     """The value, by Hydra's rules for what stands on a command line: `on` and `010` are texts."""
     text = text.strip()
-    if len(text) > 1 and text[0] == text[-1] and text[0] in "'\"":
+    if text[:1] in ("'", '"'):
+        if not _QUOTED.fullmatch(text):
+            raise ValueError("begins with a quote, and does not end with it")
         return text[1:-1].replace(f"\\{text[0]}", text[0])
     if text.startswith("{"):
         raise ValueError("is a mapping, which is not read here; write it into the file")
@@ -102,7 +105,7 @@ def _value(text: str) -> Any:
 def _items(text: str) -> Iterator[Any]:
     try:
         items = yaml.compose(text, Loader=yaml.SafeLoader).value
-    except yaml.YAMLError:
+    except (yaml.YAMLError, RecursionError):
         raise ValueError("is no list; write [one,two]") from None
     for each in items:
         if not isinstance(each, yaml.ScalarNode):

@@ -9,12 +9,18 @@ from typing import Any, NamedTuple
 
 import yaml
 from omegaconf import DictConfig, ListConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf.errors import (
+    ConfigIndexError,
+    GrammarParseError,
+    InterpolationKeyError,
+    OmegaConfBaseException,
+    UnsupportedInterpolationType,
+)
 
-from alm_beam.core.config_file import ConfigFileError, problem_of
+from alm_beam.core.config_file import ConfigFileError, did_you_mean, line_of_error, problem_of
 from alm_beam.core.curator_overrides import Override, override_of
 from alm_beam.core.given import Given
-from alm_beam.core.parameters import HIDDEN, Parameter
+from alm_beam.core.parameters import ConfigError, Parameter
 from alm_beam.core.text import visible
 
 READER, BUILDER, OVERLAP, WRITER = (
@@ -48,6 +54,8 @@ _TARGET_DURATION = 120.0
 _EXTENSIONS = ([".jsonl", ".json"], [".json", ".jsonl"])
 _WITHOUT_EFFECT = ("name", "batch_size", "resources", "num_workers", "_convert_", "_recursive_")
 _OF_READER = ("files_per_partition", "blocksize")
+_OF_HYDRA = re.compile(r"hydra[./]")
+_VARIABLE = re.compile(r"Environment variable '[^']*' not found")
 _INTERPOLATION = re.compile(r"\$\{\s*\.*([^${}:]+?)\s*\}")
 
 
@@ -118,8 +126,11 @@ class _Reading:
         self._passed_over: list[str] = []
         try:
             self._root: Any = OmegaConf.create(text)
-        except (yaml.YAMLError, OmegaConfBaseException, RecursionError) as error:
-            raise ConfigFileError(f"{file}: is not YAML ({problem_of(error)})") from None
+        except OmegaConfBaseException as error:
+            place = re.sub(r"\[(\d+)\]", r".\1", str(error.full_key or ""))
+            raise ConfigFileError(f"{self._where(place) if place else file}: {_reason(error)}") from None
+        except (yaml.YAMLError, RecursionError, ValueError, TypeError, AttributeError) as error:  # a tag may raise any
+            raise ConfigFileError(f"{file}{line_of_error(error)}: is not YAML ({problem_of(error)})") from None
         self._used = {*self._names_in(OmegaConf.to_container(self._root, resolve=False))}
         for override in overrides:
             self._apply(override)
@@ -127,6 +138,7 @@ class _Reading:
 
     def pipeline(self) -> CuratorPipeline:
         stages = self._stages()
+        self._check_hydra()
         self._check_defaults()
         used = {re.split(r"[.\[]", name)[0] for name in (*self._used, *self._names_in(self._raw))}
         own = {"stages", "manifest_path", "output_dir", *used}
@@ -150,30 +162,55 @@ class _Reading:
             raise ConfigFileError(f"{name}: {error}") from None
         if override is None:
             raise ConfigFileError(f"{name}: is no override; write key=value, +key=value, ++key=value or ~key")
-        parent_key, _, last = override.key.rpartition(".")
         try:
-            parent = OmegaConf.select(self._root, parent_key) if parent_key else self._root
+            self._change(override, name)
+        except ConfigIndexError:
+            raise ConfigFileError(f"{name}: there is no such place in {self._file}") from None
         except OmegaConfBaseException as error:
             raise ConfigFileError(f"{name}: {_reason(error)}") from None
+
+    def _change(self, override: Override, name: str) -> None:
+        if _OF_HYDRA.match(override.key):
+            self._change_hydra(override)
+            return
+        parent_key, _, last = override.key.rpartition(".")
+        parent = OmegaConf.select(self._root, parent_key) if parent_key else self._root
         if isinstance(parent, ListConfig):
             is_there, index = last.isdigit() and int(last) < len(parent), int(last) if last.isdigit() else -1
         else:
             is_there, index = isinstance(parent, DictConfig) and last in {*parent.keys()}, -1
-        self._check_sign(override, name, is_there=is_there)
+        if override.sign in ("", "~") and not is_there:
+            raise ConfigFileError(f"{name}: {self._missing(override, parent)}")
+        if override.sign == "+" and is_there:
+            raise ConfigFileError(f"{name}: {self._file} has this key; {visible(override.key)}=... changes it")
         if override.sign == "~":
             del parent[index if isinstance(parent, ListConfig) else last]
             return
         if isinstance(parent, ListConfig) and not is_there:
             raise ConfigFileError(f"{name}: there is no such place in {self._file}")
         OmegaConf.update(self._root, override.key, override.value, merge=False, force_add=True)
-        self._overridden[override.key] = text
+        self._overridden[override.key] = override.text
 
-    def _check_sign(self, override: Override, name: str, *, is_there: bool) -> None:
-        if override.sign in ("", "~") and not is_there:
-            advice = "" if override.sign else f"; +{visible(override.key)}=... adds it"
-            raise ConfigFileError(f"{name}: {self._file} has no such key{advice}")
-        if override.sign == "+" and is_there:
-            raise ConfigFileError(f"{name}: {self._file} has this key; {visible(override.key)}=... changes it")
+    def _change_hydra(self, override: Override) -> None:
+        """Takes what Hydra always has, in the file or not, and of which no result depends here."""
+        if "/" in override.key or override.sign == "~":
+            self._passed_over.append(override.key)
+        else:
+            OmegaConf.update(self._root, override.key, override.value, merge=False, force_add=True)
+
+    def _missing(self, override: Override, parent: Any) -> str:
+        """What is to be said of a key that an override takes for one of the file."""
+        first, number, key, *_ = [*override.key.split("."), "", "", ""]
+        stage = OmegaConf.select(self._root, f"stages.{number}") if first == "stages" and number.isdigit() else None
+        name = str(stage.get("_target_")).rpartition(".")[2] if isinstance(stage, DictConfig) else ""
+        if name in _PARAMETERS and key not in _known_keys(name):
+            return f"alm-beam has no such parameter of {name}{did_you_mean(key, _known_keys(name))}"
+        near = (
+            did_you_mean(override.key.rpartition(".")[2], [*map(str, parent)]) if isinstance(parent, DictConfig) else ""
+        )
+        may_be_added = not override.sign and not near and (first != "stages" or name)
+        advice = f"; +{visible(override.key)}=... adds it" if may_be_added else near
+        return f"{self._file} has no such key{advice}"
 
     def _stages(self) -> list[Any]:
         """The stages, with all that is to be resolved as it stands; they are those of the main job, in its order."""
@@ -200,6 +237,12 @@ class _Reading:
             order = ", ".join(_PARAMETERS)
             raise ConfigFileError(f"{self._where(path)}: alm-beam has no {visible(target)}; it does {order}")
         return name
+
+    def _check_hydra(self) -> None:
+        """Refuses several runs; all else is about Hydra itself."""
+        hydra = self._raw.get("hydra")
+        if isinstance(hydra, dict) and str(hydra.get("mode")).upper() == "MULTIRUN":
+            raise ConfigFileError(f"{self._where('hydra.mode')}: MULTIRUN asks for several runs; use alm-beam sweep")
 
     def _check_defaults(self) -> None:
         """Refuses what would have Hydra read other files."""
@@ -229,8 +272,11 @@ class _Reading:
                 self._read_value(where, str(key), _PARAMETERS[name][key])
             elif key in _WITHOUT_EFFECT or (name == READER and self._is_without_effect(str(key), where)):
                 self._passed_over.append(where)
+            elif key == "file_extensions" and name == READER:
+                raise ConfigFileError(f"{self._where(where)}: must be [.jsonl, .json]; alm-beam looks for no others")
             elif key != "_target_":
-                raise ConfigFileError(f"{self._where(where)}: alm-beam has no such parameter of {name}")
+                advice = did_you_mean(str(key), _known_keys(name))
+                raise ConfigFileError(f"{self._where(where)}: alm-beam has no such parameter of {name}{advice}")
         for key, parameter in _PARAMETERS[name].items():
             is_needed = self._known[parameter].is_required and parameter not in self._needless
             if is_needed and key not in stage:
@@ -262,10 +308,12 @@ class _Reading:
 
     def _give(self, name: str, value: Any, path: str) -> None:
         parameter = self._known[name]
+        if value is None and parameter.is_secret:
+            value = {}
         converted = None if value is None else parameter.convert(value)
         if not parameter.takes(converted):
-            shown = "" if parameter.is_secret or value == HIDDEN else f"={visible(str(value))}"
-            raise ConfigFileError(f"{self._where(path)}{shown}: must be {parameter.allowed}")
+            given = "" if parameter.is_secret else f"={visible(ConfigError(name, value, '').text)}"
+            raise ConfigFileError(f"{self._where(path)}{given}: must be {parameter.allowed}")
         self._given[name] = Given(converted, self._source(path), self._where(path))
 
     def _source(self, path: str) -> str:
@@ -279,18 +327,16 @@ class _Reading:
         """A value with all that it is made of."""
         try:
             value = OmegaConf.select(self._root, path, throw_on_missing=True)
+            if isinstance(value, (DictConfig, ListConfig)):
+                value = OmegaConf.to_container(value, resolve=True, throw_on_missing=True)
         except OmegaConfBaseException as error:
             missing = [key for key in self._names_in(self._raw_at(path)) if OmegaConf.is_missing(self._root, key)]
             if missing:
                 raise ConfigFileError(
                     f"{self._where(missing[0])} is missing (???); give it as {visible(missing[0])}=..."
                 ) from None
-            raise ConfigFileError(f"{self._where(path)}: {_reason(error)}") from None
-        if isinstance(value, (DictConfig, ListConfig)):
-            try:
-                return OmegaConf.to_container(value, resolve=True, throw_on_missing=True)
-            except OmegaConfBaseException as error:
-                raise ConfigFileError(f"{self._where(path)}: {_reason(error)}") from None
+            reason = _reason(error, is_secret=path.endswith(".storage_options"))
+            raise ConfigFileError(f"{self._where(path)}: {reason}") from None
         return value
 
     def _raw_at(self, path: str) -> Any:
@@ -300,5 +346,17 @@ class _Reading:
         return raw
 
 
-def _reason(error: Exception) -> str:
-    return " ".join(str(error).splitlines()[:1])
+def _known_keys(stage: str) -> list[str]:
+    """The keys that a stage may have."""
+    return [*_PARAMETERS[stage], *_WITHOUT_EFFECT, *((*_OF_READER, "file_extensions") if stage == READER else ())]
+
+
+def _reason(error: Exception, *, is_secret: bool = False) -> str:
+    """What OmegaConf says is wrong, in one line, with nothing of a value, which may be secret."""
+    if isinstance(error, GrammarParseError):
+        return "holds a ${...} that is not well formed (is a } missing?)"
+    said = " ".join(str(error).splitlines()[:1])
+    if isinstance(error, (InterpolationKeyError, UnsupportedInterpolationType)) and not is_secret:
+        return said
+    variable = _VARIABLE.search(said)
+    return variable[0] if variable else "cannot be made of what it names"

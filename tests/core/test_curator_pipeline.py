@@ -3,6 +3,8 @@
 import re
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from alm_beam.core.config import PARAMETERS, JobConfig
 from alm_beam.core.config_file import ConfigFileError
@@ -90,14 +92,14 @@ def test_what_changes_no_result_is_named():
         ("manifest_path=a\\,b\\=c", "input", ("a,b=c",), "override manifest_path"),
         ("manifest_path='it\\'s'", "input", ("it's",), "override manifest_path"),
         ("manifest_path=${lab}.jsonl", "input", ("bench.jsonl",), "override manifest_path"),
-        ("+stages.0.storage_options=null", "input", ("in.jsonl",), None),
+        ("+stages.0.storage_options=null", "storage_options", {}, "override stages.0.storage_options"),
         ("~stages.2.target_duration", "target_duration", 120.0, "Curator's default"),
         ("~lab=bench", None, None, None),
     ],
 )
 def test_overrides_are_hydras(override, name, value, source):
-    if name is None or source is None:
-        with pytest.raises(ConfigFileError):  # lab is used; null is no mapping
+    if name is None:
+        with pytest.raises(ConfigFileError):  # lab is used
             read(INPUT, override)
         return
     given = read(INPUT, override).given[name]
@@ -106,11 +108,94 @@ def test_overrides_are_hydras(override, name, value, source):
 
 
 @pytest.mark.parametrize(
+    ("override", "named"),
+    [
+        ("hydra.job.chdir=true", []),
+        ("hydra.verbose=true", []),
+        ("+hydra.run.dir=x", []),
+        ("~hydra.run", ["hydra.run"]),
+        ("hydra/job_logging=none", ["hydra/job_logging"]),
+    ],
+)
+def test_hydras_own_keys_are_passed_over_also_where_the_file_has_them_not(override, named):
+    without = PIPELINE.replace("hydra:\n  run: {dir: .}\n", "")
+    for text in (PIPELINE, without):
+        pipeline = read(INPUT, override, text=text)
+        assert {name: each.value for name, each in pipeline.given.items()} == values(INPUT)
+        assert [each for each in pipeline.passed_over if "/" in each or each.startswith("hydra.")] == named
+        assert named or "hydra" in pipeline.passed_over
+
+
+SECRET = "TOPS3CRET"
+KEYS = [
+    "manifest_path",
+    "output_dir",
+    "lab",
+    "seconds",
+    "documentation.a",
+    "new.a.b",
+    "defaults",
+    "defaults.0",
+    "hydra",
+    "hydra.mode",
+    "stages",
+    "stages.0",
+    "stages.-1.x",
+    "stages.9",
+    "stages.x.y",
+    "stages.0.manifest_path",
+    "stages.0.storage_options",
+    "stages.0.storage_options.key",
+    "stages.1.min_speakers",
+    "stages.1._target_",
+]
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    sign=st.sampled_from(["", "+", "++", "~"]),
+    key=st.sampled_from(KEYS),
+    before=st.text("${}[]'\"\\:.,a1 ", max_size=6),
+    after=st.text("${}[]'\"\\:.,a1 ", max_size=6),
+)
+def test_any_override_is_taken_or_refused_without_its_value(sign, key, before, after):
+    said = ""
+    try:
+        read(INPUT, f"{sign}{key}={before}{SECRET}{after}")
+    except ConfigFileError as error:
+        said = str(error)
+    assert "\n" not in said
+    assert SECRET not in said or key not in ("stages.0.storage_options", "stages.0.storage_options.key", "new.a.b")
+
+
+@pytest.mark.parametrize(
     ("overrides", "message"),
     [
         ((), "bench.yaml: manifest_path is missing (???); give it as manifest_path=..."),
         ((INPUT, "output_dir=???"), "bench.yaml: output_dir is missing (???)"),
-        ((INPUT, "stages.1.foo=3"), "stages.1.foo: bench.yaml has no such key; +stages.1.foo=... adds it"),
+        ((INPUT, "stages.1.foo=3"), "stages.1.foo: alm-beam has no such parameter of ALMDataBuilderStage"),
+        (
+            (INPUT, "stages.1.min_speaker=3"),
+            "alm-beam has no such parameter of ALMDataBuilderStage (did you mean min_sp",
+        ),
+        ((INPUT, "+stages.1.min_speaker=3"), "stages.1.min_speaker: alm-beam has no such parameter of ALMDataBuilderS"),
+        ((INPUT, "stages.1.name=a"), "stages.1.name: bench.yaml has no such key; +stages.1.name=... adds it"),
+        ((INPUT, "stages.0.storage_options.key=a"), "no such key; +stages.0.storage_options.key=... adds it"),
+        ((INPUT, "manifest_pat=a"), "manifest_pat: bench.yaml has no such key (did you mean manifest_path?)"),
+        ((INPUT, "mine=a"), "mine: bench.yaml has no such key; +mine=... adds it"),
+        ((INPUT, "+stages.4._target_=a"), "+stages.4._target_: there is no such place in bench.yaml"),
+        (
+            (INPUT, "manifest_path=${TOPS3CRET"),
+            "manifest_path: holds a ${...} that is not well formed (is a } missing?)",
+        ),
+        ((INPUT, "+stages.0.storage_options.key=${TOPS3CRET"), "key: holds a ${...} that is not well formed"),
+        ((INPUT, "+stages.0.storage_options.key=${a.TOPS3CRET}"), "storage_options: cannot be made of what it names"),
+        ((INPUT, "+stages.0.storage_options.key=${TOPS3CRET:}"), "storage_options: cannot be made of what it names"),
+        ((INPUT, "output_dir=${oc.env:ALM_NO}"), "output_path: Environment variable 'ALM_NO' not found"),
+        ((INPUT, "output_dir=${oc.decode:'{TOPS3CRET'}"), "stages.3.output_path: cannot be made of what it names"),
+        ((INPUT, "manifest_path='a"), "manifest_path: begins with a quote, and does not end with it"),
+        (("manifest_path=",), "bench.yaml: stages.0.manifest_path=: must be a file, a folder or a glob"),
+        ((INPUT, "hydra.mode=MULTIRUN"), "bench.yaml: hydra.mode: MULTIRUN asks for several runs; use alm-beam sweep"),
         ((INPUT, "+stages.1.foo=3"), "bench.yaml: stages.1.foo: alm-beam has no such parameter of ALMDataBuilderStage"),
         ((INPUT, "+lab=3"), "+lab: bench.yaml has this key; lab=... changes it"),
         ((INPUT, "stages.9.name=a"), "stages.9.name: bench.yaml has no such key"),
@@ -129,7 +214,7 @@ def test_overrides_are_hydras(override, name, value, source):
         ((INPUT, "~stages.2"), "bench.yaml: stages: ALMDataOverlapStage is missing; alm-beam windows does Manifest"),
         ((INPUT, f"stages.2._target_={BUILDER}"), "bench.yaml: stages: ALMDataOverlapStage is missing"),
         ((INPUT, "stages.1._target_=lab.Whisper"), "bench.yaml: stages.1: alm-beam has no lab.Whisper; it does Man"),
-        ((INPUT, "+stages.0.file_extensions=[.txt]"), "stages.0.file_extensions: alm-beam has no such parameter"),
+        ((INPUT, "+stages.0.file_extensions=[.txt]"), "stages.0.file_extensions: must be [.jsonl, .json]; alm-beam"),
         ((INPUT, "+stages.0.storage_options=TOPS3CRET"), "bench.yaml: stages.0.storage_options: must be a JSON object"),
         ((INPUT, "--x"), "--x: is no override; write key=value, +key=value, ++key=value or ~key"),
     ],
@@ -151,7 +236,19 @@ def test_what_the_job_has_not_is_named(overrides, message):
             "  - name: r\n",
             "stages.0: must be a mapping with",
         ),
-        ("seconds: 60\n", "seconds: 60\nseconds: 70\n", "bench.yaml: is not YAML (found duplicate key seconds)"),
+        (
+            "seconds: 60\n",
+            "seconds: 60\nseconds: 70\n",
+            "bench.yaml, line 14: is not YAML (found duplicate key seconds)",
+        ),
+        ("seconds: 60\n", "seconds: !!int x\n", "bench.yaml: is not YAML (it cannot be read)"),
+        ("seconds: 60\n", "seconds: &a [*a]\n", "bench.yaml, line 13: is not YAML ("),
+        ("    batch_size: 8\n", "    min_speaker: 8\n", "ALMDataBuilderStage (did you mean min_speakers?)"),
+        (
+            "${output_dir}/bench.jsonl",
+            "${output_dir/bench.jsonl",
+            "bench.yaml: stages.3.output_path: holds a ${...} that",
+        ),
         ("    manifest_path: ${manifest_path}\n", "", "bench.yaml: stages.0.manifest_path is missing"),
     ],
 )
