@@ -19,7 +19,7 @@ from alm_beam.core.faults import RejectReason
 from alm_beam.core.text import visible
 from alm_beam.storage.connections import NO_OPTIONS, StorageOptions, names_of
 from alm_beam.storage.local_files import special_kind
-from alm_beam.storage.paths import BLOCK_BYTES, errors_that_name, info_of, is_local, located, reason
+from alm_beam.storage.paths import BLOCK_BYTES, cause_of, errors_that_name, info_of, is_local, located, reason
 from alm_beam.storage.secrets import shown
 
 _FIRST_BYTES = 1 << 16
@@ -242,8 +242,9 @@ def _refusals_named(url: str) -> Iterator[None]:
             try:
                 yield
             except Exception as error:
-                if getattr(error, "status", None) in (401, 403):
-                    raise PermissionError(f"the server answers {error.status}") from None  # type: ignore[attr-defined]
+                status = getattr(cause_of(error), "status", None)
+                if status in (401, 403):
+                    raise PermissionError(f"the server answers {status}") from None
                 if isinstance(error, NotADirectoryError) or _is_no_name(error):
                     raise FileNotFoundError(reason(error)) from None
                 raise

@@ -108,14 +108,14 @@ def info_of(fs: fsspec.AbstractFileSystem, path: str) -> dict[str, Any] | None:
     try:
         info: dict[str, Any] = fs.info(path)
     except (FileNotFoundError, NotADirectoryError) as error:
-        cause = _cause(error)
+        cause = cause_of(error)
         if cause is not error:
             raise cause from None
         return None
     return info
 
 
-def _cause(error: BaseException) -> BaseException:
+def cause_of(error: BaseException) -> BaseException:
     """The error, or what it comes from: of an HTTP server that refuses, or is not reached, fsspec says "not found"."""
     cause = error.__cause__
     if not isinstance(error, (FileNotFoundError, NotADirectoryError)) or cause is None:
@@ -277,7 +277,7 @@ def errors_that_name(url: str) -> Iterator[None]:
     except RunError:
         raise
     except Exception as found:
-        error = _cause(found)
+        error = cause_of(found)
         kind = next((kind for kind in (FileNotFoundError, PermissionError) if isinstance(error, kind)), OSError)
         # Without the error itself: a log would show it, and what it says may hold a query string or a credential.
         raise kind(visible(f"{shown(url)}: {reason(error)}")) from None
