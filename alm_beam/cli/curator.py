@@ -13,8 +13,8 @@ _OF_FILE = {
 }
 _REFUSED = {
     ("--multirun", "-m"): "asks for several runs; alm-beam sweep compares values of parameters in one",
-    ("--cfg", "-c"): "shows what Hydra reads; --print_config shows all parameters",
-    ("--info", "-i"): "tells of Hydra; --print_config shows all parameters, and where each comes from",
+    ("--cfg",): "shows what Hydra reads; --print_config shows all parameters",
+    ("--info",): "tells of Hydra; --print_config shows all parameters, and where each comes from",
 }
 _PLAIN_RUN = ("--run", "-r")
 """What Hydra does anyway."""

@@ -82,7 +82,7 @@ def root_of(data: bytes, file: str) -> Any:
     try:
         root = yaml.compose(data, Loader=yaml.SafeLoader)
     except (yaml.YAMLError, RecursionError) as error:
-        raise ConfigFileError(f"{file}{line_of_error(error)}: is not YAML ({problem_of(error)})") from None
+        raise ConfigFileError(f"{file}{line_of_error(error, data)}: is not YAML ({problem_of(error)})") from None
     if root is None or _is_null(root):
         return None
     if not isinstance(root, yaml.MappingNode):
@@ -264,8 +264,19 @@ def _is_null(node: Any) -> bool:
     return isinstance(node, yaml.ScalarNode) and node.tag == _NULL
 
 
-def line_of_error(error: Exception) -> str:
-    """The line that an error of PyYAML is in, to follow the file's name; empty where it does not know."""
+def line_of_error(error: Exception, data: bytes = b"") -> str:
+    """The line that an error of PyYAML is in, to follow the file's name; empty where it is not known.
+
+    Args:
+        error: it.
+        data: what the file holds, where it may be no text.
+    """
+    if isinstance(error, yaml.reader.ReaderError) and data:
+        is_text = error.encoding == "unicode"
+        before = (
+            data.decode("utf-8", "replace")[: error.position] if is_text else data[: error.position].decode("latin-1")
+        )
+        return f", line {before.count(chr(10)) + 1}" if b"\0" not in data else ""  # NUL: of UTF-16, or of no text
     mark = getattr(error, "problem_mark", None)
     return "" if mark is None else f", line {mark.line + 1}"
 
@@ -274,6 +285,8 @@ def problem_of(error: Exception) -> str:
     """What an error of PyYAML says is wrong, without the lines of the file that PyYAML would show."""
     if isinstance(error, RecursionError):
         return "it is nested too deep"
+    if getattr(error, "encoding", "") == "utf-8":
+        return f"{getattr(error, 'reason', '')}: the file must be UTF-8"
     problem = getattr(error, "problem", None) or getattr(error, "reason", None) or "it cannot be read"
     if "'\\t'" in problem:
         problem += "; YAML takes no tabs before a line's text: write spaces"

@@ -94,7 +94,7 @@ def test_a_run_does_what_the_file_says(tmp_path):
         ("[cuts]", "must be a mapping, with a line `name: value` for each parameter"),
         ("[a, b]: 1", "line 1: there is a list or a mapping where the name of a parameter must be"),
         ("input: ' , '", "line 1: input= , : must be a file, a folder or a glob"),
-        (b"cuts: \xff", "is not YAML (invalid start byte)"),
+        (b"cuts: no\ncuts: \xff", "line 2: is not YAML (invalid start byte: the file must be UTF-8)"),
         ("storage_options: [TOPS3CRET]", "line 1: storage_options: must be a JSON object"),
         ("storage_options: TOPS3CRET", "line 1: storage_options: must be a JSON object, but is not JSON"),
         ("storage_options: {s3: *TOPS3CRET}", "line 1: is not YAML (found undefined alias)"),

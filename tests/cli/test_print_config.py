@@ -101,10 +101,10 @@ def values_of(parameter: Parameter) -> st.SearchStrategy:
         case Whole(at_least=least, at_most=most):
             return st.integers(int(least), int(most))
         case Number():
-            number = st.floats(
-                parameter.at_least if parameter.above is None else parameter.above, min(parameter.at_most, 1e9)
-            )
-            return (number | st.integers(0, 100)).filter(parameter.takes)
+            least = parameter.at_least if parameter.above is None else parameter.above
+            most = min(parameter.at_most, 1e9) if parameter.below is None else parameter.below
+            number = st.floats(least, most)
+            return (number | st.integers(int(least), int(min(most, 100)))).filter(parameter.takes)
         case Switch():
             return st.booleans()
         case Choice(options=options):
