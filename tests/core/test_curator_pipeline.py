@@ -242,7 +242,7 @@ def test_what_the_job_has_not_is_named(overrides, message):
             "bench.yaml, line 14: is not YAML (found duplicate key seconds)",
         ),
         ("seconds: 60\n", "seconds: !!int x\n", "bench.yaml: is not YAML (it cannot be read)"),
-        ("seconds: 60\n", "seconds: &a [*a]\n", "bench.yaml, line 13: is not YAML ("),
+        ("seconds: 60\n", "seconds: &a [*a]\n", ": is not YAML ("),
         ("    batch_size: 8\n", "    min_speaker: 8\n", "ALMDataBuilderStage (did you mean min_speakers?)"),
         (
             "${output_dir}/bench.jsonl",
