@@ -764,7 +764,7 @@ class RunTemplate(DataflowStartFlexTemplateOperator):
 
     def __init__(self, *, report: tuple[ReportLink, ...], **others: Any):
         super().__init__(**others)
-        self.operator_extra_links = (*type(self).operator_extra_links, *report)
+        self.operator_extra_links = (*DataflowStartFlexTemplateOperator.operator_extra_links, *report)
 
     @property
     def flags(self) -> dict[str, str]:
@@ -781,7 +781,7 @@ class RunTemplate(DataflowStartFlexTemplateOperator):
         try:
             job: dict[str, str] = super().execute(context)
         except AirflowException:
-            self.operator_extra_links = type(self).operator_extra_links
+            self.operator_extra_links = DataflowStartFlexTemplateOperator.operator_extra_links
             for message in self._messages():
                 if message.get("messageImportance") == "JOB_MESSAGE_ERROR":
                     self.log.error("Dataflow: %s", message.get("messageText"))
