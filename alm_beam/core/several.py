@@ -149,4 +149,6 @@ def swept(config: type, name: str, module: str, *, without: frozenset[str] = fro
                 of=each,
             )
             fields.append((each.name, tuple, field(default=(default,), metadata=about(several))))
-    return make_dataclass(name, fields, bases=(Swept,), frozen=True, namespace={"__module__": module})
+    kind = make_dataclass(name, fields, bases=(Swept,), frozen=True)
+    kind.__module__ = module  # where pickle looks for it; the argument of that name is of Python 3.12
+    return kind

@@ -26,6 +26,7 @@ from alm_beam.storage.local_files import (
     why_never_read,
     without_second_names,
 )
+from alm_beam.storage.outputs import JOBS, REJECTS
 from alm_beam.storage.paths import (
     Located,
     canonical,
@@ -47,7 +48,12 @@ MANIFEST_SUFFIXES = (".jsonl", ".json")
 COMPRESSED_SUFFIXES = (".gz", ".zst", ".bz2")
 """Those that a folder is searched for. A file that is named, or matched by a glob, may be compressed otherwise."""
 
-_NO_MANIFESTS = r"rejects-\d+-of-\d+\.jsonl|(loss|measure|convert|shards|report)_stats\.json"
+_NO_MANIFESTS = "|".join(
+    [
+        rf"{REJECTS.name}-\d+-of-\d+{re.escape(REJECTS.suffix)}",
+        *(re.escape(name) for job in JOBS for name in job.files if name.endswith(MANIFEST_SUFFIXES)),
+    ]
+)
 """What runs leave beside the manifests in their folders."""
 
 _BESIDE = rf"(?!(?:{_NO_MANIFESTS})$)"

@@ -40,6 +40,7 @@ def test_the_rejects_and_statistics_of_a_run_are_no_manifests(tmp_path):
         "measure_stats.json",
         "loss_stats.json",
         "report_stats.json",
+        "sweep.json",
         "_SUCCESS",
     ]:
         (tmp_path / name).write_bytes(b"{}")
