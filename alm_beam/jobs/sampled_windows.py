@@ -30,6 +30,9 @@ _OFFSETS = f"{CUTS.name}{CUTS.suffix}{OFFSETS_ENDING}"
 _LINE_FACTOR = 8
 """The memory that a recording takes while it is worked on, in multiples of its line, beside what is written of it."""
 
+_WRITTEN_FACTOR = 2
+"""The same in multiples of what is written: as it is made, and as it is buffered."""
+
 
 def sampled_windows(
     config: JobConfig, manifests: Sequence[Manifest], options: StorageOptions, facts: Mapping[str, Any]
@@ -85,7 +88,7 @@ class _Maker:
         if self._report:
             self._report.add(kept, stats)
         size = sum(map(len, cuts)) + len(cuts)
-        sample.longest = max(sample.longest, _LINE_FACTOR * len(line.text) + len(entry) + size)
+        sample.longest = max(sample.longest, _LINE_FACTOR * len(line.text) + _WRITTEN_FACTOR * (len(entry) + size))
         made = {
             RECORDINGS: 1,
             "hours_of_audio": stats.audio_seconds / 3600,
