@@ -1,5 +1,6 @@
 """`alm-beam report`: the report of a run, made again from what the run has left, or of several runs side by side."""
 
+import json
 from collections.abc import Sequence
 
 from alm_beam.cli.flags import FlagParser
@@ -28,6 +29,7 @@ def main(argv: Sequence[str], prog: str) -> int:
         help=f"where to write the page, a path or any fsspec URL; an earlier page there is replaced (default: "
         f"{REPORT} in DIR, required for several)",
     )
+    parser.add_argument("--json", action="store_true", help="print one JSON object: where the page is")
     parser.add_storage_options()
     flags = parser.parse_known_flags(argv)
     if flags.output is None and len(flags.dirs) > 1:
@@ -52,6 +54,6 @@ def main(argv: Sequence[str], prog: str) -> int:
         with errors_that_name(output):
             make_folder(place.fs, place.path.rpartition("/")[0])
             place.fs.pipe_file(place.path, content)
-        return f"report: {visible(shown(output))}"
+        return json.dumps({"output": shown(output)}, indent=2) if flags.json else f"report: {visible(shown(output))}"
 
     return printed(prog, written)

@@ -199,6 +199,9 @@ def test_runs_side_by_side(plain, tmp_path, capsys):
     output = tmp_path / "new" / "compared.html"
     assert main(["report", str(plain), str(tmp_path / "b"), f"--output={output}"]) == 0
     assert capsys.readouterr().out.splitlines()[-1] == f"report: {output}"
+    assert main(["report", str(plain), f"--output={output}", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"output": str(output)}
+    assert main(["report", str(plain), str(tmp_path / "b"), f"--output={output}"]) == 0
     page = Page(output.read_text(encoding="utf-8"))
     assert "Training windows of 2 runs" in page.text
     assert "too little speech" in page.text
