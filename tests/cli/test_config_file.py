@@ -1,5 +1,6 @@
 """Files of parameters: flags win over them, they over the defaults; what is wrong in one is told with its place."""
 
+import json
 import socket
 from pathlib import Path
 
@@ -293,8 +294,13 @@ def test_a_file_for_convert_has_the_names_of_its_flags(tmp_path, capfd):
 def test_validate_takes_the_file_of_the_main_job(tmp_path, capfd):
     source = write(tmp_path / "m.jsonl")
     file = config_file(tmp_path, f"input: {source}\noutput: out\ntarget_window_duration: 30\ncuts: false\n")
-    assert validate.main(["--config", file], "alm-beam validate") in (0, 1)
-    assert f"--config={file}" in capfd.readouterr().out
+    assert validate.main(["--config", file, "--json"], "alm-beam validate") == 0
+    of_file = json.loads(capfd.readouterr().out)
+    assert validate.main([str(source), "--target_window_duration=30", "--json"], "alm-beam validate") == 0
+    of_flags = json.loads(capfd.readouterr().out)
+    assert of_file["windows"] == of_flags["windows"]
+    assert of_file["parameters"] == {**of_flags["parameters"], "cuts": False}
+    assert f"--config={file}" in of_file["commands"][0]
     assert "min_speaker is no param" in refused(
         capfd, validate.main, "--config", config_file(tmp_path, "min_speaker: 3"), str(source)
     )

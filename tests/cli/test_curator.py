@@ -103,6 +103,10 @@ def test_our_flags_stand_for_what_the_pipeline_lacks(capfd):
             ("--config=bench.yaml", "manifest_path=m", "stages.1.min_speakers=9"),
             "bench.yaml: stages.1.max_speakers=6: must be a whole number from min_speakers (9)",
         ),
+        (
+            ("--config=bench.yaml", "manifest_path=m.jsonl", "stages.3.output_path=out/loss_stats.json"),
+            "--entries_file=loss_stats.json: is a name that files or folders of runs have",
+        ),
         (("manifest_path=TOPS3CRET",), "there is an argument that belongs to no flag"),
         (("--config-path=.",), "--config-path and --config-dir name a folder; --config-name is to name the file in it"),
         (("-cp=.", "-cd=.", "-cn=bench"), "--config-path and --config-dir both name a folder; one file is read"),
@@ -133,10 +137,12 @@ def test_the_other_jobs_say_whose_file_it_is(capfd):
 
 @pytest.mark.usefixtures("bench")
 def test_validate_takes_a_pipeline(capfd):
-    assert validate.main(["m.jsonl", "--config=bench.yaml", "--json"], "alm-beam validate") in (0, 1)
+    assert validate.main(["m.jsonl", "--config=bench.yaml", "--json"], "alm-beam validate") == 0
     out, err = capfd.readouterr()
     assert "passed over" in err
-    assert json.loads(out)
+    parameters = json.loads(out)["parameters"]
+    assert (parameters["target_window_duration"], parameters["target_duration"]) == (60, 55.5)
+    assert parameters["entries_file"] == "bench.jsonl"
 
 
 @pytest.mark.skipif(not REAL.is_file(), reason="../shared/inputs/fetched/pipeline.yaml is not there")

@@ -94,14 +94,9 @@ def test_what_changes_no_result_is_named():
         ("manifest_path=${lab}.jsonl", "input", ("bench.jsonl",), "override manifest_path"),
         ("+stages.0.storage_options=null", "storage_options", {}, "override stages.0.storage_options"),
         ("~stages.2.target_duration", "target_duration", 120.0, "Curator's default"),
-        ("~lab=bench", None, None, None),
     ],
 )
 def test_overrides_are_hydras(override, name, value, source):
-    if name is None:
-        with pytest.raises(ConfigFileError):  # lab is used
-            read(INPUT, override)
-        return
     given = read(INPUT, override).given[name]
     assert (given.value, given.source) == (value, source)
     assert type(given.value) is type(value)
@@ -207,10 +202,10 @@ def test_any_override_is_taken_or_refused_without_its_value(sign, key, before, a
         ((INPUT, "stages.2.target_duration=null"), "stages.2.target_duration=None: must be a number of seconds"),
         ((INPUT, "stages.1.tolerance={a:1}"), "stages.1.tolerance: is a mapping, which is not read here"),
         ((INPUT, "output_dir=${nope}"), "bench.yaml: stages.3.output_path: Interpolation key 'nope' not found"),
+        ((INPUT, "~lab=bench"), "bench.yaml: stages.3.output_path: Interpolation key 'lab' not found"),
         ((INPUT, "output_dir=${now:%Y}"), "bench.yaml: stages.3.output_path: Unsupported interpolation type now"),
         ((INPUT, "stages.3.output_path=out/"), "bench.yaml: stages.3.output_path: must be a file's path or URL"),
-        ((INPUT, "stages.3.output_path=out/a.jsonl.gz"), "stages.3.output_path=a.jsonl.gz: must be a file's name that"),
-        ((INPUT, "stages.3.output_path=o/loss_stats.json"), "stages.3.output_path=loss_stats.json: must be a file's"),
+        ((INPUT, "stages.3.output_path=out/a.jsonl.gz"), "stages.3.output_path=a.jsonl.gz: must be a printable name"),
         ((INPUT, "~stages.2"), "bench.yaml: stages: ALMDataOverlapStage is missing; alm-beam windows does Manifest"),
         ((INPUT, f"stages.2._target_={BUILDER}"), "bench.yaml: stages: ALMDataOverlapStage is missing"),
         ((INPUT, "stages.1._target_=lab.Whisper"), "bench.yaml: stages.1: alm-beam has no lab.Whisper; it does Man"),
