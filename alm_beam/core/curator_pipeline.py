@@ -40,11 +40,11 @@ _BUILDER_PARAMETERS = (
     "drop_fields",
     "drop_fields_top_level",
 )
-_PARAMETERS: Mapping[str, Mapping[str, str]] = {
-    READER: {"manifest_path": "input", "storage_options": "storage_options"},
-    BUILDER: {name: name for name in _BUILDER_PARAMETERS},
-    OVERLAP: {"overlap_percentage": "overlap_percentage", "target_duration": "target_duration"},
-    WRITER: {"output_path": "output"},
+_PARAMETERS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
+    READER: {"manifest_path": ("input",), "storage_options": ("storage_options",)},
+    BUILDER: {name: (name,) for name in _BUILDER_PARAMETERS},
+    OVERLAP: {"overlap_percentage": ("overlap_percentage",), "target_duration": ("target_duration",)},
+    WRITER: {"output_path": ("output", "entries_file")},
 }
 """The keys of each stage, in the order of the stages, and the parameters that mean the same."""
 
@@ -76,7 +76,7 @@ def read_pipeline(
     file: str,
     overrides: Sequence[str],
     known: Mapping[str, Parameter],
-    needless: Collection[str] = (),
+    stated: Collection[str] = (),
 ) -> CuratorPipeline:
     """The parameters that a pipeline states.
 
@@ -85,7 +85,7 @@ def read_pipeline(
         file: its name in messages.
         overrides: as on Hydra's command line.
         known: the parameters of the main job, by their names.
-        needless: the parameters that flags state: the pipeline need not.
+        stated: the parameters that flags state: the pipeline need not.
 
     >>> from alm_beam.core.config import PARAMETERS
     >>> text = '''
@@ -104,7 +104,7 @@ def read_pipeline(
     Raises:
         ConfigFileError: it asks for what the main job has not, or a value is missing or wrong.
     """
-    return _Reading(text, file, overrides, known, needless).pipeline()
+    return _Reading(text, file, overrides, known, stated).pipeline()
 
 
 class _Reading:
@@ -116,11 +116,11 @@ class _Reading:
         file: str,
         overrides: Sequence[str],
         known: Mapping[str, Parameter],
-        needless: Collection[str],
+        stated: Collection[str],
     ):
         self._file = file
         self._known = known
-        self._needless = needless
+        self._stated = {*stated}
         self._overridden: dict[str, str] = {}
         self._given: dict[str, Given] = {}
         self._passed_over: list[str] = []
@@ -277,8 +277,8 @@ class _Reading:
             elif key != "_target_":
                 advice = did_you_mean(str(key), _known_keys(name))
                 raise ConfigFileError(f"{self._where(where)}: alm-beam has no such parameter of {name}{advice}")
-        for key, parameter in _PARAMETERS[name].items():
-            is_needed = self._known[parameter].is_required and parameter not in self._needless
+        for key, parameters in _PARAMETERS[name].items():
+            is_needed = any(self._known[each].is_required for each in {*parameters} - self._stated)
             if is_needed and key not in stage:
                 raise ConfigFileError(f"{self._where(f'{path}.{key}')} is missing")
 
@@ -286,31 +286,30 @@ class _Reading:
         """Whether a key of the reader changes no result here."""
         return key in _OF_READER or (key == "file_extensions" and self._value(path) in _EXTENSIONS)
 
-    def _read_value(self, path: str, key: str, name: str) -> None:
-        if name in self._needless and name != "output":
-            return
-        if name == "output":
-            self._read_output(path)
-            return
-        value = self._value(path)
-        self._give(name, (value,) if key == "manifest_path" and isinstance(value, str) else value, path)
+    def _read_value(self, path: str, key: str, names: tuple[str, ...]) -> None:
+        """Gives the parameters that mean the same as a key; where flags state all of them, it may be anything."""
+        if not self._stated.issuperset(names):
+            for name, value in zip(names, self._values_of(key, path)):
+                self._give(name, value, path)
 
-    def _read_output(self, path: str) -> None:
-        """The writer's file: the folder that it is in, and its name."""
-        if {"output", "entries_file"} <= {*self._needless}:
-            return
+    def _values_of(self, key: str, path: str) -> tuple[Any, ...]:
+        """What a key states, for each of its parameters."""
         value = self._value(path)
-        if not isinstance(value, str) or not value.rpartition("/")[2]:
+        if key == "output_path":
+            return self._folder_and_name(value, path)
+        is_one_path = key == "manifest_path" and isinstance(value, str)
+        return ((value,),) if is_one_path else (value,)  # a comma in it separates nothing
+
+    def _folder_and_name(self, value: Any, path: str) -> tuple[str, str]:
+        """The folder that a file is in, and the file's name."""
+        folder, slash, file = value.rpartition("/") if isinstance(value, str) else ("", "", "")
+        if not file:
             raise ConfigFileError(f"{self._where(path)}: must be a file's path or URL")
-        folder, slash, file = value.rpartition("/")
-        self._give("output", folder or slash or ".", path)
-        self._give("entries_file", file, path)
+        return folder or slash or ".", file
 
     def _give(self, name: str, value: Any, path: str) -> None:
         parameter = self._known[name]
-        if value is None and parameter.is_secret:
-            value = {}
-        converted = None if value is None else parameter.convert(value)
+        converted = parameter.convert({} if value is None and parameter.is_secret else value)
         if not parameter.takes(converted):
             given = "" if parameter.is_secret else f"={visible(ConfigError(name, value, '').text)}"
             raise ConfigFileError(f"{self._where(path)}{given}: must be {parameter.allowed}")
@@ -355,7 +354,7 @@ def _reason(error: Exception, *, is_secret: bool = False) -> str:
     """What OmegaConf says is wrong, in one line, with nothing of a value, which may be secret."""
     if isinstance(error, GrammarParseError):
         return "holds a ${...} that is not well formed (is a } missing?)"
-    said = " ".join(str(error).splitlines()[:1])
+    said = str(error).partition("\n")[0]
     if isinstance(error, (InterpolationKeyError, UnsupportedInterpolationType)) and not is_secret:
         return said
     variable = _VARIABLE.search(said)

@@ -16,8 +16,8 @@ INPUT = "manifest_path=in.jsonl"
 BUILDER = "nemo_curator.stages.audio.alm.ALMDataBuilderStage"
 
 
-def read(*overrides: str, text: str = PIPELINE, needless=()):
-    return read_pipeline(text, "bench.yaml", overrides, PARAMETERS, needless)
+def read(*overrides: str, text: str = PIPELINE, stated=()):
+    return read_pipeline(text, "bench.yaml", overrides, PARAMETERS, stated)
 
 
 def values(*overrides: str, text: str = PIPELINE):
@@ -263,9 +263,9 @@ def test_another_order_is_refused():
 
 
 def test_what_flags_state_the_pipeline_need_not():
-    assert "input" not in read(needless={"input"}).given
-    needless = {"input", "output", "entries_file"}
-    assert read("output_dir=???", needless=needless).given.keys().isdisjoint(needless)
+    assert "input" not in read(stated={"input"}).given
+    stated = {"input", "output", "entries_file"}
+    assert read("output_dir=???", stated=stated).given.keys().isdisjoint(stated)
 
 
 def test_options_of_the_reader_are_the_jobs():
