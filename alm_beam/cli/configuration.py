@@ -57,7 +57,7 @@ def stated_for_windows(
 ) -> dict[str, Given]:
     """The parameters of the main job that a file states, or a pipeline of NeMo Curator's.
 
-    What is passed over in a pipeline is told in one line on stderr. Ends the process where the file cannot be used.
+    What is ignored in a pipeline is told in one line on stderr. Ends the process where the file cannot be used.
 
     Args:
         parser: the parser of the flags.
@@ -70,9 +70,9 @@ def stated_for_windows(
         root = root_of(data, name)
         if is_pipeline(root):
             pipeline = _pipeline(data, name, overrides, flags)
-            if pipeline.passed_over and getattr(flags, "quiet", "false").lower() != "true":
-                names = ", ".join(map(visible, pipeline.passed_over))
-                print(f"{parser.prog}: note: {name}: passed over, as it changes no result: {names}", file=sys.stderr)
+            if pipeline.ignored and getattr(flags, "quiet", "false").lower() != "true":
+                names = ", ".join(map(visible, pipeline.ignored))
+                print(f"{parser.prog}: note: {name}: ignored, because they change no result: {names}", file=sys.stderr)
             return pipeline.given
         if overrides:
             raise ConfigFileError(f"{name}: is no pipeline of NeMo Curator, which alone takes arguments like key=value")

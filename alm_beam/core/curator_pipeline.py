@@ -64,11 +64,11 @@ class CuratorPipeline(NamedTuple):
 
     Attributes:
         given: the parameters of the main job, by their names.
-        passed_over: the keys that change no result here, by their paths.
+        ignored: the keys that change no result here, by their paths.
     """
 
     given: dict[str, Given]
-    passed_over: list[str]
+    ignored: list[str]
 
 
 def read_pipeline(
@@ -123,7 +123,7 @@ class _Reading:
         self._stated = {*stated}
         self._overridden: dict[str, str] = {}
         self._given: dict[str, Given] = {}
-        self._passed_over: list[str] = []
+        self._ignored: list[str] = []
         try:
             self._root: Any = OmegaConf.create(text)
         except OmegaConfBaseException as error:
@@ -142,13 +142,13 @@ class _Reading:
         self._check_defaults()
         used = {re.split(r"[.\[]", name)[0] for name in (*self._used, *self._names_in(self._raw))}
         own = {"stages", "manifest_path", "output_dir", *used}
-        self._passed_over += sorted({*map(str, self._raw)} - own)
+        self._ignored += sorted({*map(str, self._raw)} - own)
         for number, stage in enumerate(stages):
             self._read_stage(f"stages.{number}", stage)
         if "target_duration" not in self._given:
             where = self._where(f"stages.{[*_PARAMETERS].index(OVERLAP)}.target_duration")
             self._given["target_duration"] = Given(_TARGET_DURATION, "Curator's default", where)
-        return CuratorPipeline(self._given, self._passed_over)
+        return CuratorPipeline(self._given, self._ignored)
 
     def _where(self, path: str) -> str:
         return f"{self._file}: {visible(path)}"
@@ -194,7 +194,7 @@ class _Reading:
     def _change_hydra(self, override: Override) -> None:
         """Takes what Hydra always has, in the file or not, and of which no result depends here."""
         if "/" in override.key or override.sign == "~":
-            self._passed_over.append(override.key)
+            self._ignored.append(override.key)
         else:
             OmegaConf.update(self._root, override.key, override.value, merge=False, force_add=True)
 
@@ -271,7 +271,7 @@ class _Reading:
             if key in _PARAMETERS[name]:
                 self._read_value(where, str(key), _PARAMETERS[name][key])
             elif key in _WITHOUT_EFFECT or (name == READER and self._is_without_effect(str(key), where)):
-                self._passed_over.append(where)
+                self._ignored.append(where)
             elif key == "file_extensions" and name == READER:
                 raise ConfigFileError(f"{self._where(where)}: must be [.jsonl, .json]; alm-beam looks for no others")
             elif key != "_target_":

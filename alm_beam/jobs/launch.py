@@ -302,9 +302,9 @@ def _goes_on(place: str, options: PipelineOptions, result: PipelineResult) -> st
     if is_on_dataflow(options):
         cloud, job = options.view_as(GoogleCloudOptions), result.job_id()
         command = f"gcloud dataflow jobs cancel {job} --project={cloud.project} --region={cloud.region}"
-        return f"the job {job} goes on on {place}; to cancel it: {command}"
+        return f"the job {job} keeps running on {place}; to cancel it: {command}"
     name = f" as {result._job_id}" if getattr(result, "_job_id", "") else ""
-    return f"the job goes on on {place}{name}; to cancel it in Flink: `flink list`, and then `flink cancel JOBID`"
+    return f"the job keeps running on {place}{name}; to cancel it in Flink: `flink list`, and then `flink cancel JOBID`"
 
 
 def _runner(options: PipelineOptions) -> str:

@@ -39,7 +39,7 @@ def test_a_run_writes_what_flags_of_ours_would_to_the_file_that_it_names(bench, 
     assert windows.main(["--config=bench.yaml", "manifest_path=m.jsonl", "output_dir=out"], "alm-beam windows") == 0
     note = capfd.readouterr().err.splitlines()[0]
     assert note == (
-        "alm-beam windows: note: bench.yaml: passed over, as it changes no result: backend, defaults, documentation, "
+        "alm-beam windows: note: bench.yaml: ignored, because they change no result: backend, defaults, documentation, "
         "hydra, stages.0.files_per_partition, stages.1.batch_size"
     )
     flags = [
@@ -139,7 +139,7 @@ def test_the_other_jobs_say_whose_file_it_is(capfd):
 def test_validate_takes_a_pipeline(capfd):
     assert validate.main(["m.jsonl", "--config=bench.yaml", "--json"], "alm-beam validate") == 0
     out, err = capfd.readouterr()
-    assert "passed over" in err
+    assert "ignored, because" in err
     parameters = json.loads(out)["parameters"]
     assert (parameters["target_window_duration"], parameters["target_duration"]) == (60, 55.5)
     assert parameters["entries_file"] == "bench.jsonl"
@@ -155,7 +155,7 @@ def test_curators_own_file_is_taken_as_it_is(tmp_path, monkeypatch, capfd):
     assert windows.main(arguments, "alm-beam windows") == 0
     told = capfd.readouterr().err.splitlines()[0]
     names = "backend, defaults, documentation, hydra, stages.0.files_per_partition"
-    assert told.endswith(f"passed over, as it changes no result: {names}")
+    assert told.endswith(f"ignored, because they change no result: {names}")
     assert windows.main([f"--input={source}", "--output=flags"]) == 0
     assert entries_of(tmp_path / "alm_output" / "alm_output.jsonl") == output_entries(tmp_path / "flags") != []
     capfd.readouterr()

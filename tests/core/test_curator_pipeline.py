@@ -62,7 +62,7 @@ def test_what_is_left_out_has_curators_default():
 
 
 def test_what_changes_no_result_is_named():
-    assert read(INPUT, "backend=ray_data", "+stages.2.resources=[1]").passed_over == [
+    assert read(INPUT, "backend=ray_data", "+stages.2.resources=[1]").ignored == [
         "backend",
         "defaults",
         "documentation",
@@ -112,13 +112,13 @@ def test_overrides_are_hydras(override, name, value, source):
         ("hydra/job_logging=none", ["hydra/job_logging"]),
     ],
 )
-def test_hydras_own_keys_are_passed_over_also_where_the_file_has_them_not(override, named):
+def test_hydras_own_keys_are_ignored_also_where_the_file_has_them_not(override, named):
     without = PIPELINE.replace("hydra:\n  run: {dir: .}\n", "")
     for text in (PIPELINE, without):
         pipeline = read(INPUT, override, text=text)
         assert {name: each.value for name, each in pipeline.given.items()} == values(INPUT)
-        assert [each for each in pipeline.passed_over if "/" in each or each.startswith("hydra.")] == named
-        assert named or "hydra" in pipeline.passed_over
+        assert [each for each in pipeline.ignored if "/" in each or each.startswith("hydra.")] == named
+        assert named or "hydra" in pipeline.ignored
 
 
 SECRET = "TOPS3CRET"
@@ -274,7 +274,7 @@ def test_options_of_the_reader_are_the_jobs():
     )
     pipeline = read(INPUT, text=text)
     assert pipeline.given["storage_options"].value == {"key": "TOPS3CRET"}
-    assert "stages.0.blocksize" in pipeline.passed_over
+    assert "stages.0.blocksize" in pipeline.ignored
 
 
 @pytest.mark.parametrize(
