@@ -2,15 +2,11 @@
 
 import argparse
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from alm_beam.cli.flags import FlagParser
 
-_OF_FILE = {
-    "path": ("-cp", "the folder of the file that --config names"),
-    "dir": ("-cd", "the same; give one of both"),
-    "name": ("-cn", "its name, also without .yaml"),
-}
 _REFUSED = {
     ("--multirun", "-m"): "asks for several runs; alm-beam sweep compares values of parameters in one",
     ("--cfg",): "shows what Hydra reads; --print_config shows all parameters",
@@ -32,11 +28,10 @@ class _Refused(argparse.Action):
 def add_flags_of_hydra(parser: FlagParser) -> None:
     """Adds the flags by which Hydra is told the file, and those that are refused with a word on what to do instead."""
     group = parser.add_argument_group("as NeMo Curator has it")
-    for name, (short, text) in _OF_FILE.items():
-        dest = f"config_{name}"
-        group.add_argument(
-            f"--config-{name}", short, dest=dest, metavar=name.upper(), default=argparse.SUPPRESS, help=text
-        )
+    of_file = partial(group.add_argument, default=argparse.SUPPRESS)
+    of_file("--config-path", "-cp", metavar="PATH", help="the folder of the file that --config-name names")
+    of_file("--config-dir", "-cd", metavar="DIR", help="the same; give one of both")
+    of_file("--config-name", "-cn", metavar="NAME", help="the file's name, also without .yaml")
     hidden: dict[str, Any] = {"dest": argparse.SUPPRESS, "default": argparse.SUPPRESS, "help": argparse.SUPPRESS}
     group.add_argument(*_PLAIN_RUN, action="store_const", const=None, **hidden)
     for names, why in _REFUSED.items():
@@ -51,22 +46,28 @@ def parse(parser: FlagParser, arguments: Sequence[str]) -> tuple[argparse.Namesp
     """
     from alm_beam.core.curator_overrides import split_arguments
 
-    switches = [flag for flag, action in parser._option_string_actions.items() if action.nargs in (0, "?")]
-    with_values = [flag for flag, action in parser._option_string_actions.items() if action.nargs is None]
-    own, overrides = split_arguments(arguments, switches, with_values)
+    takes_value = {flag: action.nargs is None for flag, action in parser._option_string_actions.items()}
+    own, overrides = split_arguments(arguments, takes_value)
     flags, others = parser.parse_known_args(own)
-    vars(flags).pop(argparse.SUPPRESS, None)
-    folder, also, name = (vars(flags).pop(f"config_{each}", None) for each in _OF_FILE)
-    if folder is not None and also is not None:
-        parser.error("--config-path and --config-dir both name a folder; one file is read, so give one of them")
-    folder = also if folder is None else folder
-    if folder is not None and name is None:
-        parser.error("--config-path and --config-dir name a folder; --config-name is to name the file in it")
-    if name is not None:
-        if hasattr(flags, "config"):
-            parser.error("--config and --config-name both name a file; one of them is enough")
-        file = name if name.endswith((".yaml", ".yml")) else f"{name}.yaml"
-        flags.config = f"{folder.rstrip('/') or '/'}/{file}" if folder else file
+    file = _named_file(parser, flags)
+    if file is not None:
+        flags.config = file
     if overrides and not hasattr(flags, "config"):
         parser.refuse_unknown(overrides, ())
     return flags, others, overrides
+
+
+def _named_file(parser: FlagParser, flags: argparse.Namespace) -> str | None:
+    """The file that Hydra's flags name; None where they name none."""
+    path, folder, name = (getattr(flags, f"config_{each}", None) for each in ("path", "dir", "name"))
+    if path is not None and folder is not None:
+        parser.error("--config-path and --config-dir both name a folder; one file is read, so give one of them")
+    folder = folder if path is None else path
+    if name is None:
+        if folder is not None:
+            parser.error("--config-path and --config-dir name a folder; --config-name is to name the file in it")
+        return None
+    if hasattr(flags, "config"):
+        parser.error("--config and --config-name both name a file; one of them is enough")
+    file = name if name.endswith((".yaml", ".yml")) else f"{name}.yaml"
+    return f"{folder.rstrip('/') or '/'}/{file}" if folder else file

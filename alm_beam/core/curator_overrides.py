@@ -1,7 +1,7 @@
 """Overrides as Hydra's command line has them: `stages.1.min_speakers=3`, `+key=value`, `++key=value`, `~key`."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import yaml
@@ -51,21 +51,20 @@ def override_of(text: str) -> Override | None:
     return Override(sign, re.sub(r"\[(\d+)\]", r".\1", key), None if value is None else _value(value), text)
 
 
-def split_arguments(
-    arguments: Sequence[str], switches: Sequence[str], with_values: Sequence[str]
-) -> tuple[list[str], list[str]]:
+def split_arguments(arguments: Sequence[str], takes_value: Mapping[str, bool]) -> tuple[list[str], list[str]]:
     """The arguments of a command that are flags with their values, and those that look like overrides.
 
     Args:
         arguments: all of them.
-        switches: flags that need no value.
-        with_values: flags that always have one. Of another flag it is not known: what follows may be its value.
+        takes_value: by each flag that is known, whether the next argument is its value. Of other flags it may be.
     """
     flags, overrides = list[str](), list[str]()
     for before, each in zip(["", *arguments], arguments):
-        is_value = before in with_values or (before.startswith("-") and "=" not in before and before not in switches)
-        is_one = before not in with_values and _is_of_a_pipeline(each)
-        (overrides if is_one or (not is_value and _is_override(each)) else flags).append(each)
+        if takes_value.get(before, before.startswith("-") and "=" not in before):
+            is_override = before not in takes_value and _is_of_a_pipeline(each)
+        else:
+            is_override = _is_override(each)
+        (overrides if is_override else flags).append(each)
     return flags, overrides
 
 

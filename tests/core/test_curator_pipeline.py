@@ -289,6 +289,6 @@ def test_overrides_are_told_from_values_of_flags():
         "a=1", "--labels", "b=2", "--min_metrics", "c=3", "--no_cuts", "d=4", "--x=1", "~e", "--streaming",
         "stages.1.x=5", "manifest_path=6", "--min_metrics", "backend=7", "in.jsonl",
     ]  # fmt: skip
-    flags, overrides = split_arguments(arguments, ["--no_cuts"], ["--min_metrics"])
+    flags, overrides = split_arguments(arguments, {"--no_cuts": False, "--min_metrics": True})
     assert overrides == ["a=1", "d=4", "~e", "stages.1.x=5", "manifest_path=6"]
     assert flags == [each for each in arguments if each not in overrides]
