@@ -23,19 +23,17 @@ from alm_beam.core.measure_config import MeasureConfig
 from alm_beam.core.parameters import (
     MOST,
     Choice,
-    FileName,
-    Folder,
     Limits,
     Names,
     Number,
     Parameter,
-    Paths,
     SecretObject,
     Switch,
     Text,
     Whole,
     parameters_of,
 )
+from alm_beam.core.path_parameters import FileName, Folder, Paths
 from alm_beam.core.run_config import RunConfig
 from alm_beam.core.several import NO_VALUE, Several
 from alm_beam.core.shards_config import ShardsConfig

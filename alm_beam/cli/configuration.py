@@ -19,7 +19,8 @@ from alm_beam.core.config_file import (
     written,
 )
 from alm_beam.core.given import Given
-from alm_beam.core.parameters import Folder, Parameter, Paths, parameters_of
+from alm_beam.core.parameters import Parameter, parameters_of
+from alm_beam.core.path_parameters import Folder, Paths
 from alm_beam.core.run_config import RunConfig
 from alm_beam.core.several import Several
 from alm_beam.core.text import visible

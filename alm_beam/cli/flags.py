@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 from alm_beam.core.command_config import CommandConfig
 from alm_beam.core.config import PARAMETERS, ConfigError
 from alm_beam.core.given import Given
-from alm_beam.core.parameters import File, Parameter, Paths, Switch, Whole, parameters_of, split_at_commas
+from alm_beam.core.parameters import Parameter, Switch, Whole, parameters_of, split_at_commas
+from alm_beam.core.path_parameters import File, Paths
 from alm_beam.core.run_config import RunConfig
 from alm_beam.core.several import Several
 from alm_beam.core.text import visible

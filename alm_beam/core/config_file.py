@@ -12,7 +12,8 @@ from typing import Any
 import yaml
 
 from alm_beam.core.given import Given
-from alm_beam.core.parameters import ConfigError, Limits, Names, Number, Parameter, Paths, SecretObject, Switch
+from alm_beam.core.parameters import ConfigError, Limits, Names, Number, Parameter, SecretObject, Switch
+from alm_beam.core.path_parameters import Paths
 from alm_beam.core.several import NO_VALUE, Several
 from alm_beam.core.text import visible
 

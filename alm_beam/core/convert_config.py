@@ -3,7 +3,8 @@
 from dataclasses import dataclass, field
 
 from alm_beam.core.parameter_fields import max_line_bytes, optional_folder, optional_text
-from alm_beam.core.parameters import Paths, about
+from alm_beam.core.parameters import about
+from alm_beam.core.path_parameters import Paths
 from alm_beam.core.run_config import RunConfig
 
 

@@ -9,9 +9,6 @@ from typing import Any
 from alm_beam.core.parameters import (
     MOST,
     Choice,
-    File,
-    FileName,
-    Folder,
     Limits,
     Names,
     Number,
@@ -23,6 +20,7 @@ from alm_beam.core.parameters import (
     about,
     split_at_commas,
 )
+from alm_beam.core.path_parameters import File, FileName, Folder
 
 
 def number(

@@ -6,7 +6,8 @@ from dataclasses import KW_ONLY, dataclass, field
 from typing import Any, ClassVar, TypeVar
 
 from alm_beam.core.parameter_fields import number, secret_object, switch, whole
-from alm_beam.core.parameters import HIDDEN, ConfigError, Folder, Parameter, Paths, about, check_fields, parameters_of
+from alm_beam.core.parameters import HIDDEN, ConfigError, Parameter, about, check_fields, parameters_of
+from alm_beam.core.path_parameters import Folder, Paths
 
 _Config = TypeVar("_Config", bound="RunConfig")
 

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from alm_beam.core.parameter_fields import choice, number, optional_folder, optional_text, whole
-from alm_beam.core.parameters import ConfigError, Paths, about, check_fields
+from alm_beam.core.parameters import ConfigError, about, check_fields
+from alm_beam.core.path_parameters import Paths
 from alm_beam.core.run_config import RunConfig
 
 WINDOWS_PER_SHARD = 100

@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from alm_beam.core.config import ConfigError
-from alm_beam.core.parameters import HIDDEN, Folder, Paths
+from alm_beam.core.parameters import HIDDEN
+from alm_beam.core.path_parameters import Folder, Paths
 from alm_beam.core.run_config import RunConfig
 from alm_beam.core.text import visible
 from alm_beam.storage.connections import StorageOptions

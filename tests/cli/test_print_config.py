@@ -16,19 +16,8 @@ from alm_beam.core.config import ConfigError, JobConfig
 from alm_beam.core.config_file import parameters_in, root_of, written
 from alm_beam.core.convert_config import ConvertConfig
 from alm_beam.core.measure_config import MeasureConfig
-from alm_beam.core.parameters import (
-    Choice,
-    Folder,
-    Limits,
-    Names,
-    Number,
-    Parameter,
-    Paths,
-    SecretObject,
-    Switch,
-    Text,
-    Whole,
-)
+from alm_beam.core.parameters import Choice, Limits, Names, Number, Parameter, SecretObject, Switch, Text, Whole
+from alm_beam.core.path_parameters import Folder, Paths
 from alm_beam.core.several import Several
 from alm_beam.core.shards_config import ShardsConfig
 from alm_beam.core.sweep_config import SweepConfig
