@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from alm_beam.cli.flags import FlagParser, default_words, job_config
 from alm_beam.core.command_config import CommandConfig
-from alm_beam.core.config import JobConfig
 from alm_beam.core.config_file import (
     ConfigFileError,
     UnknownKeyError,
@@ -35,28 +34,13 @@ _MOST_BYTES = 1 << 20
 
 
 def stated_in(
-    parser: FlagParser, flags: argparse.Namespace, url: str, known: Mapping[str, Parameter]
+    parser: FlagParser,
+    flags: argparse.Namespace,
+    url: str,
+    known: Mapping[str, Parameter],
+    overrides: Sequence[str] | None = None,
 ) -> dict[str, Given]:
-    """The parameters that a file states. Ends the process where it cannot be used.
-
-    Args:
-        parser: the parser of the flags.
-        flags: what it gave.
-        url: the file, a path or any fsspec URL.
-        known: the parameters that may be in it, by their keys there.
-    """
-    name, data = visible(shown(url)), _content(parser, flags, url)
-    with _refusals(parser):
-        root = root_of(data, name)
-        if is_pipeline(root):
-            raise ConfigFileError(f"{name}: is a pipeline of NeMo Curator, which alm-beam windows takes")
-        return parameters_in(root, name, known)
-
-
-def stated_for_windows(
-    parser: FlagParser, flags: argparse.Namespace, url: str, overrides: Sequence[str] = ()
-) -> dict[str, Given]:
-    """The parameters of the main job that a file states, or a pipeline of NeMo Curator's.
+    """The parameters that a file states, or a pipeline of NeMo Curator's.
 
     What is ignored in a pipeline is told in one line on stderr. Ends the process where the file cannot be used.
 
@@ -64,30 +48,36 @@ def stated_for_windows(
         parser: the parser of the flags.
         flags: what it gave.
         url: the file, a path or any fsspec URL.
-        overrides: as on Hydra's command line, for a pipeline.
+        known: the parameters that may be in it, by their keys there.
+        overrides: as on Hydra's command line, for a pipeline; None for a job that takes no pipeline.
     """
-    name, data, known = visible(shown(url)), _content(parser, flags, url), JobConfig.every_parameter()
+    name, data = visible(shown(url)), _content(parser, flags, url)
     with _refusals(parser):
         root = root_of(data, name)
-        if is_pipeline(root):
-            pipeline = _pipeline(data, name, overrides, flags)
-            if pipeline.ignored and getattr(flags, "quiet", "false").lower() != "true":
-                names = ", ".join(map(visible, pipeline.ignored))
-                print(f"{parser.prog}: note: {name}: ignored, because they change no result: {names}", file=sys.stderr)
-            return pipeline.given
-        if overrides:
-            raise ConfigFileError(f"{name}: is no pipeline of NeMo Curator, which alone takes arguments like key=value")
-        return parameters_in(root, name, known)
+        if not is_pipeline(root):
+            if overrides:
+                why = "is no pipeline of NeMo Curator, which alone takes arguments like key=value"
+                raise ConfigFileError(f"{name}: {why}")
+            return parameters_in(root, name, known)
+        if overrides is None:
+            raise ConfigFileError(f"{name}: is a pipeline of NeMo Curator, which alm-beam windows takes")
+        pipeline = _pipeline(data, name, overrides, known, flags)
+        if pipeline.ignored and getattr(flags, "quiet", "false").lower() != "true":
+            names = ", ".join(map(visible, pipeline.ignored))
+            print(f"{parser.prog}: note: {name}: ignored, because they change no result: {names}", file=sys.stderr)
+        return pipeline.given
 
 
-def _pipeline(data: bytes, name: str, overrides: Sequence[str], flags: argparse.Namespace) -> "CuratorPipeline":
+def _pipeline(
+    data: bytes, name: str, overrides: Sequence[str], known: Mapping[str, Parameter], flags: argparse.Namespace
+) -> "CuratorPipeline":
     try:
         from alm_beam.core.curator_pipeline import read_pipeline
     except ImportError:
         why = "is a pipeline of NeMo Curator; to read it: pip install 'alm-beam[curator]'"
         raise ConfigFileError(f"{name}: {why}") from None
     text = data.decode("utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
-    return read_pipeline(text, name, overrides, JobConfig.every_parameter(), vars(flags))
+    return read_pipeline(text, name, overrides, known, vars(flags))
 
 
 @contextmanager

@@ -25,7 +25,7 @@ class _Refused(argparse.Action):
         parser.error(f"{option} is Hydra's and {self.const}")
 
 
-def add_flags_of_hydra(parser: FlagParser) -> None:
+def _add_flags_of_hydra(parser: FlagParser) -> None:
     """Adds the flags by which Hydra is told the file, and those that are refused with a word on what to do instead."""
     group = parser.add_argument_group("as NeMo Curator has it")
     of_file = partial(group.add_argument, default=argparse.SUPPRESS)
@@ -46,6 +46,7 @@ def parse(parser: FlagParser, arguments: Sequence[str]) -> tuple[argparse.Namesp
     """
     from alm_beam.core.curator_overrides import split_arguments
 
+    _add_flags_of_hydra(parser)
     takes_value = {flag: action.nargs is None for flag, action in parser._option_string_actions.items()}
     own, overrides = split_arguments(arguments, takes_value)
     flags, others = parser.parse_known_args(own)

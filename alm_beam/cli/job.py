@@ -12,7 +12,7 @@ from alm_beam.cli.dry_run import print_estimate
 from alm_beam.cli.flags import FlagParser, command_config, job_config, job_parser
 from alm_beam.cli.output import failed, outlets, print_json
 from alm_beam.cli.process import AGAIN, Said, note_command, note_end
-from alm_beam.core.config import ConfigError, JobConfig
+from alm_beam.core.config import ConfigError
 from alm_beam.core.errors import RunError, StatisticsError
 from alm_beam.core.estimate import Estimate
 from alm_beam.core.given import Given
@@ -23,6 +23,11 @@ from alm_beam.storage.secrets import redacted, shown
 
 _Config = TypeVar("_Config", bound=RunConfig)
 _Stats = TypeVar("_Stats", bound=RunStats)
+
+
+def parse_flags(parser: FlagParser, arguments: Sequence[str]) -> tuple[Namespace, list[str], None]:
+    """The flags, those that the parser does not know, and no overrides of a pipeline of NeMo Curator's."""
+    return (*parser.parse_known_args(arguments), None)
 
 
 @dataclass(frozen=True)
@@ -36,6 +41,8 @@ class JobCommand(Generic[_Config, _Stats]):
         load_estimate: the same for the function that makes a dry run.
         summary: what is printed of a run that is complete.
         examples: commands that work, for help.
+        parse: gives the flags, those that the parser does not know, and what overrides values of a pipeline of NeMo
+            Curator's; None of a job that takes no pipeline.
     """
 
     description: str
@@ -44,6 +51,7 @@ class JobCommand(Generic[_Config, _Stats]):
     load_estimate: Callable[[], Callable[[_Config, Any], Estimate]]
     summary: Callable[[_Stats, _Config], str]
     examples: Sequence[str] = ()
+    parse: Callable[[FlagParser, Sequence[str]], tuple[Namespace, list[str], list[str] | None]] = parse_flags
 
 
 def run_command(command: JobCommand[Any, Any], argv: Sequence[str] | None, prog: str) -> int:
@@ -70,13 +78,17 @@ def run_command(command: JobCommand[Any, Any], argv: Sequence[str] | None, prog:
 
 def _exit_code(command: JobCommand[Any, Any], argv: Sequence[str] | None, prog: str) -> int:
     parser = job_parser(prog, command.description, command.config, command.examples)
-    flags, others, overrides = _parsed(parser, command, sys.argv[1:] if argv is None else argv)
+    flags, others, overrides = command.parse(parser, sys.argv[1:] if argv is None else argv)
     how = command_config(parser, flags)
-    stated = _stated(parser, command, flags, overrides, how.config) if how.config else {}
+    known = command.config.every_parameter()
+    stated: Mapping[str, Given] = {}
+    if how.config:
+        from alm_beam.cli.configuration import stated_in
+
+        stated = stated_in(parser, flags, how.config, known, overrides)
     if how.print_config:
         from alm_beam.cli.configuration import print_config
 
-        known = command.config.every_parameter()
         return print_config(parser, flags, others, command.config, stated, known)
     config = job_config(parser, flags, command.config, stated)
     note_end(Said(f"nothing was written; {AGAIN}"))
@@ -95,10 +107,10 @@ def _exit_code(command: JobCommand[Any, Any], argv: Sequence[str] | None, prog: 
     from alm_beam.cli.watch import CommandWatch
 
     try:
-        options, unknown, known = launch.parsed_options(others)
+        options, unknown, of_beam = launch.parsed_options(others)
     except launch.OptionsError as error:
         parser.error(str(error))
-    parser.refuse_unknown(unknown, known)
+    parser.refuse_unknown(unknown, of_beam)
     _set_up_logs(launch.LOGS_REQUESTS)
     if launch.is_on_dataflow(options) and not how.quiet:
         launch.show_messages()
@@ -123,29 +135,6 @@ def _exit_code(command: JobCommand[Any, Any], argv: Sequence[str] | None, prog: 
     goes_on = visible(launch.goes_on_where(options, config.output)) if stats is None else ""
     print(goes_on or command.summary(stats, config))
     return 0
-
-
-def _parsed(
-    parser: FlagParser, command: JobCommand[Any, Any], arguments: Sequence[str]
-) -> tuple[Namespace, list[str], list[str]]:
-    """The flags, those that the parser does not know, and what overrides values of a file of another tool."""
-    if command.config is JobConfig:
-        from alm_beam.cli.curator import add_flags_of_hydra, parse
-
-        add_flags_of_hydra(parser)
-        return parse(parser, arguments)
-    return (*parser.parse_known_args(arguments), [])
-
-
-def _stated(
-    parser: FlagParser, command: JobCommand[Any, Any], flags: Namespace, overrides: Sequence[str], url: str
-) -> Mapping[str, Given]:
-    """The parameters that a file states."""
-    from alm_beam.cli.configuration import stated_for_windows, stated_in
-
-    if command.config is JobConfig:
-        return stated_for_windows(parser, flags, url, overrides)
-    return stated_in(parser, flags, url, command.config.every_parameter())
 
 
 def _set_up_logs(show_requests: Sequence[str]) -> None:

@@ -53,9 +53,9 @@ def main(argv: Sequence[str], prog: str) -> int:
     texts = {name: text for name, text in vars(flags).items() if name not in _OWN and text != []}
     stated = {}
     if hasattr(flags, "config"):
-        from alm_beam.cli.configuration import stated_for_windows
+        from alm_beam.cli.configuration import stated_in
 
-        stated = stated_for_windows(parser, Namespace(**texts), flags.config)
+        stated = stated_in(parser, Namespace(**texts), flags.config, PARAMETERS, ())
     if "input" not in {*texts, *stated}:
         parser.error("the following arguments are required: INPUT")
     config = job_config(parser, Namespace(**{**texts, "output": "windows"}), JobConfig, stated)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from alm_beam.cli.command_line import command_line
+from alm_beam.cli.curator import parse
 from alm_beam.cli.job import JobCommand, run_command
 from alm_beam.core.config import JobConfig
 from alm_beam.core.estimate import Estimate
@@ -48,7 +49,8 @@ def main(argv: Sequence[str] | None = None, prog: str = "build_windows.py") -> i
 
         return run_of(command_line(prog, arguments))
 
-    return run_command(JobCommand(_DESCRIPTION, JobConfig, run, _estimate, _summary, _EXAMPLES), arguments, prog)
+    command = JobCommand(_DESCRIPTION, JobConfig, run, _estimate, _summary, _EXAMPLES, parse)
+    return run_command(command, arguments, prog)
 
 
 def _summary(stats: LossStats, config: JobConfig) -> str:
