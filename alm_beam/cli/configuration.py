@@ -156,8 +156,8 @@ def print_config(
     config: type[RunConfig],
     stated: Mapping[str, Given],
     known: Mapping[str, Parameter],
-) -> int:
-    """Prints all parameters of a job as a file for `--config`, and gives the exit code.
+) -> None:
+    """Prints all parameters of a job as a file for `--config`.
 
     A comment on each line says where its value is from. A parameter that is required and not given is told in a
     comment. Secrets are left out, also those in URLs, and a comment says so. Ends the process where a value is out of
@@ -192,7 +192,6 @@ def print_config(
     for key, each in known.items():
         if each.is_secret:
             print(f"# {key}: never shown  # {sources[key]}")
-    return 0
 
 
 def _told(value: Any, parameter: Parameter, flags: argparse.Namespace, stated: Mapping[str, Given]) -> Any:

@@ -1,16 +1,14 @@
 """`alm-beam convert`: what other tools wrote to manifests, and cuts to what others read."""
 
 from argparse import SUPPRESS
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from alm_beam.cli.dry_run import print_estimate
-from alm_beam.cli.flags import FlagParser, add_flags, command_config, job_config, usage_of
-from alm_beam.cli.job import state_of
+from alm_beam.cli.flags import FlagParser, add_flags, usage_of
+from alm_beam.cli.job import configured, state_of
 from alm_beam.cli.output import failed, outlets, print_json
-from alm_beam.cli.process import AGAIN, Said, note_end
 from alm_beam.core.command_config import CommandConfig
 from alm_beam.core.convert_config import ConvertConfig
-from alm_beam.core.given import Given
 from alm_beam.core.parameters import Choice, ConfigError, Parameter, parameters_of
 from alm_beam.formats.registry import FORMATS, TARGETS
 from alm_beam.storage.secrets import shown
@@ -46,18 +44,9 @@ def main(argv: Sequence[str], prog: str) -> int:
 def _exit_code(argv: Sequence[str], prog: str) -> int:
     parser = _parser(prog)
     flags = parser.parse_known_flags(argv)
-    how = command_config(parser, flags)
-    stated: Mapping[str, Given] = {}
-    if how.config:
-        from alm_beam.cli.configuration import stated_in
-
-        stated = stated_in(parser, flags, how.config, _in_files())
-    if how.print_config:
-        from alm_beam.cli.configuration import print_config
-
-        return print_config(parser, flags, (), ConvertConfig, stated, _in_files())
-    config = job_config(parser, flags, ConvertConfig, stated)
-    note_end(Said(f"nothing was written; {AGAIN}"))
+    how, config = configured(parser, flags, (), ConvertConfig, _in_files())
+    if config is None:
+        return 0
     if how.dry_run:
         from alm_beam.jobs.convert import estimate
 

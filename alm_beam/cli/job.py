@@ -12,10 +12,12 @@ from alm_beam.cli.dry_run import print_estimate
 from alm_beam.cli.flags import FlagParser, command_config, job_config, job_parser
 from alm_beam.cli.output import failed, outlets, print_json
 from alm_beam.cli.process import AGAIN, Said, note_command, note_end
+from alm_beam.core.command_config import CommandConfig
 from alm_beam.core.config import ConfigError
 from alm_beam.core.errors import RunError, StatisticsError
 from alm_beam.core.estimate import Estimate
 from alm_beam.core.given import Given
+from alm_beam.core.parameters import Parameter
 from alm_beam.core.run_config import RunConfig
 from alm_beam.core.run_stats import RunStats
 from alm_beam.core.text import visible
@@ -79,19 +81,9 @@ def run_command(command: JobCommand[Any, Any], argv: Sequence[str] | None, prog:
 def _exit_code(command: JobCommand[Any, Any], argv: Sequence[str] | None, prog: str) -> int:
     parser = job_parser(prog, command.description, command.config, command.examples)
     flags, others, overrides = command.parse(parser, sys.argv[1:] if argv is None else argv)
-    how = command_config(parser, flags)
-    known = command.config.every_parameter()
-    stated: Mapping[str, Given] = {}
-    if how.config:
-        from alm_beam.cli.configuration import stated_in
-
-        stated = stated_in(parser, flags, how.config, known, overrides)
-    if how.print_config:
-        from alm_beam.cli.configuration import print_config
-
-        return print_config(parser, flags, others, command.config, stated, known)
-    config = job_config(parser, flags, command.config, stated)
-    note_end(Said(f"nothing was written; {AGAIN}"))
+    how, config = configured(parser, flags, others, command.config, command.config.every_parameter(), overrides)
+    if config is None:
+        return 0
     logging.disable(logging.WARNING)  # Beam warns, while it is imported, of extras that are not needed here
     try:
         from alm_beam.jobs import launch
@@ -135,6 +127,42 @@ def _exit_code(command: JobCommand[Any, Any], argv: Sequence[str] | None, prog: 
     goes_on = visible(launch.goes_on_where(options, config.output)) if stats is None else ""
     print(goes_on or command.summary(stats, config))
     return 0
+
+
+def configured(
+    parser: FlagParser,
+    flags: Namespace,
+    others: Sequence[str],
+    config: type[_Config],
+    known: Mapping[str, Parameter],
+    overrides: Sequence[str] | None = None,
+) -> tuple[CommandConfig, _Config | None]:
+    """How a command is to run its job, and the job's configuration, of flags and a file; None where that was printed.
+
+    Ends the process where something in them is wrong.
+
+    Args:
+        parser: the parser of the flags.
+        flags: what it gave.
+        others: the flags that it does not know.
+        config: the class of the job's configuration.
+        known: the parameters that may be in a file, by their keys there.
+        overrides: what overrides values of a pipeline of NeMo Curator's; None of a job that takes no pipeline.
+    """
+    how = command_config(parser, flags)
+    stated: Mapping[str, Given] = {}
+    if how.config:
+        from alm_beam.cli.configuration import stated_in
+
+        stated = stated_in(parser, flags, how.config, known, overrides)
+    if how.print_config:
+        from alm_beam.cli.configuration import print_config
+
+        print_config(parser, flags, others, config, stated, known)
+        return how, None
+    job = job_config(parser, flags, config, stated)
+    note_end(Said(f"nothing was written; {AGAIN}"))
+    return how, job
 
 
 def _set_up_logs(show_requests: Sequence[str]) -> None:
