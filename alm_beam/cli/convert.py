@@ -44,27 +44,27 @@ def main(argv: Sequence[str], prog: str) -> int:
 def _exit_code(argv: Sequence[str], prog: str) -> int:
     parser = _parser(prog)
     flags = parser.parse_known_flags(argv)
-    how, config = configured(parser, flags, (), ConvertConfig, _in_files())
+    command_flags, config = configured(parser, flags, (), ConvertConfig, _in_files())
     if config is None:
         return 0
-    if how.dry_run:
+    if command_flags.dry_run:
         from alm_beam.jobs.convert import estimate
 
-        return print_estimate(parser, lambda: estimate(config), as_json=how.json)
+        return print_estimate(parser, lambda: estimate(config), as_json=command_flags.json)
     try:
         from alm_beam.cli.watch import CommandWatch
         from alm_beam.jobs.conversion import written_statistics
         from alm_beam.jobs.convert import run
         from alm_beam.report.conversion import render_conversion
 
-        stats = run(config, CommandWatch(prog, config, how))
+        stats = run(config, CommandWatch(prog, config, command_flags))
     except ConfigError as error:
         parser.refuse(error)
     except (OSError, ValueError, RuntimeError, ImportError, MemoryError) as error:
         return failed(prog, error, f"{state_of(config)}: ")
-    if how.json:
+    if command_flags.json:
         return print_json({"output": shown(config.output), **written_statistics(config)})
-    if not how.quiet:
+    if not command_flags.quiet:
         print(render_conversion(stats, config))
     return 0
 

@@ -81,7 +81,8 @@ def run_command(command: JobCommand[Any, Any], argv: Sequence[str] | None, prog:
 def _exit_code(command: JobCommand[Any, Any], argv: Sequence[str] | None, prog: str) -> int:
     parser = job_parser(prog, command.description, command.config, command.examples)
     flags, others, overrides = command.parse(parser, sys.argv[1:] if argv is None else argv)
-    how, config = configured(parser, flags, others, command.config, command.config.every_parameter(), overrides)
+    known = command.config.every_parameter()
+    command_flags, config = configured(parser, flags, others, command.config, known, overrides)
     if config is None:
         return 0
     logging.disable(logging.WARNING)  # Beam warns, while it is imported, of extras that are not needed here
@@ -95,7 +96,7 @@ def _exit_code(command: JobCommand[Any, Any], argv: Sequence[str] | None, prog: 
     except MemoryError as error:
         return failed(prog, error)
     finally:
-        logging.disable(logging.WARNING if how.quiet else logging.NOTSET)
+        logging.disable(logging.WARNING if command_flags.quiet else logging.NOTSET)
     from alm_beam.cli.watch import CommandWatch
 
     try:
@@ -104,25 +105,25 @@ def _exit_code(command: JobCommand[Any, Any], argv: Sequence[str] | None, prog: 
         parser.error(str(error))
     parser.refuse_unknown(unknown, of_beam)
     _set_up_logs(launch.LOGS_REQUESTS)
-    if launch.is_on_dataflow(options) and not how.quiet:
+    if launch.is_on_dataflow(options) and not command_flags.quiet:
         launch.show_messages()
-    if how.dry_run:
-        return print_estimate(parser, lambda: command.load_estimate()(config, options), as_json=how.json)
+    if command_flags.dry_run:
+        return print_estimate(parser, lambda: command.load_estimate()(config, options), as_json=command_flags.json)
     try:
-        stats = run(config, options, CommandWatch(prog, config, how, launch.place_elsewhere(options)))
+        stats = run(config, options, CommandWatch(prog, config, command_flags, launch.place_elsewhere(options)))
     except ConfigError as error:
         parser.refuse(error)
     except launch.OptionsError as error:
         parser.error(str(error))
     except StatisticsError as error:
-        if not how.quiet:
-            print(visible(redacted(str(error))), file=sys.stderr if how.json else sys.stdout)
-        return print_json({"output": shown(config.output)}) if how.json else 0
+        if not command_flags.quiet:
+            print(visible(redacted(str(error))), file=sys.stderr if command_flags.json else sys.stdout)
+        return print_json({"output": shown(config.output)}) if command_flags.json else 0
     except (OSError, ValueError, RuntimeError, ImportError, MemoryError) as error:
         return failed(prog, error, f"{state_of(config)}: ")
-    if how.json:
+    if command_flags.json:
         return print_json({"output": shown(config.output), **(statistics_of(stats, config) if stats else {})})
-    if how.quiet:
+    if command_flags.quiet:
         return 0
     goes_on = visible(launch.goes_on_where(options, config.output)) if stats is None else ""
     print(goes_on or command.summary(stats, config))
@@ -149,20 +150,20 @@ def configured(
         known: the parameters that may be in a file, by their keys there.
         overrides: what overrides values of a pipeline of NeMo Curator's; None of a job that takes no pipeline.
     """
-    how = command_config(parser, flags)
+    command_flags = command_config(parser, flags)
     stated: Mapping[str, Given] = {}
-    if how.config:
+    if command_flags.config:
         from alm_beam.cli.configuration import stated_in
 
-        stated = stated_in(parser, flags, how.config, known, overrides)
-    if how.print_config:
+        stated = stated_in(parser, flags, command_flags.config, known, overrides)
+    if command_flags.print_config:
         from alm_beam.cli.configuration import print_config
 
         print_config(parser, flags, others, config, stated, known)
-        return how, None
+        return command_flags, None
     job = job_config(parser, flags, config, stated)
     note_end(Said(f"nothing was written; {AGAIN}"))
-    return how, job
+    return command_flags, job
 
 
 def _set_up_logs(show_requests: Sequence[str]) -> None:
