@@ -173,7 +173,7 @@ def print_config(
     """
     if others:
         _check_flags_of_beam(parser, others)
-    missing = [key for key, each in known.items() if each.is_required and not _is_given(each.name, flags, stated)]
+    missing = [key for key, each in known.items() if each.is_required and each.name not in {*vars(flags), *stated}]
     stand_ins = {key: Given(known[key].convert("-"), "", "") for key in missing}
     values = job_config(parser, flags, config, {**stated, **stand_ins}).parameters()
     sources = {key: _source(each, flags, stated) for key, each in known.items()}
@@ -204,10 +204,6 @@ def _told(value: Any, parameter: Parameter, flags: argparse.Namespace, stated: M
     if isinstance(parameter, Paths):
         return tuple(map(shown, value))
     return shown(value) if isinstance(parameter, Folder) and value is not None else value
-
-
-def _is_given(name: str, flags: argparse.Namespace, stated: Mapping[str, Given]) -> bool:
-    return hasattr(flags, name) or name in stated
 
 
 def _source(parameter: Parameter, flags: argparse.Namespace, stated: Mapping[str, Given]) -> str:

@@ -21,20 +21,18 @@ class Override(NamedTuple):
         sign: empty to change a value, `+` to add one, `++` to do either, `~` to remove one.
         key: the path of the value, with dots.
         value: what it is to be.
-        text: the whole, as it was given.
     """
 
     sign: str
     key: str
     value: Any
-    text: str
 
 
 def override_of(text: str) -> Override | None:
     """The override that an argument of a command states; None where it is none.
 
     >>> override_of("stages.1.min_speakers=3")
-    Override(sign='', key='stages.1.min_speakers', value=3, text='stages.1.min_speakers=3')
+    Override(sign='', key='stages.1.min_speakers', value=3)
     >>> override_of("~stages.1.drop_fields").sign
     '~'
     >>> override_of("--min_speakers=3")
@@ -48,7 +46,7 @@ def override_of(text: str) -> Override | None:
     sign, key, value = match.groups()
     if value is None and sign != "~":
         return None
-    return Override(sign, re.sub(r"\[(\d+)\]", r".\1", key), None if value is None else _value(value), text)
+    return Override(sign, re.sub(r"\[(\d+)\]", r".\1", key), None if value is None else _value(value))
 
 
 def split_arguments(arguments: Sequence[str], takes_value: Mapping[str, bool]) -> tuple[list[str], list[str]]:

@@ -121,7 +121,7 @@ class _Reading:
         self._file = file
         self._known = known
         self._stated = {*stated}
-        self._overridden: dict[str, str] = {}
+        self._overridden = set[str]()
         self._given: dict[str, Given] = {}
         self._ignored: list[str] = []
         try:
@@ -189,7 +189,7 @@ class _Reading:
         if isinstance(parent, ListConfig) and not is_there:
             raise ConfigFileError(f"{name}: there is no such place in {self._file}")
         OmegaConf.update(self._root, override.key, override.value, merge=False, force_add=True)
-        self._overridden[override.key] = override.text
+        self._overridden.add(override.key)
 
     def _change_hydra(self, override: Override) -> None:
         """Takes what Hydra always has, in the file or not, and of which no result depends here."""
