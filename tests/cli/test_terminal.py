@@ -123,52 +123,60 @@ def test_no_text_of_a_file_controls_the_terminal_in_any_command(tmp_path, capfd)
     out, many = named / "w", "--max_reject_fraction=1"
     small = ["--target_window_duration=20", "--min_bandwidth=0"]
     runs = [
-        ["windows", f"--input={source}", f"--output={out}", many, *small],
-        ["windows", f"--input={source}", f"--output={named / 'w2'}", many, "--min_metrics", f"{HOSTILE}=3"],
-        ["windows", f"--input={source}", f"--output={named / 'w3'}", "--max_reject_fraction=0"],
-        ["windows", f"--input={source}", f"--output={named / 'w4'}", "--dry_run"],
-        ["measure", f"--input={source}", f"--output={named / 'm'}", many],
-        ["measure", f"--input={source}", f"--output={named / 'm2'}", "--dry_run"],
-        ["shards", f"--input={out}", f"--output={named / 's'}", many],
-        ["shards", f"--input={out}", f"--output={named / 's2'}", "--dry_run"],
-        ["convert", "--from=rttm", f"--input={named / 't'}", f"--output={named / 'c'}", many],
-        ["convert", "--from=rttm", f"--input={named / 't'}", f"--output={named / 'c2'}", "--dry_run"],
-        ["validate", str(source), "--check_audio"],
-        ["index", str(out), "--overwrite"],
-        ["index", str(out), "--check"],
-        ["batches", str(out), "--batch_size=2"],
-        ["check-loader", str(out), "--num_workers=0", "--world_size=1"],
-        ["check-loader", str(out), "--loader", f"{HOSTILE}:f"],
-        ["sample", str(named / "s.jsonl"), "--recordings=1"],
-        ["schema", HOSTILE],
-        ["sweep", f"--input={source}", f"--output={named / 'sw'}", many, "--min_metrics", f"{HOSTILE}=3;none"],
-        ["sweep", f"--input={source}", f"--output={named / 'sw2'}", "--dry_run"],
+        (0, ["windows", f"--input={source}", f"--output={out}", many, *small]),
+        (0, ["windows", f"--input={source}", f"--output={named / 'w2'}", many, "--min_metrics", f"{HOSTILE}=3"]),
+        (1, ["windows", f"--input={source}", f"--output={named / 'w3'}", "--max_reject_fraction=0"]),
+        (0, ["windows", f"--input={source}", f"--output={named / 'w4'}", "--dry_run"]),
+        (0, ["measure", f"--input={source}", f"--output={named / 'm'}", many]),
+        (0, ["measure", f"--input={source}", f"--output={named / 'm2'}", "--dry_run"]),
+        (0, ["shards", f"--input={out}", f"--output={named / 's'}", many]),
+        (0, ["shards", f"--input={out}", f"--output={named / 's2'}", "--dry_run"]),
+        (0, ["convert", "--from=rttm", f"--input={named / 't'}", f"--output={named / 'c'}", many]),
+        (0, ["convert", "--from=rttm", f"--input={named / 't'}", f"--output={named / 'c2'}", "--dry_run"]),
+        (1, ["validate", str(source), "--check_audio"]),
+        (0, ["index", str(out), "--overwrite"]),
+        (0, ["index", str(out), "--check"]),
+        (0, ["batches", str(out), "--batch_size=2"]),
+        (0, ["check-loader", str(out), "--num_workers=0", "--world_size=1"]),
+        (2, ["check-loader", str(out), "--loader", f"{HOSTILE}:f"]),
+        (0, ["sample", str(named / "s.jsonl"), "--recordings=1"]),
+        (2, ["schema", HOSTILE]),
+        (0, ["sweep", f"--input={source}", f"--output={named / 'sw'}", many, "--min_metrics", f"{HOSTILE}=3;none"]),
+        (0, ["sweep", f"--input={source}", f"--output={named / 'sw2'}", "--dry_run"]),
+        (0, ["report", str(out), f"--output={named / 'report.html'}"]),
+        (1, ["report", str(named), f"--output={named / 'none.html'}"]),
     ]
+    assert {run[0] for _, run in runs} == {*_COMMANDS}
     writers = ("windows", "measure", "shards", "convert", "sweep")
-    fails = {2: 1, 10: 1, 15: 2, 17: 2}
     has_json = {*writers, "validate", "index", "batches", "check-loader", "sample"}
-    for run in runs:
-        for more in (
-            [],
-            ["--json", "--overwrite"] if run[0] in writers else ["--json"],
-        ):
+    for expected, run in runs:
+        for more in ([], ["--json", "--overwrite"] if run[0] in writers else ["--json"]):
             if more and run[0] not in has_json:
                 continue
             code, printed, errors = said(capfd, *run, *more)
             where = " ".join([*run, *more])
             assert all(line.isprintable() for line in (printed + errors).split("\n")), where
-            assert code == fails.get(runs.index(run), 0), where + errors
+            assert code == expected, where + errors
             assert printed + errors, where
             if more and code == 0:
                 assert isinstance(json.loads(printed), dict), where
 
 
-@pytest.mark.parametrize("command", ["windows", "measure", "shards", "convert"])
-def test_a_job_gives_its_statistics_as_json(worked, tmp_path, capfd, command):
+@pytest.mark.parametrize(
+    ("command", "file"),
+    [
+        ("windows", "loss_stats.json"),
+        ("sweep", "sweep.json"),
+        ("measure", "measure_stats.json"),
+        ("shards", "shards_stats.json"),
+        ("convert", "convert_stats.json"),
+    ],
+)
+def test_a_job_gives_its_statistics_as_json(worked, tmp_path, capfd, command, file):
     source = {"shards": "windows", "convert": "diarized"}.get(command, "manifests")
-    code, printed, errors = said(capfd, command, f"--input={worked / source}", f"--output={tmp_path}/out", "--json")
+    flags = [f"--input={worked / source}", f"--output={tmp_path}/out", "--json", "--progress=false"]
+    code, printed, errors = said(capfd, command, *flags)
     assert (code, errors) == (0, "")
     given = json.loads(printed)
     assert given.pop("output") == f"{tmp_path}/out"
-    [file] = {*(tmp_path / "out").glob("*_stats.json")} - {tmp_path / "out" / "report_stats.json"}
-    assert given == json.loads(file.read_text())
+    assert given == json.loads((tmp_path / "out" / file).read_text())
