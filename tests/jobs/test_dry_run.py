@@ -6,14 +6,18 @@ import json
 import os
 import re
 import tempfile
+import time
 from collections.abc import Iterator
+from itertools import count
 from math import inf
 from pathlib import Path
 
 import pytest
 
 from alm_beam.cli.main import main
-from alm_beam.jobs import sampled_audio, sampled_conversion, sampled_lines, sampled_shards
+from alm_beam.core.estimate import Part
+from alm_beam.jobs import sample, sampled_audio, sampled_conversion, sampled_lines, sampled_shards
+from alm_beam.jobs.sample import CPU, PROCESS_BYTES, RECORDINGS, START_SECONDS, Sample, estimate_of
 from alm_beam.sample import SHIPPED, sample_entries
 from tests.jobs.audio import manifest, noise, segments
 from tests.manifests import lines, write
@@ -283,6 +287,40 @@ def test_a_sample_with_many_rejects_lets_expect_that_the_run_fails(tmp_path, cap
     told = estimated(capsys, "windows", f"--input={source}", f"--output={tmp_path}/out")
     assert told["sample"]["share_of_bytes"] < 1
     assert told["notes"][0].startswith("the run would fail, if the rest is as the sample: about ")
+
+
+def test_what_a_run_is_to_take_follows_from_what_was_looked_at():
+    parts = [Part(0, 10, {RECORDINGS: 4, CPU: 3, "out": 100}), Part(1, 10, {RECORDINGS: 6, CPU: 5, "out": 300})]
+    found = Sample(40, False, ["out"], 3, parts, {RECORDINGS: 15, "out": 400}, {"stats.json": 1000}, longest=5e6)
+    told = estimate_of(found, [], 2, 0.01, start_seconds=1.0, process_bytes=1e8)
+    assert told.amounts == {RECORDINGS: pytest.approx((60, 45, 84))}
+    assert told.outputs == {"out": pytest.approx((2400, 1200, 4800)), "stats.json": (1000, 800, 1250)}
+    assert told.output_bytes == pytest.approx((3400, 2000, 6050))
+    assert told.seconds == pytest.approx((1 + 48 / 2, 1 + 24 / 2 * 0.8, 1 + 72 / 2 * 1.6))
+    assert (told.worker_bytes, told.workers, told.sampled_share) == (1e8 + 5e6, 2, 0.5)
+    found.is_all, found.parts = True, [part._replace(size=20) for part in parts]
+    told = estimate_of(found, [], 1, 0.01)
+    assert told.amounts == {RECORDINGS: (45, 45, 45)}
+    assert told.seconds == pytest.approx((START_SECONDS + 24, START_SECONDS + 24 * 0.8, START_SECONDS + 24 * 1.6))
+    assert told.worker_bytes == PROCESS_BYTES + 5e6
+
+
+@pytest.mark.parametrize("command", ["windows", "sweep", "measure", "shards", "convert"])
+def test_the_time_and_the_memory_of_the_work_come_to_those_of_every_run(
+    recorded, tmp_path, capsys, monkeypatch, command
+):
+    source = {"shards": recorded / "windows", "convert": write(tmp_path / "a.rttm", RTTM.encode())}
+    clock = map(float, count())  # each look at it is a second later
+    for name in ("process_time", "perf_counter"):
+        monkeypatch.setattr(time, name, lambda: next(clock))
+    told = estimated(
+        capsys, command, f"--input={source.get(command, recorded / 'some.jsonl')}", f"--output={tmp_path}/out"
+    )
+    longest = max(len(line) for line in (recorded / "some.jsonl").read_bytes().splitlines())
+    idle = sampled_conversion if command == "convert" else sample
+    work = {"convert": len(RTTM.splitlines()[0]), "shards": 2 * 5 * 16000}.get(command, longest)
+    assert told["bytes_per_worker"] > idle.PROCESS_BYTES + work
+    assert (told["seconds"]["about"] - idle.START_SECONDS) * told["workers"] > 1
 
 
 def test_quiet_leaves_what_a_dry_run_tells(tmp_path, capsys):
