@@ -45,7 +45,6 @@ class Sample:
         files: the bytes of each file that a run writes once, as they are if the rest is as the sample.
         looked_at: how many of what is counted were looked at.
         rejected: what could not be used, by the code of the reason.
-        line_bytes: of the longest line.
         longest: the most bytes that one element takes beside what each process takes.
         what: what is counted, a word for several.
         used: the amount that stands for what can be used, where others are rejected.
