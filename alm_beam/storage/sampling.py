@@ -13,7 +13,7 @@ from alm_beam.storage.lines import ReadRange, lines_in
 from alm_beam.storage.manifest_file import opened
 
 PLACES = 32
-"""From so many places, evenly spread over the bytes of the input, lines are read."""
+"""From so many places, evenly spread over the bytes of the input, lines are read. A power of two."""
 
 PLACE_BYTES = 128 << 10
 """Of lines at each of them; one line at least."""
@@ -169,7 +169,7 @@ class Unseen:
 
 def _spread(number: int) -> int:
     """The number with its bits reversed: whoever stops early has seen parts of everything."""
-    return int(f"{number:05b}"[::-1], 2)
+    return int(f"{number:0{PLACES.bit_length() - 1}b}"[::-1], 2)
 
 
 def _first(lines: Iterator[ManifestLine]) -> Iterator[ManifestLine]:
