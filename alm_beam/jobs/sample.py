@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from alm_beam.core.estimate import About, Estimate, Part, totals
+from alm_beam.core.faults import BadEntry
+from alm_beam.core.manifest import ManifestLine, Reject, serialise_reject
 from alm_beam.storage.compression import is_compressed
 from alm_beam.storage.discovery import Manifest
 from alm_beam.storage.source_names import ending_of
@@ -15,6 +17,9 @@ START_SECONDS = 2.0
 
 PROCESS_BYTES = 170e6
 """Of memory, that a process of a run takes, whatever it reads."""
+
+LINE_FACTOR = 8
+"""The memory that a line takes while it is worked on, in multiples of its bytes."""
 
 _TIME_IS_WITHIN = 0.8, 1.6
 """From so much to so much of the estimate: what else the machine does, and its disk, are not known."""
@@ -64,6 +69,11 @@ class Sample:
     what: str = RECORDINGS
     used: str = RECORDINGS
     notes: list[str] = field(default_factory=list)
+
+
+def reject_bytes(line: ManifestLine, fault: BadEntry) -> int:
+    """What a reject takes in the file of rejects."""
+    return len(serialise_reject(Reject(line, fault))) + 1
 
 
 def estimate_of(

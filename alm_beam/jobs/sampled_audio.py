@@ -9,10 +9,9 @@ from alm_beam.audio.measure import measure_audio
 from alm_beam.core.audio_entry import AudioEntry, measured_line, parse_audio_entry, without_bandwidth
 from alm_beam.core.estimate import Part, add_to
 from alm_beam.core.faults import BadEntry
-from alm_beam.core.manifest import ManifestLine, Reject, serialise_reject
 from alm_beam.core.measure_config import AudioConfig
 from alm_beam.core.measure_stats import MeasureStats
-from alm_beam.jobs.sample import CPU, RECORDINGS, REJECTED, Sample
+from alm_beam.jobs.sample import CPU, LINE_FACTOR, RECORDINGS, REJECTED, Sample, reject_bytes
 from alm_beam.jobs.sampled_files import statistics_size
 from alm_beam.storage.audio_files import audio_url
 from alm_beam.storage.connections import StorageOptions
@@ -28,7 +27,6 @@ _MOST_MEASURED = 100
 _LINE_SECONDS = 2e-4
 """Of CPU, that the line of a recording takes beside its audio."""
 
-_LINE_FACTOR = 8
 _MOST_SECONDS = 1e9
 
 
@@ -73,8 +71,8 @@ def sampled_audio(
                 entries.append(parse_audio_entry(line))
             except BadEntry as fault:
                 sample.rejected[fault.reason.value] += 1
-                add_to(amounts, {REJECTED: 1, REJECTS.name: _reject_bytes(line, fault)})
-            sample.longest = max(sample.longest, _LINE_FACTOR * len(line.text))
+                add_to(amounts, {REJECTED: 1, REJECTS.name: reject_bytes(line, fault)})
+            sample.longest = max(sample.longest, LINE_FACTOR * len(line.text))
         places.append((place.drawn.file, unseen.stored(place, manifests[place.drawn.file].size), entries, amounts))
     for entry in _in_turns([entries for _, _, entries, _ in places]):
         if measured.seconds > _AUDIO_SECONDS or measured.count >= _MOST_MEASURED:
@@ -119,7 +117,7 @@ def _measure(
     except BadEntry as fault:
         sample.rejected[fault.reason.value] += 1
         measured.rejects += 1
-        measured.reject_bytes += _reject_bytes(entry.line, fault)
+        measured.reject_bytes += reject_bytes(entry.line, fault)
         return
     finally:
         measured.seconds += time.perf_counter() - begin
@@ -157,7 +155,3 @@ def _stated_seconds(entry: AudioEntry) -> float:
     if isinstance(stated, (int, float)) and 0 < stated < _MOST_SECONDS:
         return float(stated)
     return max(entry.ends, default=0.0)
-
-
-def _reject_bytes(line: ManifestLine, fault: BadEntry) -> int:
-    return len(serialise_reject(Reject(line, fault))) + 1

@@ -2,15 +2,16 @@
 
 import time
 from collections import defaultdict
+from itertools import starmap
 
 from alm_beam.core.convert_config import ConvertConfig
 from alm_beam.core.convert_stats import ConvertStats
 from alm_beam.core.estimate import Part, add_to
 from alm_beam.core.faults import BadEntry
-from alm_beam.core.manifest import ManifestLine, Reject, serialise_reject
+from alm_beam.core.manifest import ManifestLine
 from alm_beam.formats.format import PASSED_OVER, Piece
 from alm_beam.jobs.conversion import Conversion, statistics_file
-from alm_beam.jobs.sample import CPU, RECORDINGS, REJECTED, Sample
+from alm_beam.jobs.sample import CPU, LINE_FACTOR, RECORDINGS, REJECTED, Sample, reject_bytes
 from alm_beam.storage.outputs import CONVERT_STATS, REJECTS
 from alm_beam.storage.sampling import draws, is_read_whole, stored_per_byte
 
@@ -27,8 +28,6 @@ _CPU_SECONDS = 10.0
 
 _WORK = 1.3
 """What a run takes for a line, in multiples of what it takes here, where nothing is sorted or written."""
-
-_LINE_FACTOR = 8
 
 _LINES = "lines"
 """Those that are used, documents among them, as `convert_stats.json` counts them: rejects are a share of them."""
@@ -72,7 +71,7 @@ def _made(source: Conversion, file: int, sample: Sample, stats: ConvertStats) ->
     lines = 0
     for line in source.lines(file):
         size += len(line.text) + 1
-        sample.longest = max(sample.longest, _LINE_FACTOR * len(line.text))
+        sample.longest = max(sample.longest, LINE_FACTOR * len(line.text))
         try:
             if line.fault is not None:
                 raise line.fault
@@ -103,7 +102,7 @@ def _made(source: Conversion, file: int, sample: Sample, stats: ConvertStats) ->
         RECORDINGS: recordings,
         REJECTED: len(rejects),
         source.output.name: written,
-        REJECTS.name: sum(len(serialise_reject(Reject(*each))) + 1 for each in rejects),
+        REJECTS.name: sum(starmap(reject_bytes, rejects)),
         CPU: (time.process_time() - begin) * _WORK,
     }
     return Part(file, stored, amounts)

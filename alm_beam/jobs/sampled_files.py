@@ -6,11 +6,15 @@ from typing import Any
 import orjson
 
 from alm_beam.core.run_stats import RunStats
-from alm_beam.storage.index.format import FOLDER, META
+from alm_beam.storage.index.format import FOLDER, META, OFFSETS_ENDING
 from alm_beam.storage.index.meta import VERSION, Label, LabelSet, Meta, Shard, encoded_meta
 from alm_beam.storage.outputs import CUTS
 
 INDEX_JSON = f"{FOLDER}/{META}"
+INDEX = "index"
+"""The rows of an index, among the outputs of a run."""
+
+OFFSETS = f"{CUTS.name}{CUTS.suffix}{OFFSETS_ENDING}"
 OFFSET_BYTES = 8
 """Of a cut, in the file beside its shard."""
 

@@ -14,11 +14,11 @@ import orjson
 from alm_beam.core.audio_member import FIELD
 from alm_beam.core.estimate import Part, add_to
 from alm_beam.core.faults import BadEntry
-from alm_beam.core.manifest import ManifestLine, Reject, serialise_reject, without_bom
+from alm_beam.core.manifest import ManifestLine, Reject, without_bom
 from alm_beam.core.shards_config import ShardsConfig
 from alm_beam.core.shards_stats import ShardsStats
-from alm_beam.jobs.sample import CPU, REJECTED, Sample
-from alm_beam.jobs.sampled_files import INDEX_JSON, OFFSET_BYTES, index_size, statistics_size
+from alm_beam.jobs.sample import CPU, REJECTED, Sample, reject_bytes
+from alm_beam.jobs.sampled_files import INDEX, INDEX_JSON, OFFSET_BYTES, OFFSETS, index_size, statistics_size
 from alm_beam.report.table import counted
 from alm_beam.shards.card import data_card
 from alm_beam.shards.format import Partition
@@ -27,7 +27,7 @@ from alm_beam.shards.own_audio import own_audio_cut
 from alm_beam.shards.registry import FORMATS
 from alm_beam.storage.audio_places import AudioPlaces
 from alm_beam.storage.connections import StorageOptions
-from alm_beam.storage.index.format import OFFSETS_ENDING, ROW
+from alm_beam.storage.index.format import ROW
 from alm_beam.storage.line_spans import gives_parts
 from alm_beam.storage.lines import ReadRange, lines_in, shown_name
 from alm_beam.storage.outputs import CARD, CUTS, INPUT_CFG, REJECTS, SHARDS_STATS
@@ -48,8 +48,6 @@ _AT_ONCE = 3
 _AUDIO_SECONDS = 5.0
 """After so much time no more windows are made."""
 
-_INDEX = "index"
-_OFFSETS = f"{CUTS.name}{CUTS.suffix}{OFFSETS_ENDING}"
 _ONCE = ".yaml"
 """The ending of what describes all shards of a format, which has no line for each of them."""
 
@@ -75,7 +73,7 @@ def sampled_shards(
     form, options = config.layout.format, folder.options
     count = len(plan.windows)
     is_all = count <= _RUNS * _AT_ONCE
-    outputs = [form, CUTS.name, _OFFSETS, _INDEX, REJECTS.name]
+    outputs = [form, CUTS.name, OFFSETS, INDEX, REJECTS.name]
     sample = Sample(count, is_all, outputs, what=WINDOWS, used=WINDOWS)
     stats = ShardsStats(shards=len(plan.ends))
     sample.notes.append(
@@ -130,7 +128,7 @@ def _made(
     partition = plan.partitions[int(np.searchsorted(plan.ends, rows[0], side="right"))]
     writer = FORMATS[form].writer(0, len(plan), Partition(*partition), opened)
     slicer = WindowSlicer(config, AudioPlaces(roots, options), options, lambda url: None)
-    amounts = dict.fromkeys((WINDOWS, "hours", REJECTED, CUTS.name, _OFFSETS, _INDEX, REJECTS.name), 0.0)
+    amounts = dict.fromkeys((WINDOWS, "hours", REJECTED, CUTS.name, OFFSETS, INDEX, REJECTS.name), 0.0)
     for found in slicer.windows(zip(_lines(plan, rows, options), plan.windows["copy"][rows].tolist())):
         reject = found if isinstance(found, Reject) else None
         if isinstance(found, MadeWindow):
@@ -144,12 +142,12 @@ def _made(
                 amounts[WINDOWS] += 1
                 amounts["hours"] += found.sliced.samples / found.sliced.sample_rate / 3600
                 amounts[CUTS.name] += len(orjson.dumps(cut)) + 1
-                amounts[_OFFSETS] += OFFSET_BYTES
-                amounts[_INDEX] += ROW.itemsize
+                amounts[OFFSETS] += OFFSET_BYTES
+                amounts[INDEX] += ROW.itemsize
                 sample.longest = max(sample.longest, _SAMPLE_BYTES * found.sliced.samples * found.sliced.channels)
         if reject is not None:
             amounts[REJECTED] += 1
-            amounts[REJECTS.name] += len(serialise_reject(reject)) + 1
+            amounts[REJECTS.name] += reject_bytes(reject.line, reject.fault)
             sample.rejected[reject.fault.reason.value] += 1
     FORMATS[form].whole([writer.finish()], lambda path: iter([written[path]]), opened)
     sample.files |= {path: len(written.pop(path)) for path in [*written] if path.endswith(_ONCE)}

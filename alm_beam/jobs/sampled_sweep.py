@@ -4,11 +4,11 @@ from collections.abc import Callable, Mapping, Sequence
 
 from alm_beam.core.config import EntryConfig
 from alm_beam.core.faults import BadEntry
-from alm_beam.core.manifest import ManifestLine, Reject, parse_recording, serialise_reject
+from alm_beam.core.manifest import ManifestLine, parse_recording
 from alm_beam.core.sweep import SweepPlan, is_in_sample, sweep_recording
 from alm_beam.core.sweep_config import SweepConfig
 from alm_beam.core.sweep_stats import SweepStats
-from alm_beam.jobs.sample import RECORDINGS, REJECTED, Sample
+from alm_beam.jobs.sample import LINE_FACTOR, RECORDINGS, REJECTED, Sample, reject_bytes
 from alm_beam.jobs.sampled_lines import look_at_lines
 from alm_beam.report.table import counted
 from alm_beam.storage.connections import StorageOptions
@@ -17,9 +17,6 @@ from alm_beam.storage.outputs import REJECTS
 from alm_beam.storage.sampling import is_read_whole, lines_drawn
 
 _NOT_SAMPLED = "recordings_not_sampled"
-
-_LINE_FACTOR = 8
-"""The memory that a recording takes while it is worked on, in multiples of its line."""
 
 
 def sampled_sweep(
@@ -62,7 +59,7 @@ def _made(
     if not is_in_sample(line, config.sweep.sample):
         stats.not_sampled += 1
         return {_NOT_SAMPLED: 1}
-    sample.longest = max(sample.longest, _LINE_FACTOR * len(line.text))
+    sample.longest = max(sample.longest, LINE_FACTOR * len(line.text))
     try:
         outcomes = sweep_recording(parse_recording(line, config.manifest), plan)
         fault = next((each for each in outcomes if isinstance(each, BadEntry)), None)
@@ -73,4 +70,4 @@ def _made(
     if fault is None:
         return {RECORDINGS: 1}
     sample.rejected[fault.reason.value] += 1
-    return {REJECTED: 1, REJECTS.name: len(serialise_reject(Reject(line, fault))) + 1}
+    return {REJECTED: 1, REJECTS.name: reject_bytes(line, fault)}

@@ -10,28 +10,22 @@ from alm_beam.core.estimate import Part
 from alm_beam.core.faults import BadEntry
 from alm_beam.core.loss_stats import loss_stats
 from alm_beam.core.losses import LossStats
-from alm_beam.core.manifest import ManifestLine, Reject, parse_recording, serialise_reject
+from alm_beam.core.manifest import ManifestLine, Reject, parse_recording
 from alm_beam.core.overlap import filter_overlaps
 from alm_beam.core.report_collector import ReportCollector, ReportConfig
 from alm_beam.core.windows import build_windows
-from alm_beam.jobs.sample import RECORDINGS, REJECTED, Sample
-from alm_beam.jobs.sampled_files import INDEX_JSON, OFFSET_BYTES, index_size, statistics_size
+from alm_beam.jobs.sample import LINE_FACTOR, RECORDINGS, REJECTED, Sample, reject_bytes
+from alm_beam.jobs.sampled_files import INDEX, INDEX_JSON, OFFSET_BYTES, OFFSETS, index_size, statistics_size
 from alm_beam.jobs.sampled_lines import look_at_lines
 from alm_beam.report.report_writer import ReportWriter
 from alm_beam.storage.connections import StorageOptions
 from alm_beam.storage.discovery import Manifest
-from alm_beam.storage.index.format import OFFSETS_ENDING, ROW
+from alm_beam.storage.index.format import ROW
 from alm_beam.storage.outputs import CUTS, ENTRIES, LOSS_STATS, REJECTS
 from alm_beam.storage.sampling import is_read_whole, lines_drawn
 
-_INDEX = "index"
-_OFFSETS = f"{CUTS.name}{CUTS.suffix}{OFFSETS_ENDING}"
-
-_LINE_FACTOR = 8
-"""The memory that a recording takes while it is worked on, in multiples of its line, beside what is written of it."""
-
 _WRITTEN_FACTOR = 2
-"""The same in multiples of what is written: as it is made, and as it is buffered."""
+"""The memory that what is written of a line takes, in multiples of it: as it is made, and as it is buffered."""
 
 
 def sampled_windows(
@@ -49,13 +43,13 @@ def sampled_windows(
         ManifestReadError: a file cannot be read.
     """
     stored = sum(each.size for each in manifests)
-    outputs = [ENTRIES.name, *([CUTS.name, _OFFSETS, _INDEX] if config.entry.cuts else []), REJECTS.name]
+    outputs = [ENTRIES.name, *([CUTS.name, OFFSETS, INDEX] if config.entry.cuts else []), REJECTS.name]
     sample = Sample(stored, is_read_whole(manifests), outputs, config.repeat_factor)
     maker = _Maker(config, config.overlap.for_input(stored * config.repeat_factor), sample)
     drawn = lines_drawn(manifests, options, config.entry.max_line_bytes)
     look_at_lines(sample, drawn, manifests, maker.made)
     if sample.is_all and config.entry.cuts:
-        sample.parts.append(Part(0, 0, {_OFFSETS: OFFSET_BYTES}))  # the end of the last cut
+        sample.parts.append(Part(0, 0, {OFFSETS: OFFSET_BYTES}))  # the end of the last cut
     sample.files = maker.files(facts)
     return sample
 
@@ -78,17 +72,16 @@ class _Maker:
             cuts = serialise_cuts(kept, config.entry) if config.entry.cuts else []
             stats = loss_stats(kept, config.entry)
         except BadEntry as fault:
-            reject = Reject(line, fault)
             sample.rejected[fault.reason.value] += 1
             self._stats += LossStats.of_reject(fault.reason.value)
             if self._report:
-                self._report.add_reject(reject)
-            return {REJECTED: 1, REJECTS.name: len(serialise_reject(reject)) + 1}
+                self._report.add_reject(Reject(line, fault))
+            return {REJECTED: 1, REJECTS.name: reject_bytes(line, fault)}
         self._stats += stats
         if self._report:
             self._report.add(kept, stats)
         size = sum(map(len, cuts)) + len(cuts)
-        sample.longest = max(sample.longest, _LINE_FACTOR * len(line.text) + _WRITTEN_FACTOR * (len(entry) + size))
+        sample.longest = max(sample.longest, LINE_FACTOR * len(line.text) + _WRITTEN_FACTOR * (len(entry) + size))
         made = {
             RECORDINGS: 1,
             "hours_of_audio": stats.audio_seconds / 3600,
@@ -97,7 +90,7 @@ class _Maker:
             ENTRIES.name: len(entry) + 1,
         }
         if config.entry.cuts:
-            made |= {CUTS.name: size, _OFFSETS: OFFSET_BYTES * len(cuts), _INDEX: ROW.itemsize * len(cuts)}
+            made |= {CUTS.name: size, OFFSETS: OFFSET_BYTES * len(cuts), INDEX: ROW.itemsize * len(cuts)}
         return made
 
     def files(self, facts: Mapping[str, Any]) -> dict[str, int]:
