@@ -92,7 +92,7 @@ def run(config: ConvertConfig, watch: Watch = UNWATCHED) -> ConvertStats:
 
     Args:
         config: the job's parameters.
-        watch: is told how the run goes on.
+        watch: is told how the run goes on; for the commands alone.
 
     Raises:
         ConfigError: a parameter does not fit. Nothing was written.

@@ -43,7 +43,7 @@ def measure(
     Args:
         config: the job's parameters.
         options: Beam's, for another runner than the local one; they are not changed.
-        watch: is told how the run goes on.
+        watch: is told how the run goes on; for the commands alone.
 
     Returns:
         The statistics of the run; None where the job goes on without this process, as with `run`.

@@ -83,7 +83,7 @@ def run_job(
         job: what is run.
         config: its parameters.
         options: Beam's; they are not changed.
-        watch: is told how the run goes on.
+        watch: is told how the run goes on; for the commands alone.
 
     Raises:
         ConfigError, InputError, OptionsError, RunError: see `alm_beam.run`.

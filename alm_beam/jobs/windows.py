@@ -47,7 +47,7 @@ def run(config: JobConfig, options: PipelineOptions | None = None, watch: Watch 
     Args:
         config: the job's parameters.
         options: Beam's, for another runner; they are not changed.
-        watch: is told how the run goes on.
+        watch: is told how the run goes on; for the commands alone.
 
     Returns:
         The statistics of the run; None where the job goes on without this process: with Beam's
