@@ -1,6 +1,5 @@
 """The job that measures audio: manifests in, the same manifests out with what their audio files say."""
 
-import os
 from collections.abc import Sequence
 
 import apache_beam as beam
@@ -9,9 +8,9 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from alm_beam.core.estimate import Estimate
 from alm_beam.core.measure_config import MeasureConfig
 from alm_beam.core.measure_stats import MeasureStats
-from alm_beam.core.parameters import ConfigError
 from alm_beam.jobs.dry_run import dry_run
 from alm_beam.jobs.launch import pipeline_of
+from alm_beam.jobs.places import absolute_root, check_audio_root
 from alm_beam.jobs.run import CheckedRun, Job, bytes_of, facts_of, manifests_of, run_job
 from alm_beam.jobs.sample import Sample
 from alm_beam.jobs.sampled_audio import sampled_audio
@@ -64,7 +63,7 @@ def measure(
     >>> print((folder / "out" / "manifest-00000-of-00001.jsonl").read_text(), end="")
     {"audio_filepath":"a.wav","segments":[],"audio_sample_rate":16000,"audio_num_channels":1,"duration":1.0}
     """
-    _check_audio_root(config)
+    check_audio_root(config.audio.audio_root)
     return run_job(_JOB, config, options, watch)
 
 
@@ -74,19 +73,13 @@ def estimate(config: MeasureConfig, options: PipelineOptions | None = None) -> E
     Raises:
         ConfigError, InputError, OptionsError, ManifestReadError: as `measure` does. Nothing is written in any case.
     """
-    _check_audio_root(config)
+    check_audio_root(config.audio.audio_root)
 
     def sample(manifests: Sequence[Manifest], checked: CheckedRun) -> Sample:
         root = absolute_root(config.audio.audio_root)
         return sampled_audio(config.audio, manifests, root, checked.folder.options, facts_of(config))
 
     return dry_run(_JOB, config, options, lambda manifests: manifests, sample)
-
-
-def _check_audio_root(config: MeasureConfig) -> None:
-    root = config.audio.audio_root
-    if root is not None and "://" not in root and not os.path.isdir(root):
-        raise ConfigError("audio_root", root, "there is no such folder")
 
 
 def build(
@@ -109,11 +102,6 @@ def build(
     shards = {MEASURED: (entries, max(num_shards, 1)), REJECTS: (rejects, 0)}
     stats | FinishRun(staged, shards, None, facts_of(config), config.max_reject_fraction)
     return pipeline
-
-
-def absolute_root(audio_root: str | None) -> str:
-    """The folder that relative paths of audio files are below, as it is from any working directory."""
-    return audio_root if audio_root and "://" in audio_root else os.path.abspath(audio_root or "")
 
 
 def _decodes(config: MeasureConfig) -> bool:

@@ -103,6 +103,20 @@ def found_manifests(
     return manifests
 
 
+def check_audio_root(audio_root: str | None) -> None:
+    """
+    Raises:
+        ConfigError: it is to be a folder of this machine, and there is none.
+    """
+    if audio_root is not None and "://" not in audio_root and not os.path.isdir(audio_root):
+        raise ConfigError("audio_root", audio_root, "there is no such folder")
+
+
+def absolute_root(audio_root: str | None) -> str:
+    """The folder that relative paths of audio files are below, as it is from any working directory."""
+    return audio_root if audio_root and "://" in audio_root else os.path.abspath(audio_root or "")
+
+
 def refuse_file_of_others(folder: RunFolder, parameter: str, name: str) -> None:
     """
     Args:

@@ -18,8 +18,7 @@ from alm_beam.core.shards_stats import ShardsStats
 from alm_beam.core.text import visible
 from alm_beam.jobs.dry_run import dry_run
 from alm_beam.jobs.launch import pipeline_of
-from alm_beam.jobs.measure import absolute_root
-from alm_beam.jobs.places import found_manifests
+from alm_beam.jobs.places import absolute_root, check_audio_root, found_manifests
 from alm_beam.jobs.run import CheckedRun, Job, facts_of, run_job
 from alm_beam.jobs.sample import Sample
 from alm_beam.jobs.sampled_shards import sampled_shards
@@ -83,7 +82,7 @@ def build_shards(
     >>> sorted(path.name for path in (folder / "shards" / "shar").iterdir())
     ['cuts.000000.jsonl', 'recording.000000.tar']
     """
-    _check_audio_root(config)
+    check_audio_root(config.audio.audio_root)
     return run_job(_JOB, config, options, watch)
 
 
@@ -93,18 +92,12 @@ def estimate(config: ShardsConfig, options: PipelineOptions | None = None) -> Es
     Raises:
         ConfigError, InputError, OptionsError, ManifestReadError: as `build_shards` does. Nothing is written.
     """
-    _check_audio_root(config)
+    check_audio_root(config.audio.audio_root)
 
     def sample(work: Work, checked: CheckedRun) -> Sample:
         return sampled_shards(config, work.plan, work.roots, checked.folder, facts_of(config))
 
     return dry_run(_JOB, config, options, lambda work: work.plan.manifests, sample)
-
-
-def _check_audio_root(config: ShardsConfig) -> None:
-    root = config.audio.audio_root
-    if root is not None and "://" not in root and not os.path.isdir(root):
-        raise ConfigError("audio_root", root, "there is no such folder")
 
 
 def build(config: ShardsConfig, work: "Work", staged: StagedRun, options: PipelineOptions) -> beam.Pipeline:
