@@ -9,6 +9,21 @@ NO_VALUE = "none"
 """Stands in a list for no value, where the parameter may have none."""
 
 
+def value_text(value: Any) -> str:
+    """A value of a parameter as its flag takes it.
+
+    >>> value_text(None), value_text(True), value_text(0.5), value_text([("snr", 5.0)])
+    ('none', 'true', '0.5', 'snr=5.0')
+    """
+    if value is None:
+        return NO_VALUE
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, (list, tuple)):
+        return ",".join(f"{name}={limit}" for name, limit in value) or NO_VALUE
+    return str(value)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Several(Parameter):
     """One value or several of another parameter, in a tuple, none of them twice.
@@ -50,7 +65,7 @@ class Several(Parameter):
             if not self._takes_one(each):
                 self._refuse(each)
             if each in value[:at]:
-                raise ConfigError(self.name, self.text_of(each), "must not be given twice")
+                raise ConfigError(self.name, value_text(each), "must not be given twice")
 
     def convert(self, value: Any) -> Any:
         """One value, a list of values and the text of a flag become a tuple of values of the other parameter."""
@@ -63,14 +78,6 @@ class Several(Parameter):
     def parse(self, text: str) -> Any:
         """The values that the text states; a part of it that states none stays a text, for `check` to refuse."""
         return tuple(map(self._parsed_one, text.split(self.separator)))
-
-    def text_of(self, value: Any) -> str:
-        """One of the values as the text of a flag."""
-        if value is None:
-            return NO_VALUE
-        if isinstance(value, bool):
-            return str(value).lower()
-        return ",".join(f"{name}={limit}" for name, limit in value) if isinstance(self.of, Limits) else str(value)
 
     @property
     def default_text(self) -> str | None:

@@ -11,7 +11,7 @@ from alm_beam.core.config import ManifestConfig, OverlapConfig, WindowConfig
 from alm_beam.core.parameter_fields import choice, max_line_bytes, number, whole
 from alm_beam.core.parameters import HIDDEN, ConfigError, check_fields, parameters_of
 from alm_beam.core.run_config import RunConfig
-from alm_beam.core.several import Several, Swept, swept
+from alm_beam.core.several import Swept, swept, value_text
 
 DISTINCT_HOURS, KEPT_HOURS = "distinct_hours", "kept_hours"
 """What there is to be most of."""
@@ -163,14 +163,8 @@ class SweepConfig(RunConfig):
             try:
                 windows = WindowConfig(**{name: value for name, value in named.items() if name in of_windows})
             except ConfigError as error:
-                found.append(LeftOut(varied, ConfigError(error.parameter, _text(error), error.allowed)))
+                found.append(LeftOut(varied, ConfigError(error.parameter, value_text(error.value), error.allowed)))
                 continue
             overlap = OverlapConfig(**{name: value for name, value in named.items() if name not in of_windows})
             found.append(Combination(varied, windows, overlap.for_windows(windows)))
         return found
-
-
-def _text(error: ConfigError) -> str:
-    parameter = parameters_of(SweptWindows)[error.parameter]
-    assert isinstance(parameter, Several)
-    return parameter.text_of(error.value)

@@ -9,7 +9,7 @@ from typing import Any
 from alm_beam.core.config import JobConfig, ManifestConfig, OverlapConfig, WindowConfig
 from alm_beam.core.losses import GAP, SHARE, SPEECH
 from alm_beam.core.parameters import Limits, parameters_of
-from alm_beam.core.several import NO_VALUE
+from alm_beam.core.several import value_text
 from alm_beam.core.sweep_config import DISTINCT_HOURS, Combination, SweepConfig
 from alm_beam.core.sweep_stats import Row, SweepStats
 from alm_beam.core.text import shortened, visible
@@ -74,17 +74,6 @@ def _flags(config: SweepConfig, combination: Combination) -> list[str]:
         if value != default:
             flags.append(f"--{name}={value_text(value)}")
     return flags
-
-
-def value_text(value: Any) -> str:
-    """A value of a parameter as its flag takes it."""
-    if value is None:
-        return NO_VALUE
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, (list, tuple)):
-        return ",".join(f"{name}={limit}" for name, limit in value) or NO_VALUE
-    return str(value)
 
 
 def sweep_csv(stats: SweepStats) -> str:

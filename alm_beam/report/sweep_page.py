@@ -4,12 +4,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
 from typing import Any, TypeAlias
 
+from alm_beam.core.several import value_text
 from alm_beam.core.sweep_config import DISTINCT_HOURS
 from alm_beam.core.sweep_stats import Row, SweepStats
 from alm_beam.core.text import shortened
 from alm_beam.report.html import Markup, Section, element, figure, grid, notice, page, table
 from alm_beam.report.svg import heat_map, lines
-from alm_beam.report.sweep import MOST_CHARS, best_line, cells, heads, read_line, shown_losses, sweep_notes, value_text
+from alm_beam.report.sweep import MOST_CHARS, best_line, cells, heads, read_line, shown_losses, sweep_notes
 
 MOST_FIGURES = 12
 """A page shows the maps of so many pairs of parameters; more would hide each other."""
