@@ -21,15 +21,22 @@ def main(argv: Sequence[str], prog: str) -> int:
         description="Makes the report of a run of alm-beam windows again, or one of several runs side by side.\n"
         "It reads the statistics that the runs have left, and no windows.",
         epilog="Exit code: 0 when the page is written; 1 when it could not be; 2 when a flag is wrong.",
+        examples=(
+            "alm-beam report windows/",
+            "alm-beam report windows/ shorter_windows/ --output compared.html",
+        ),
     )
-    parser.add_argument("dirs", metavar="DIR", nargs="+", help="folder of a run, a path or any fsspec URL")
-    parser.add_argument(
+    parser.add_argument_group("runs").add_argument(
+        "dirs", metavar="DIR", nargs="+", help="folder of a run, a path or any fsspec URL"
+    )
+    page = parser.add_argument_group("page")
+    page.add_argument(
         "--output",
         metavar="FILE",
         help=f"where to write the page, a path or any fsspec URL; an earlier page there is replaced (default: "
         f"{REPORT} in DIR, required for several)",
     )
-    parser.add_argument("--json", action="store_true", help="print one JSON object: where the page is")
+    page.add_argument("--json", action="store_true", help="print one JSON object: where the page is")
     parser.add_storage_options()
     flags = parser.parse_known_flags(argv)
     if flags.output is None and len(flags.dirs) > 1:

@@ -89,6 +89,8 @@ def worked(tmp_path_factory) -> Path:
     manifest = write(folder / "manifests" / "m.jsonl", lines([entry])).read_bytes()
     write(folder / "day" / "m.jsonl.gz", gzip.compress(manifest))
     assert main(["windows", f"--input={folder}/manifests", f"--output={folder}/windows"]) == 0
+    shorter = (f"--output={folder}/shorter_windows", "--target_window_duration=60")
+    assert main(["windows", f"--input={folder}/manifests", *shorter]) == 0
     write(folder / "cuts" / "cuts.jsonl", (folder / "windows" / "cuts-00000-of-00001.jsonl").read_bytes())
     return folder
 
