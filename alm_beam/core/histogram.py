@@ -44,7 +44,7 @@ class Histogram:
 
     def __add__(self, other: "Histogram") -> "Histogram":
         """The histogram of the values of both; they have the same edges."""
-        return Histogram(self.edges, tuple(map(sum, zip(self.counts, other.counts))))
+        return Histogram(self.edges, tuple(map(sum, zip(self.counts, other.counts, strict=True))))
 
     @property
     def is_open(self) -> bool:

@@ -142,7 +142,7 @@ class ReportStats(Summed):
         return self
 
     def to_dict(self) -> dict[str, Any]:
-        """All of it as `report.json` has it. Times are milliseconds."""
+        """All of it as `report_stats.json` has it. Times are milliseconds."""
         return {
             "recordings": self.recordings,
             "sampled": self.sampled,

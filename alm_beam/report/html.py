@@ -9,7 +9,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from alm_beam.core.text import shortened as shortened
 from alm_beam.core.text import visible
 
 _ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;"})
@@ -186,13 +185,13 @@ _POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-
 _STYLE = """
 :root{--back:#fff;--card:#f6f8fa;--text:#1c2128;--muted:#57606a;--line:#d0d7de;--link:#0b57a4;--c0:#1f5fae;--c1:#b35900;
 --c2:#1a7f37;--c3:#8250df;--c4:#bf3989;--c5:#0f766e;--c6:#7a5c00;--c7:#6e7781;--kept:#1a7f37;--candidate:#1f5fae;
---lost:#b35900;--heat:#1f5fae;--bad:#b42318}
+--heat:#1f5fae;--bad:#b42318}
 @media (prefers-color-scheme:dark){:root{--back:#0f1419;--card:#171d25;--text:#e6edf3;--muted:#9fabb8;--line:#36404c;
 --link:#79b8ff;--c0:#6cb0ff;--c1:#f0a050;--c2:#56d364;--c3:#c5a3ff;--c4:#ff9bce;--c5:#4fd1c5;--c6:#e3c04f;--c7:#aab4bf;
---kept:#56d364;--candidate:#6cb0ff;--lost:#f0a050;--heat:#2f6fc4;--bad:#ff8a7a}}
+--kept:#56d364;--candidate:#6cb0ff;--heat:#2f6fc4;--bad:#ff8a7a}}
 @media print{:root{--back:#fff;--card:#fff;--text:#000;--muted:#444;--line:#999;--link:#000;--c0:#1f5fae;--c1:#b35900;
 --c2:#1a7f37;--c3:#8250df;--c4:#bf3989;--c5:#0f766e;--c6:#7a5c00;--c7:#6e7781;--kept:#1a7f37;--candidate:#1f5fae;
---lost:#b35900;--heat:#1f5fae;--bad:#b42318}nav{display:none}figure,tr,.notice{break-inside:avoid}
+--heat:#1f5fae;--bad:#b42318}nav{display:none}figure,tr,.notice{break-inside:avoid}
 h2,h3{break-after:avoid}.scroll{overflow:visible!important}*{print-color-adjust:exact;-webkit-print-color-adjust:exact}}
 *{box-sizing:border-box}
 html{-webkit-text-size-adjust:100%}
@@ -234,7 +233,7 @@ svg line{stroke:var(--line)}
 .key+figure{margin-top:1rem}
 .key{display:flex;flex-wrap:wrap;gap:.25rem 1rem;list-style:none;margin:.5rem 0 0;padding:0;font-size:.875rem}
 .key svg{display:inline-block;width:28px;height:10px;margin-right:.4rem}
-.f-kept{fill:var(--kept)}.f-candidate{fill:var(--candidate)}.f-lost{fill:var(--lost)}.f-line{fill:var(--line)}
+.f-kept{fill:var(--kept)}.f-candidate{fill:var(--candidate)}.f-line{fill:var(--line)}
 .f-heat{fill:var(--heat)}.f-c0{fill:var(--c0)}.f-c1{fill:var(--c1)}.f-c2{fill:var(--c2)}.f-c3{fill:var(--c3)}
 .f-c4{fill:var(--c4)}.f-c5{fill:var(--c5)}.f-c6{fill:var(--c6)}.f-c7{fill:var(--c7)}
 .box{fill:var(--kept);fill-opacity:.12;stroke:var(--kept);stroke-width:1.5}

@@ -4,11 +4,10 @@ from alm_beam.core.losses import LossStats
 from alm_beam.core.report_stats import MOST_SPANS, Place, ReportStats, Spans, TimeLine
 from alm_beam.core.text import shortened
 from alm_beam.report.html import Child, Markup, element, figure, table
-from alm_beam.report.svg import Lane, duration, key, swatch, time_line
+from alm_beam.report.svg import COLOURS, Lane, duration, key, swatch, time_line
 from alm_beam.report.table import share
 from alm_beam.storage.secrets import redacted, shown
 
-_COLOURS = 7
 _CANDIDATE_OPACITY = 0.15
 
 
@@ -33,7 +32,7 @@ def time_lines(stats: ReportStats | None) -> list[Markup]:
 
 def _drawn(line: TimeLine) -> Markup:
     lanes = [
-        Lane(label or "(no label)", _seconds(spans), f"c{number % _COLOURS}")
+        Lane(label or "(no label)", _seconds(spans), f"c{number % COLOURS}")
         for number, (label, spans) in enumerate(line.speakers)
     ]
     kept = _seconds(line.kept)

@@ -14,7 +14,7 @@ from alm_beam.core.text import shortened
 from alm_beam.report.html import Markup, element
 
 COLOURS = 8
-"""There are so many colours for series, `c0` to `c7`."""
+"""There are so many colours for series, `c0` to `c7`. The last one is grey: in a time line it is that of other speakers."""
 
 _WIDE = 10_000
 """The width of what stretches, in units of its own."""
@@ -87,7 +87,7 @@ class Bar(NamedTuple):
         label: what it stands for.
         value: how long it is.
         text: the value, in words.
-        kind: its colour: `kept`, `candidate`, `lost`, or `c0` to `c7`.
+        kind: its colour: `kept`, `candidate`, or `c0` to `c7`.
     """
 
     label: str

@@ -181,6 +181,11 @@ def test_histograms_of_parts_add_up(some, others):
     assert Histogram.of(**whole.to_dict()) == whole
 
 
+def test_histograms_with_other_bins_are_not_added():
+    with pytest.raises(ValueError, match="shorter"):
+        Histogram.empty([0, 1, 2]) + Histogram.empty([0, 1])
+
+
 def test_bins_have_their_lower_edges():
     assert Histogram.empty([0, 1, 2]).plus([-1, 0, 0.9, 1, 2, 3]).counts == (3, 3)
     assert Histogram.empty([0, 1]).quantile(0.5) is None

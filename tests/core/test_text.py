@@ -3,7 +3,7 @@
 import pytest
 
 from alm_beam.core.errors import RunError
-from alm_beam.core.text import visible
+from alm_beam.core.text import shortened, visible
 
 
 @pytest.mark.parametrize(
@@ -26,3 +26,9 @@ def test_what_is_not_printable_is_an_escape(text, shown):
 
 def test_the_message_of_a_failed_run_is_one_line():
     assert str(RunError("a\nb\x1b: full")) == r"a\nb\x1b: full"
+
+
+def test_a_long_text_loses_its_middle():
+    assert shortened("a" * 500 + "z") == "a" * 100 + "…" + "a" * 98 + "z"
+    assert len(shortened("\x00" * 10_000)) == 200
+    assert shortened("b" * 200) == "b" * 200

@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from alm_beam.report.html import Markup, Section, element, escaped, figure, grid, notice, page, shortened, table
+from alm_beam.report.html import Markup, Section, element, escaped, figure, grid, notice, page, table
 from alm_beam.report.svg import Bar, Lane, bars, duration, heat_map, histogram, lines, time_line
 
 HOSTILE = [
@@ -107,12 +107,6 @@ def test_drawings_of_little(values: list[float | None]) -> None:
 def test_a_bar_is_as_long_as_its_share_of_the_whole() -> None:
     drawn = ElementTree.fromstring(bars("t", [Bar("a", 5.0, "5"), Bar("b", 20.0, "20")], whole=10.0))
     assert [each.attrib["width"] for each in drawn.findall("rect")] == ["100%", "50%", "100%", "100%"]
-
-
-def test_a_long_text_loses_its_middle() -> None:
-    assert shortened("a" * 500 + "z") == "a" * 100 + "…" + "a" * 98 + "z"
-    assert len(shortened("\x00" * 10_000)) == 200
-    assert shortened("b" * 200) == "b" * 200
 
 
 @pytest.mark.parametrize(
