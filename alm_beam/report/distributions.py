@@ -7,6 +7,7 @@ from alm_beam.core.histogram import Histogram
 from alm_beam.core.report_collector import DURATION, PAUSE, SHARE, SPEAKERS, SPEECH, YIELD
 from alm_beam.report.html import Markup
 from alm_beam.report.svg import duration, histogram
+from alm_beam.report.table import counted
 
 
 class Shown(NamedTuple):
@@ -51,14 +52,15 @@ _MOST_TICKS = 5
 def in_words(name: str, values: Histogram) -> str:
     """What a distribution shows: how many values, and between which the middle half of them is."""
     shown = SHOWN[name]
-    counted = f"{values.total:,} {shown.of}{'' if values.total == 1 else 's'}"
+    number = counted(f"{{}}|{shown.of}", values.total)
     if not values.total:
-        return counted
+        return number
     if name == SPEAKERS:
         most = max(range(len(values.counts)), key=values.counts.__getitem__)
-        return f"{counted}; most often {_bin_text(name, values, most)}"
+        return f"{number}; most often {_bin_text(name, values, most)}"
     low, middle, high = (_quantile_text(name, values, each) for each in (0.25, 0.5, 0.75))
-    return f"{counted}; median {middle}, half of them from {low} to {high}"
+    half = "" if low == high else f", half of them from {low} to {high}"
+    return f"{number}; median {middle}{half}"
 
 
 def _quantile_text(name: str, values: Histogram, share: float) -> str:

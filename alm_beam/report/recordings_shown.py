@@ -5,7 +5,7 @@ from alm_beam.core.report_stats import MOST_SPANS, Place, ReportStats, Spans, Ti
 from alm_beam.core.text import shortened
 from alm_beam.report.html import Child, Markup, element, figure, table
 from alm_beam.report.svg import COLOURS, Lane, duration, key, swatch, time_line
-from alm_beam.report.table import share
+from alm_beam.report.table import counted, share
 from alm_beam.storage.secrets import redacted, shown
 
 _CANDIDATE_OPACITY = 0.15
@@ -42,17 +42,18 @@ def _drawn(line: TimeLine) -> Markup:
     ]
     length = duration((line.end - line.begin) / 1000)
     part = "" if line.until == line.end else f"; the first {duration((line.until - line.begin) / 1000)} are drawn"
-    counted = (
-        f"{sum(len(spans) for _, spans in line.speakers):,} segments of {len(line.speakers):,} speakers, "
-        f"{len(line.candidates):,} candidate windows, {len(line.kept):,} kept windows"
+    drawn = (
+        f"{counted('{}|segment', sum(len(spans) for _, spans in line.speakers))} of "
+        f"{counted('{}|speaker', len(line.speakers))}, {counted('{}|candidate window', len(line.candidates))}, "
+        f"{counted('{}|kept window', len(line.kept))}"
     )
     caption: list[str] = [
         element("b", element("bdi", line.name or "(no name)")),
-        f"{length}{part}. {counted}. ",
+        f"{length}{part}. {drawn}. ",
         element("span", _where(line.place), class_="muted"),
     ]
     title = f"Time line of {line.name}"
-    return figure(time_line(title, line.begin / 1000, line.until / 1000, lanes, kept, counted), caption)
+    return figure(time_line(title, line.begin / 1000, line.until / 1000, lanes, kept, drawn), caption)
 
 
 def _seconds(spans: Spans) -> list[tuple[float, float]]:

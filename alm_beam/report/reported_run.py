@@ -12,6 +12,7 @@ from alm_beam.core.config import WindowConfig
 from alm_beam.core.losses import LossStats
 from alm_beam.core.parameters import ConfigError, parameters_of
 from alm_beam.core.report_stats import ReportStats
+from alm_beam.report.table import counted
 from alm_beam.storage.connections import StorageOptions
 from alm_beam.storage.found_runs import jobs_in
 from alm_beam.storage.outputs import LOSS_STATS, REPORT_STATS, SWEEP, SWEEP_PAGE
@@ -87,7 +88,8 @@ def reported_run(statistics: bytes, report_stats: bytes | None) -> ReportedRun:
         named = orjson.loads(report_stats)
         shown_of_run = ReportStats.from_dict(named)
         if shown_of_run.recordings != totals["recordings"]:
-            raise ValueError(f"it is of another run: {LOSS_STATS} is of {totals['recordings']:,} recordings")
+            of = counted("{}|recording", totals["recordings"])
+            raise ValueError(f"it is of another run: {LOSS_STATS} is of {of}")
         return ReportedRun(totals, shown_of_run, _text(named, "command"))
     except ValueError as error:
         raise ValueError(f"{file} is not what alm-beam windows writes ({error})") from None

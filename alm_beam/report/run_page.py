@@ -11,7 +11,7 @@ from alm_beam.report.notes import notes
 from alm_beam.report.recordings_shown import lost_most, reject_examples, time_lines
 from alm_beam.report.reported_run import ReportedRun
 from alm_beam.report.svg import Bar, bars
-from alm_beam.report.table import hours, share
+from alm_beam.report.table import counted, hours, share
 from alm_beam.storage.secrets import redacted, shown
 
 _MOST_VALUE_CHARS = 400
@@ -63,10 +63,10 @@ def _lead(runs: Sequence[ReportedRun]) -> Iterator[Markup]:
         stats = run.stats
         rejected = stats.rejected.total()
         said = (
-            f"{stats.recordings:,} recordings of {hours(stats.audio_seconds)} gave {stats.kept_windows:,} windows, "
-            f"which hold {hours(stats.kept_covered_seconds)} of them "
+            f"{counted('{}|recording', stats.recordings)} of {hours(stats.audio_seconds)} gave "
+            f"{counted('{}|window', stats.kept_windows)} with {hours(stats.kept_covered_seconds)} of them "
             f"({share(stats.kept_covered_seconds, stats.audio_seconds)})"
-            + (f"; {rejected:,} entries were rejected." if rejected else ".")
+            + (f"; rejected: {counted('{}|entry', rejected)}." if rejected else ".")
         )
         yield element("p", said if len(runs) == 1 else [element("b", name), f": {said}"])
         whose = "" if len(runs) == 1 else f"{name}: "
@@ -181,9 +181,9 @@ def _distributions(runs: Sequence[ReportedRun]) -> Iterator[Markup]:
         if shown_of_run.sampled < shown_of_run.recordings:
             yield element(
                 "p",
-                f"{whose}speakers, balance, speech and pauses are those of the windows of {shown_of_run.sampled:,} "
-                f"recordings, chosen by a hash of their entries from the {shown_of_run.recordings:,}; durations and "
-                "yields are of all.",
+                f"{whose}speakers, balance, speech and pauses are those of the windows of "
+                f"{counted('{}|recording', shown_of_run.sampled)}, chosen by a hash of their entries from the "
+                f"{shown_of_run.recordings:,}; durations and yields are of all.",
             )
     drawn = []
     for name, how in SHOWN.items():

@@ -14,7 +14,7 @@ from alm_beam.core.text import shortened
 from alm_beam.report.html import Markup, element
 
 COLOURS = 8
-"""There are so many colours for series, `c0` to `c7`. The last one is grey: in a time line it is that of other speakers."""
+"""There are so many colours for series, `c0` to `c7`. In a time line the last one, grey, is left to other speakers."""
 
 _WIDE = 10_000
 """The width of what stretches, in units of its own."""

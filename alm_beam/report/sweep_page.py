@@ -11,6 +11,7 @@ from alm_beam.core.text import shortened
 from alm_beam.report.html import Markup, Section, element, figure, grid, notice, page, table
 from alm_beam.report.svg import heat_map, lines
 from alm_beam.report.sweep import MOST_CHARS, best_line, cells, heads, read_line, shown_losses, sweep_notes
+from alm_beam.report.table import counted
 
 MOST_FIGURES = 12
 """A page shows the maps of so many pairs of parameters; more would hide each other."""
@@ -123,7 +124,8 @@ def _maps(stats: SweepStats, values: _VALUES) -> list[Markup]:
     if not pairs:
         return [element("p", "Only one parameter has several values.")]
     if len(pairs) > MOST_FIGURES:
-        return [grid(found), notice(f"{len(pairs) - MOST_FIGURES:,} more pairs of parameters have no map here.")]
+        more = counted("{}|more pair", len(pairs) - MOST_FIGURES)
+        return [grid(found), notice(f"Without a map here: {more} of parameters.")]
     return [grid(found)]
 
 
@@ -146,7 +148,7 @@ def _table(stats: SweepStats) -> Markup:
     rows: list[Sequence[str]] = [
         [str(rank), *cells(row, losses, _chars(stats))] for rank, row in enumerate(stats.ranked(), 1)
     ]
-    caption = f"{len(rows):,} combinations, by {_what(stats)}; losses are shares of the segments' duration"
+    caption = f"{counted('{}|combination', len(rows))}, by {_what(stats)}; losses are shares of the segments' duration"
     return table(caption, ["rank", *heads(stats, losses)], rows)
 
 

@@ -226,9 +226,7 @@ def test_the_last_bin_of_pauses_and_speakers_has_no_end():
     collector.add(kept, loss_stats(kept))
     pauses = collector.taken().histograms["longest_pause"]
     assert (pauses.counts[-1], pauses.total, pauses.quantile(0.5)) == (1, 1, None)
-    assert in_words("longest_pause", pauses) == (
-        "1 window; median more than 1:00:00, half of them from more than 1:00:00 to more than 1:00:00"
-    )
+    assert in_words("longest_pause", pauses) == ("1 window; median more than 1:00:00")
     assert "1:00:00 or more: 1" in distribution("longest_pause", pauses, "Pauses")
     many = Histogram.empty(range(13), is_open=True).plus([0, 3, 50])
     assert "3 windows; most often 0. 0: 1, 3: 1, 12 or more: 1" in distribution("speakers", many, "Speakers")
