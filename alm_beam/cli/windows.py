@@ -10,10 +10,7 @@ from alm_beam.cli.job import JobCommand, run_command
 from alm_beam.core.config import JobConfig
 from alm_beam.core.estimate import Estimate
 from alm_beam.core.losses import LossStats
-from alm_beam.core.text import visible
 from alm_beam.report.summary import render_summary
-from alm_beam.storage.outputs import REPORT
-from alm_beam.storage.secrets import shown
 
 _DESCRIPTION = "Builds training windows from manifests of diarized recordings."
 _EXAMPLES = (
@@ -49,13 +46,5 @@ def main(argv: Sequence[str] | None = None, prog: str = "build_windows.py") -> i
 
         return run_of(command_line(prog, arguments))
 
-    command = JobCommand(_DESCRIPTION, JobConfig, run, _estimate, _summary, _EXAMPLES, parse)
+    command = JobCommand(_DESCRIPTION, JobConfig, run, _estimate, render_summary, _EXAMPLES, parse)
     return run_command(command, arguments, prog)
-
-
-def _summary(stats: LossStats, config: JobConfig) -> str:
-    summary = render_summary(stats, config)
-    if not config.entry.report:
-        return summary
-    above, _, output = summary.rpartition("\n")
-    return f"{above}\nreport: {visible(shown(config.output)).rstrip('/')}/{REPORT}\n{output}"

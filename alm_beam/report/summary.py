@@ -7,6 +7,7 @@ from alm_beam.core.losses import GAP, SHARE, SPEECH, Losses, LossReason, LossSta
 from alm_beam.core.text import visible
 from alm_beam.report.notes import notes
 from alm_beam.report.table import hours, row, share
+from alm_beam.storage.outputs import REPORT
 from alm_beam.storage.secrets import shown
 
 _LOSSES = (
@@ -27,13 +28,14 @@ _BY_RULE = {
 
 
 def render_summary(stats: LossStats, config: JobConfig) -> str:
-    """Lines that tell what a run read, kept and lost, what was met, and where the run is.
+    """Lines that tell what a run read, kept and lost, what was met, and where its report and the run are.
 
     Args:
         stats: the run's statistics.
         config: what the run was told.
     """
     losses = stats.losses
+    output = visible(shown(config.output))
     rows = [
         ("recordings", f"{stats.recordings:,}"),
         ("segments", f"{losses.segments:,}", hours(losses.seconds)),
@@ -63,7 +65,8 @@ def render_summary(stats: LossStats, config: JobConfig) -> str:
         [
             *starmap(row, rows),
             *(f"note: {note}" for note in notes(stats, config.windows, config.overlap)),
-            f"output: {visible(shown(config.output))}",
+            *([f"report: {output.rstrip('/')}/{REPORT}"] if config.entry.report else []),
+            f"output: {output}",
         ]
     )
 
