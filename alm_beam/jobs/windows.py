@@ -21,10 +21,10 @@ from alm_beam.jobs.sampled_windows import sampled_windows
 from alm_beam.jobs.watch import UNWATCHED, ToDo, Watch
 from alm_beam.report.report_writer import ReportWriter
 from alm_beam.runners.local import BYTES_PER_WORKER
-from alm_beam.storage.compression import is_compressed
 from alm_beam.storage.discovery import Manifest
 from alm_beam.storage.outputs import CUTS, ENTRIES, REJECTS, WINDOWS, Outputs
 from alm_beam.storage.run_folder import RunFolder
+from alm_beam.storage.sampling import uncompressed_bytes
 from alm_beam.storage.spool import Spool
 from alm_beam.storage.staged_run import StagedRun
 from alm_beam.transforms.finish import FinishRun
@@ -33,9 +33,6 @@ from alm_beam.transforms.read import ReadManifests
 from alm_beam.transforms.recordings import BuildWindows, FilterOverlaps, ParseRecording, SerialiseWindows
 from alm_beam.transforms.statistics import CombineStatistics, StatisticsFn
 from alm_beam.transforms.write import StageShards
-
-_COMPRESSION = 8
-"""About how many bytes of a manifest a compressed one has for each of its own."""
 
 
 def run(config: JobConfig, options: PipelineOptions | None = None, watch: Watch = UNWATCHED) -> LossStats | None:
@@ -120,7 +117,7 @@ def build(
     recordings = lines | ParseRecording(config.manifest)
     overlap = config.overlap.for_input(bytes_of(manifests) * config.repeat_factor)
     kept = recordings | BuildWindows(config.windows) | FilterOverlaps(overlap)
-    collected = ReportConfig.of(config.windows, _uncompressed(manifests)) if config.entry.report else None
+    collected = ReportConfig.of(config.windows, uncompressed_bytes(manifests)) if config.entry.report else None
     made = kept | SerialiseWindows(config.entry, collected)
     stats = made.stats | "CombineLosses" >> CombineStatistics(LossStats)
     one_file = {ENTRIES: config.entry.entries_file} if config.entry.entries_file else {}
@@ -140,11 +137,6 @@ def build(
         staged, shards, index, facts_of(config), config.max_reject_fraction, report=report, one_file=one_file
     )
     return pipeline
-
-
-def _uncompressed(manifests: Sequence[Manifest]) -> int:
-    """About how large they are together, bytes."""
-    return sum(each.size * (_COMPRESSION if is_compressed(each.path) else 1) for each in manifests)
 
 
 def _worth(config: JobConfig, manifests: Sequence[Manifest]) -> float:

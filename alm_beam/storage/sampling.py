@@ -63,8 +63,16 @@ class LinesDrawn(NamedTuple):
 
 def is_read_whole(manifests: Sequence[Manifest]) -> bool:
     """Whether the input is so small that all of it is looked at."""
-    size = sum(each.size * (_PACKED if is_compressed(each.path) else 1) for each in manifests)
-    return len(manifests) <= PLACES and size <= PLACES * PLACE_BYTES
+    return len(manifests) <= PLACES and uncompressed_bytes(manifests) <= PLACES * PLACE_BYTES
+
+
+def uncompressed_bytes(manifests: Sequence[Manifest]) -> int:
+    """About how large they are together, bytes.
+
+    >>> uncompressed_bytes([Manifest("a.jsonl", 100), Manifest("b.jsonl.gz", 100)])
+    900
+    """
+    return sum(each.size * (_PACKED if is_compressed(each.path) else 1) for each in manifests)
 
 
 def draws(manifests: Sequence[Manifest]) -> list[Drawn]:
