@@ -6,7 +6,7 @@ import pytest
 from alm_beam.core.losses import LossStats
 from alm_beam.core.report_stats import ReportStats
 from alm_beam.report.reported_run import read_run, reported_run
-from alm_beam.storage.outputs import JOBS, WINDOWS
+from alm_beam.storage.outputs import JOBS, SWEEP, WINDOWS
 from tests.manifests import write
 
 TIME_LINE = {"offset": 0, "file": "m.jsonl", "name": "a", "speakers": [], "candidates": [], "kept": []}
@@ -15,7 +15,8 @@ TIME_LINE = {"offset": 0, "file": "m.jsonl", "name": "a", "speakers": [], "candi
 @pytest.mark.parametrize("job", [each for each in JOBS if each != WINDOWS], ids=lambda each: each.job)
 def test_a_run_of_another_job_is_named(job, tmp_path):
     write(tmp_path / job.statistics, b"{}")
-    with pytest.raises(FileNotFoundError, match=f"holds a (run of alm-beam )?{job.job}[,:]"):
+    told = "a sweep, " if job == SWEEP else f"a run of alm-beam {job.job}: "
+    with pytest.raises(FileNotFoundError, match=f"holds {told}"):
         read_run(str(tmp_path), {})
 
 
