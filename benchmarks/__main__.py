@@ -17,6 +17,7 @@ from benchmarks import (
     loader,
     measure,
     order,
+    progress,
     report,
     selection,
     shards,
@@ -42,6 +43,7 @@ def main(out: Path) -> None:
     sliced = list(shards.print_rows(shards.rows()))
     reports = list(report.print_rows(report.rows()))
     sweeps = list(sweep.print_rows(sweep.rows()))
+    shown = list(progress.print_rows(progress.rows(rounds=3)))
     tables = {
         "kernel": kernels,
         "job": jobs,
@@ -56,6 +58,7 @@ def main(out: Path) -> None:
         "shards": sliced,
         "report": reports,
         "sweep": sweeps,
+        "progress": shown,
     }
     results = {name: [row._asdict() for row in table] for name, table in tables.items()}
     (out / "results.json").write_text(json.dumps(results, indent=2) + "\n")

@@ -2,8 +2,7 @@
 
     python -m benchmarks.progress [RECORDINGS [ROUNDS]]
 
-Both take turns, in one process each, so what else the machine does counts little. What is told is the median ratio of
-the turns.
+Both take turns, in one process each, so what else the machine does counts little.
 """
 
 import os
@@ -13,13 +12,33 @@ import subprocess
 import sys
 import tempfile
 import threading
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 from alm_beam.sample import write_sample
 from benchmarks.floor import REPO
 
 RECORDINGS, ROUNDS = 100, 5
 _REPEAT = 30
+
+
+class Row(NamedTuple):
+    """A measurement: CPU seconds of a whole run, medians over the rounds.
+
+    Attributes:
+        recordings: how many the run reads.
+        without: with `--progress=false`.
+        shown: with a bar.
+        ratio: the second to the first, the median of the ratios of the rounds.
+        spread: between the least and the greatest of these ratios.
+    """
+
+    recordings: int
+    without: float
+    shown: float
+    ratio: float
+    spread: float
 
 
 def cpu_seconds(source: Path, output: Path, *flags: str) -> float:
@@ -51,19 +70,30 @@ def _drain(reader: int) -> None:
         pass
 
 
-def main(recordings: int = RECORDINGS, rounds: int = ROUNDS) -> None:
-    """Prints the ratio."""
+def rows(recordings: int = RECORDINGS, rounds: int = ROUNDS) -> Iterator[Row]:
+    """The measurement.
+
+    Args:
+        recordings: how many there are in the input, which is read 30 times.
+        rounds: how often each of the two runs.
+    """
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        write_sample(str(folder / "in"), recordings=recordings, seed=5)
-        ratios = []
-        for _ in range(rounds):
-            without = cpu_seconds(folder / "in", folder / "out", "--progress=false")
-            shown = cpu_seconds(folder / "in", folder / "out")
-            ratios.append(shown / without)
-            print(f"{recordings * _REPEAT:,} recordings: {without:.2f} s without, {shown:.2f} s shown", flush=True)
-    print(f"shown / without: {statistics.median(ratios):.4f}")
+        source, output = Path(name, "in"), Path(name, "out")
+        write_sample(str(source), recordings=recordings, seed=5)
+        turns = [(cpu_seconds(source, output, "--progress=false"), cpu_seconds(source, output)) for _ in range(rounds)]
+    ratios = [shown / without for without, shown in turns]
+    without, shown = map(statistics.median, zip(*turns))
+    yield Row(recordings * _REPEAT, without, shown, statistics.median(ratios), max(ratios) - min(ratios))
+
+
+def print_rows(found: Iterable[Row]) -> Iterator[Row]:
+    """The rows again, each printed."""
+    print("\nHow far a run is, shown on a terminal. CPU seconds of the whole run. Ratio: to --progress=false.")
+    print(f"{'recordings':>12}{'without':>10}{'shown':>10}{'ratio':>9}{'spread':>9}")
+    for row in found:
+        print(f"{row.recordings:>12,}{row.without:>10.2f}{row.shown:>10.2f}{row.ratio:>9.4f}{row.spread:>9.4f}")
+        yield row
 
 
 if __name__ == "__main__":
-    main(*map(int, sys.argv[1:]))
+    list(print_rows(rows(*map(int, sys.argv[1:]))))
