@@ -1,8 +1,9 @@
 """Ctrl-C, SIGTERM and SIGHUP end a command at once, with one line, and leave nothing half done behind."""
 
-import gzip
+import fcntl
 import json
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -18,6 +19,7 @@ from alm_beam.cli.main import main
 from alm_beam.sample import write_sample
 from tests.jobs.audio import many
 from tests.manifests import write
+from tests.storage.cuts import LINES, write_shards
 
 REPO = Path(__file__).parents[2]
 PATIENT = """
@@ -26,12 +28,16 @@ from alm_beam.cli import process
 process._LONGEST_END_SECONDS = process._LONGEST_KILL_SECONDS = 50  # on a busy machine, the end may take long
 """
 ALM_BEAM = [sys.executable, "-c", f"{PATIENT}sys.argv[0] = 'alm-beam'; process.run_process('alm_beam.cli.main')"]
-BUILD_WINDOWS = [sys.executable, "-c", f"{PATIENT}process.run_process('alm_beam.cli.windows')"]
+HELD = [sys.executable, "-c", f"{PATIENT}sys.argv[0] = 'alm-beam'; process.run_process('tests.cli.held')"]
+"""See `tests.cli.held`."""
+
+SECOND_LINE = {"HELD_IN": "alm_beam.transforms.write._ShardFile.write"}
+"""A run waits when a worker has written a line of a shard."""
+
 TWO_WORKERS = ("--direct_running_mode=multi_processing", "--direct_num_workers=2")
 SAID = {signal.SIGINT: "interrupted", signal.SIGTERM: "ended by SIGTERM", signal.SIGHUP: "ended by SIGHUP"}
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="what is left is looked for in /proc")
-both = pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
 
 
 @contextmanager
@@ -46,16 +52,24 @@ def started(*command: object, folder: Path, **environment: str) -> Iterator[subp
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
-        env={**os.environ, "TMPDIR": str(folder / "tmp"), **environment},
+        env={**os.environ, "TMPDIR": str(folder / "tmp"), "NOTE": str(note(folder)), **environment},
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # a shell's `&` ignores it
     )
     try:
         yield process
+        deadline = time.monotonic() + 60  # what has been sent a signal dies when it has its turn
+        while group(process.pid) and time.monotonic() < deadline:
+            time.sleep(0.01)
     finally:
         if left := group(process.pid):
             os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
     assert not left, "a process is left"
+
+
+def note(folder: Path) -> Path:
+    """The file that is there when a held command waits."""
+    return folder / "note"
 
 
 def group(leader: int) -> list[str]:
@@ -110,7 +124,7 @@ def temporary(folder: Path) -> list[Path]:
 @pytest.fixture(scope="module")
 def source(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("in")
-    write_sample(str(folder / "in"), recordings=200, seed=5)
+    write_sample(str(folder / "in"), recordings=20, seed=5)
     return folder / "in"
 
 
@@ -125,7 +139,6 @@ def run(source, tmp_path_factory) -> Path:
 @pytest.mark.parametrize(
     ("flags", "sent", "how"),
     [
-        (("--direct_num_workers=1",), signal.SIGINT, {}),
         (TWO_WORKERS, signal.SIGINT, {"times": 2}),
         (TWO_WORKERS, signal.SIGTERM, {"to_all": False}),
         (TWO_WORKERS, signal.SIGHUP, {}),
@@ -133,9 +146,10 @@ def run(source, tmp_path_factory) -> Path:
 )
 def test_a_run_leaves_nothing(source, tmp_path, flags, sent, how):
     out = tmp_path / "out"
-    command = [*ALM_BEAM, "windows", f"--input={source}", f"--output={out}", "--repeat_factor=3000"]
-    with started(*command, *flags, folder=tmp_path) as process:
-        until(process, lambda: any(out.glob("beam-temp-alm_beam-*/shards-alm_output/*")))
+    command = [*HELD, "windows", f"--input={source}", f"--output={out}"]
+    with started(*command, *flags, folder=tmp_path, **SECOND_LINE) as process:
+        until(process, note(tmp_path).exists)
+        assert any(out.glob("beam-temp-alm_beam-*/shards-*/*"))
         said = line_after(process, sent, **how)
         if sent != signal.SIGHUP:  # which ends all of them by itself
             assert not known(process.pid)
@@ -146,135 +160,102 @@ def test_a_run_leaves_nothing(source, tmp_path, flags, sent, how):
 def test_an_earlier_run_stays(source, run, tmp_path):
     shutil.copytree(run, out := tmp_path / "out")
     before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
-    command = [*BUILD_WINDOWS, f"--input={source}", f"--output={out}", "--repeat_factor=3000"]
-    with started(*command, "--overwrite", "--direct_num_workers=1", folder=tmp_path) as process:
-        until(process, lambda: any(out.glob("beam-temp-alm_beam-*/shards-alm_output/*")))
+    command = [*HELD, "windows", f"--input={source}", f"--output={out}", "--overwrite", "--direct_num_workers=1"]
+    with started(*command, folder=tmp_path, **SECOND_LINE) as process:
+        until(process, note(tmp_path).exists)
+        assert any(out.glob("beam-temp-alm_beam-*/shards-*/*"))
         said = line_after(process, signal.SIGINT)
     assert said == f"the earlier run in {out} stays; the same command starts again"
     assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == before
     assert not hidden(out)
 
 
-@both
-def test_a_run_that_waits_for_a_pipe(tmp_path, sent):
+def test_a_run_that_waits_for_a_pipe(tmp_path):
     os.mkfifo(tmp_path / "pipe.jsonl")
     command = [*ALM_BEAM, "windows", f"--input={tmp_path}/pipe.jsonl", f"--output={tmp_path}/out"]
     with started(*command, folder=tmp_path) as process, open(tmp_path / "pipe.jsonl", "wb") as pipe:  # it was opened
         pipe.write(b" " * (1 << 20) + b"{}\n")
         pipe.flush()
-        until(process, lambda: temporary(tmp_path))
-        assert line_after(process, sent) == "nothing was written; the same command starts again"
+        until(process, lambda: any(path.stat().st_size for path in (tmp_path / "tmp").glob("*/*")))
+        assert line_after(process, signal.SIGINT) == "nothing was written; the same command starts again"
     assert not (tmp_path / "out").exists()
     assert not temporary(tmp_path)
 
 
-def test_a_long_line_that_is_parsed(tmp_path):
-    """One call into C, in which no handler of Python's would run, lasts as long as that."""
-    turn = b'{"start": 1.5, "end": 2.5, "speaker": "a", "more": [[], [], [], [], [], [], [], [], [], [], []]},'
-    with open(tmp_path / "m.jsonl", "wb") as file:
-        file.write(b'{"audio_filepath": "a.wav", "audio_sample_rate": 16000, "segments": [')
-        for _ in range(40):
-            file.write(turn * 20_000)
-        file.write(turn[:-1] + b"]}\n")
-    command = [*ALM_BEAM, "windows", f"--input={tmp_path}/m.jsonl", f"--output={tmp_path}/out"]
-    with started(*command, "--direct_num_workers=1", folder=tmp_path) as process:
-        until(process, lambda: memory(process.pid) > 300 << 20)
+def test_a_long_line_that_is_parsed(source, tmp_path):
+    """To parse a line is one call into C, in which no handler of Python's runs."""
+    command = [*HELD, "windows", f"--input={source}", f"--output={tmp_path}/out", "--direct_num_workers=1"]
+    with started(*command, folder=tmp_path, HELD_IN="alm_beam.core.manifest.lift_words", IN_C="1") as process:
+        until(process, note(tmp_path).exists)
         said = line_after(process, signal.SIGINT)
     assert said == f"{tmp_path}/out holds nothing of this run; the same command starts again"
 
 
-def memory(leader: int) -> int:
-    """What the command's other process holds, in bytes."""
-    children = Path(f"/proc/{leader}/task/{leader}/children").read_text().split()
-    return sum(int(Path(f"/proc/{pid}/statm").read_text().split()[1]) for pid in children) * os.sysconf("SC_PAGE_SIZE")
-
-
-@both
-def test_imports(tmp_path, sent):
-    """Right after the first module of ours, and when Beam is imported."""
+@pytest.mark.parametrize(
+    ("module", "sent"), [("alm_beam.core.text", signal.SIGTERM), ("apache_beam.coders", signal.SIGINT)]
+)
+def test_imports(tmp_path, module, sent):
+    """Right after the first module of ours, and when Beam is imported; it waits where nobody reads what -v prints."""
     command = ["pipelines/build_windows.py", f"--input={tmp_path}", f"--output={tmp_path}/out"]
-    for module in ("alm_beam.core.text", "apache_beam.coders"):
-        with started(sys.executable, "-v", *command, folder=tmp_path) as process:
-            for line in process.stderr:
-                if f"import '{module}'" in line:
-                    break
-            os.killpg(process.pid, sent)
-            errors = process.stderr.read()
-            process.wait(timeout=60)
-        assert process.returncode == 128 + sent
-        said = [each for each in errors.splitlines() if each.startswith("build_windows.py: ")]
-        assert len(said) == 1
-        assert said[0].endswith("the same command starts again")
-        assert "Traceback" not in errors
-
-
-PUBLISHING = """
-import time
-from alm_beam.storage import staged_run
-move = staged_run.move
-def slow(fs, sources, targets):
-    move(fs, sources[:1], targets[:1])
-    open({note!r}, "w").close()
-    time.sleep(600)
-staged_run.move = slow
-sys.argv[0] = "alm-beam"
-process.run_process("alm_beam.cli.main")
-"""
+    with started(sys.executable, "-v", *command, folder=tmp_path) as process:
+        fcntl.fcntl(process.stderr, fcntl.F_SETPIPE_SZ, 1 << 12)
+        for line in process.stderr:
+            if f"import '{module}'" in line:
+                break
+        os.killpg(process.pid, sent)
+        errors = process.stderr.read()
+        process.wait(timeout=60)
+    assert process.returncode == 128 + sent
+    said = [each for each in errors.splitlines() if each.startswith("build_windows.py: ")]
+    assert len(said) == 1
+    assert said[0].endswith("the same command starts again")
+    assert "Traceback" not in errors
 
 
 def test_a_run_that_publishes_is_not_half_there(run, tmp_path):
     shutil.copytree(run, out := tmp_path / "out")
-    small = write(tmp_path / "m.jsonl")
-    code = PATIENT + PUBLISHING.format(note=str(tmp_path / "note"))
-    command = [sys.executable, "-c", code, "windows", f"--input={small}", f"--output={out}", "--overwrite"]
-    with started(*command, folder=tmp_path) as process:
-        until(process, (tmp_path / "note").exists)
+    command = [*HELD, "windows", f"--input={write(tmp_path / 'm.jsonl')}", f"--output={out}", "--overwrite"]
+    with started(*command, folder=tmp_path, HELD_IN="alm_beam.storage.staged_run.move") as process:
+        until(process, note(tmp_path).exists)
+        assert any(out.glob("*.jsonl"))
         said = line_after(process, signal.SIGTERM)
     assert said == f"{out} holds nothing of this run; the same command starts again"
-    assert [*out.iterdir()] == []
+    assert not [path for path in out.rglob("*") if path.is_file()]
 
 
 def test_shards_that_are_made_stay(tmp_path):
-    entries = many(tmp_path, 12)[0]
+    entries = many(tmp_path, 3)[0]
     cuts = tmp_path / "windows"
     flags = ["--target_window_duration=1", "--min_speakers=1", "--tolerance=0.5", "--min_bandwidth=0"]
     assert main(["windows", f"--input={entries}", f"--output={cuts}", "--default_sample_rate=16000", *flags]) == 0
     out = tmp_path / "out"
-    slow = (
-        f"{PATIENT}import time; from alm_beam.transforms import made_shard as m\n"
-        "made = m.ShardMaker._made\n"
-        f"def slow(self, *a):\n  while len(__import__('glob').glob({str(out)!r} + '/*/made/*')) >= 2:\n"
-        "    time.sleep(0.01)\n  return made(self, *a)\n"
-        "m.ShardMaker._made = slow; sys.argv[0] = 'alm-beam'; process.run_process('alm_beam.cli.main')"
-    )
     job = ["shards", f"--input={cuts}", f"--output={out}", "--windows_per_shard=1", f"--audio_root={tmp_path}/audio"]
-    with started(sys.executable, "-c", slow, *job, folder=tmp_path) as process:
-        until(process, lambda: len([*out.glob("*/made/*")]) >= 2)
+    command, held = [*HELD, *job, "--direct_num_workers=1"], "alm_beam.transforms.made_shard.ShardMaker._made"
+    with started(*command, folder=tmp_path, HELD_IN=held) as process:
+        until(process, note(tmp_path).exists)
         said = line_after(process, signal.SIGINT)
     assert said == f"{out} is not complete; the same command goes on with what is made there"
     assert not (out / "_SUCCESS").exists()
     assert main(job) == 0
-    assert json.loads((out / "shards_stats.json").read_text())["taken_over"] >= 2
+    assert json.loads((out / "shards_stats.json").read_text())["taken_over"] == 1
 
 
 def test_a_command_that_is_killed_ends_all_of_it(source, tmp_path):
     out = tmp_path / "out"
-    command = [*ALM_BEAM, "windows", f"--input={source}", f"--output={out}", "--repeat_factor=3000", *TWO_WORKERS]
-    with started(*command, folder=tmp_path) as process:
-        until(process, lambda: any(out.glob("beam-temp-alm_beam-*/shards-alm_output/*")))
+    command = [*HELD, "windows", f"--input={source}", f"--output={out}", *TWO_WORKERS]
+    with started(*command, folder=tmp_path, **SECOND_LINE) as process:
+        until(process, note(tmp_path).exists)
+        assert len(group(process.pid)) >= 4
         process.kill()
         process.communicate(timeout=60)
         assert process.returncode == -signal.SIGKILL
-        deadline = time.monotonic() + 60
-        while group(process.pid) and time.monotonic() < deadline:
-            time.sleep(0.01)
 
 
 def test_what_ends_the_work_is_how_the_command_ends(source, tmp_path):
     out = tmp_path / "out"
-    command = [*ALM_BEAM, "windows", f"--input={source}", f"--output={out}", "--repeat_factor=3000"]
-    with started(*command, "--direct_num_workers=1", folder=tmp_path) as process:
-        until(process, lambda: any(out.glob("beam-temp-alm_beam-*/shards-alm_output/*")))
+    command = [*HELD, "windows", f"--input={source}", f"--output={out}", "--direct_num_workers=1"]
+    with started(*command, folder=tmp_path, **SECOND_LINE) as process:
+        until(process, note(tmp_path).exists)
         [work] = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
         os.kill(int(work), signal.SIGKILL)
         _, errors = process.communicate(timeout=60)
@@ -287,8 +268,11 @@ def test_what_ends_the_work_is_how_the_command_ends(source, tmp_path):
 def test_what_is_ignored_from_the_beginning_stays_so(tmp_path):
     """As behind `nohup`, or `&` in a script."""
     os.mkfifo(tmp_path / "pipe.jsonl")
-    code = f"trap '' INT; exec {sys.executable} -m alm_beam validate {tmp_path}/pipe.jsonl --json"
-    with started("bash", "-c", code, folder=tmp_path) as process, open(tmp_path / "pipe.jsonl", "wb") as pipe:
+    command = shlex.join([sys.executable, "-m", "alm_beam", "validate", f"{tmp_path}/pipe.jsonl", "--json"])
+    with (
+        started("sh", "-c", f"trap '' INT; exec {command}", folder=tmp_path) as process,
+        open(tmp_path / "pipe.jsonl", "wb") as pipe,
+    ):
         os.killpg(process.pid, signal.SIGINT)
         pipe.write(b"{}\n")
         pipe.close()
@@ -297,23 +281,19 @@ def test_what_is_ignored_from_the_beginning_stays_so(tmp_path):
     assert (process.returncode, errors) == (1, "")
 
 
-def test_an_index_that_is_made(run, tmp_path):
-    folder = tmp_path / "cuts"
-    folder.mkdir()
-    [shard, *_] = run.glob("cuts-*.jsonl")
-    lines = shard.read_bytes()
-    for number in range(40):
-        (folder / f"cuts-{number}.jsonl").write_bytes(lines)
-    with started(*ALM_BEAM, "index", folder, folder=tmp_path) as process:
-        until(process, lambda: any(folder.glob("beam-temp-index-parts-*/*")))
+def test_an_index_that_is_made(tmp_path):
+    folder = write_shards(tmp_path / "cuts", LINES[:8], 3)
+    with started(*HELD, "index", folder, folder=tmp_path, HELD_IN="alm_beam.storage.index.build.scan_shard") as process:
+        until(process, note(tmp_path).exists)
+        assert any(folder.glob("beam-temp-index-parts-*/*"))
         said = line_after(process, signal.SIGINT)
     assert said == f"{folder} has no index; the same command starts again"
     assert not hidden(folder)
 
 
 def test_a_loader_that_is_checked(run, tmp_path):
-    with started(*ALM_BEAM, "check-loader", run, folder=tmp_path) as process:
-        until(process, lambda: len(group(process.pid)) > 3)
+    with started(*ALM_BEAM, "check-loader", run, "--loader=tests.cli.held:loader", folder=tmp_path) as process:
+        until(process, note(tmp_path).exists)
         os.killpg(process.pid, signal.SIGINT)
         _, errors = process.communicate(timeout=60)
     assert process.returncode == 130
@@ -324,20 +304,21 @@ def test_a_loader_that_is_checked(run, tmp_path):
 @pytest.mark.parametrize("name", ["m.jsonl.gz", "manifests"])
 def test_a_sample_that_is_written(tmp_path, name):
     out = tmp_path / name
-    with started(*ALM_BEAM, "sample", out, "--recordings=100000", folder=tmp_path) as process:
-        until(process, lambda: [*tmp_path.rglob("*.part")])
+    with started(*HELD, "sample", out, folder=tmp_path, HELD_IN="alm_beam.sample._entry") as process:
+        until(process, note(tmp_path).exists)
+        assert [*tmp_path.rglob("*.part")]
         said = line_after(process, signal.SIGTERM)
     assert said == f"nothing of {out} is half written; the same command starts again"
-    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == [note(tmp_path)]
 
 
 def test_a_conversion(tmp_path):
-    with gzip.open(tmp_path / "a.rttm.gz", "wt") as file:
-        for number in range(400_000):
-            file.write(f"SPEAKER rec{number} 1 0.1 0.2 <NA> <NA> ann <NA> <NA>\n")
+    lines = [f"SPEAKER rec{number} 1 0.1 0.2 <NA> <NA> ann <NA> <NA>\n" for number in range(3)]
+    (tmp_path / "a.rttm").write_text("".join(lines))
     out = tmp_path / "out"
-    command = [*ALM_BEAM, "convert", "--from=rttm", f"--input={tmp_path}/a.rttm.gz", f"--output={out}"]
-    with started(*command, folder=tmp_path) as process:
-        until(process, out.exists)
+    command = [*HELD, "convert", "--from=rttm", f"--input={tmp_path}/a.rttm", f"--output={out}"]
+    with started(*command, folder=tmp_path, HELD_IN="alm_beam.storage.line_shards.LineShards.write") as process:
+        until(process, note(tmp_path).exists)
+        assert any(out.glob("beam-temp-*/shards-*/*"))
         assert line_after(process, signal.SIGINT).startswith(f"{out} holds nothing of this run")
-    assert [*out.iterdir()] == []
+    assert [*out.iterdir()] == temporary(tmp_path) == []
