@@ -13,6 +13,7 @@ import os
 import select
 import signal
 import sys
+from _thread import get_ident
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import NoReturn
@@ -31,6 +32,9 @@ _IDLE_SECONDS = 20
 """When nothing was heard for so long, what the end needs is imported, of which a shorter command has no use."""
 
 _SHOWS_CURSOR = "\r\x1b[2K\x1b[?25h"
+
+_HEAD_BYTES = 2 + 1 + 16
+"""Before each part of a note: its length, whether it is the last one, and who writes."""
 
 _notes: list[int] = []
 """The pipe to the process that waits; empty in a process of somebody else's."""
@@ -95,10 +99,15 @@ def note_drawing() -> None:
 
 
 def _note(name: str, value: bytes) -> None:
+    """Writes a note in parts that the system keeps whole: threads and forks write into the same pipe."""
     if _notes:
         content = name.encode() + b" " + value
+        writer = os.getpid().to_bytes(8, "big") + get_ident().to_bytes(8, "big")
+        size = select.PIPE_BUF - _HEAD_BYTES
         with suppress(OSError):
-            os.write(_notes[0], len(content).to_bytes(4, "big") + content)
+            for at in range(0, len(content), size):
+                part, is_last = content[at : at + size], at + size >= len(content)
+                os.write(_notes[0], len(part).to_bytes(2, "big") + bytes([is_last]) + writer + part)
 
 
 def _go_on_in_a_fork() -> None:
@@ -156,6 +165,7 @@ class _Waiting:
         self._has_ended = False
         self._reader = reader
         self._notes = bytearray()
+        self._parts: dict[bytes, bytes] = {}
         self._prog = os.path.basename(sys.argv[0]).replace("__main__.py", "alm-beam")
         self._is_drawn_on = False
         self._folders: list[str] = []
@@ -202,10 +212,14 @@ class _Waiting:
         """Takes in what the fork has to tell; False when there will be no more."""
         read = os.read(self._reader, 1 << 16)
         self._notes += read
-        while len(self._notes) >= 4 and len(self._notes) >= (end := 4 + int.from_bytes(self._notes[:4], "big")):
-            name, _, value = bytes(self._notes[4:end]).partition(b" ")
+        head = _HEAD_BYTES
+        while len(self._notes) >= head and len(self._notes) >= (end := head + int.from_bytes(self._notes[:2], "big")):
+            is_last, writer, part = self._notes[2], bytes(self._notes[3:head]), bytes(self._notes[head:end])
             del self._notes[:end]
-            self._take_in(name.decode(), value)
+            self._parts[writer] = self._parts.get(writer, b"") + part
+            if is_last:
+                name, _, value = self._parts.pop(writer).partition(b" ")
+                self._take_in(name.decode(), value)
         return bool(read)
 
     def _take_in(self, name: str, value: bytes) -> None:

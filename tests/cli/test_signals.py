@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import select
 import shlex
 import shutil
 import signal
@@ -12,9 +13,11 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
+from alm_beam.cli import process as process_of_command
 from alm_beam.cli.main import main
 from alm_beam.sample import write_sample
 from tests.jobs.audio import many
@@ -263,6 +266,23 @@ def test_what_ends_the_work_is_how_the_command_ends(source, tmp_path):
     said = f"its work was ended by SIGKILL, as where memory is short; {out} holds nothing of this run"
     assert errors == f"alm-beam windows: {said}; the same command starts again\n"
     assert [*out.iterdir()] == temporary(tmp_path) == []
+
+
+def test_notes_of_many_writers_do_not_mix(monkeypatch):
+    """A note is as long as the storage options that are in it."""
+    reader, writer = os.pipe()
+    monkeypatch.setattr(process_of_command, "_notes", [writer])
+    texts = [str(number) * 300_000 for number in range(4)]
+    threads = [Thread(target=process_of_command._note, args=("folder", text.encode())) for text in texts]
+    for thread in threads:
+        thread.start()
+    waiting = process_of_command._Waiting(0, reader)
+    while any(thread.is_alive() for thread in threads) or select.select([reader], [], [], 0)[0]:
+        if select.select([reader], [], [], 0.1)[0]:
+            waiting._take_notes()
+    for end in (reader, writer):
+        os.close(end)
+    assert sorted(waiting._folders) == texts
 
 
 def test_what_is_ignored_from_the_beginning_stays_so(tmp_path):
