@@ -221,6 +221,23 @@ def test_one_is_told_as_one():
     assert progress._text(Counts(recordings=1), to_do, 1) == "100%, writing, 1 of 1 window, 0 rejects"
 
 
+def test_the_time_left_follows_from_what_is_done():
+    counts = Counts(stored=2_000_000, recordings=1)
+    text = progress._text(counts, ToDo.of_bytes(8_000_000, "recordings"), 2000)
+    assert text == "25%, 1:40:00 left, 2.0 of 8.0 MB, 0.0 MB/s, 1 recording"
+    assert progress._text(Counts(stored=3), ToDo.of_bytes(4, "recordings"), 9).startswith("75%, 0:00:03 left, ")
+
+
+def test_a_quiet_command_does_not_warn(source, tmp_path, caplog):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "m.jsonl").write_bytes(next(source.iterdir()).read_bytes())
+    os.mkfifo(tmp_path / "in" / "pipe.jsonl")
+    for name, flags in (("loud", []), ("quiet", ["--quiet"])):
+        assert main(["windows", f"--input={tmp_path}/in", f"--output={tmp_path}/{name}", "--no_report", *flags]) == 0
+        assert ("passes over" in caplog.text) == (name == "loud")
+        caplog.clear()
+
+
 @pytest.mark.parametrize("job", ["windows", "convert"])
 def test_a_quiet_command_says_nothing_but_errors(source, tmp_path, monkeypatch, capfd, job):
     show_for_sure(monkeypatch.setattr)
