@@ -304,7 +304,9 @@ def _goes_on(place: str, options: PipelineOptions, result: PipelineResult) -> st
         command = f"gcloud dataflow jobs cancel {job} --project={cloud.project} --region={cloud.region}"
         return f"the job {job} keeps running on {place}; to cancel it: {command}"
     name = f" as {result._job_id}" if getattr(result, "_job_id", "") else ""
-    return f"the job keeps running on {place}{name}; to cancel it in Flink: `flink list`, and then `flink cancel JOBID`"
+    in_flink = _runner(options) == "flink"
+    how = "to cancel it: `flink list`, and then `flink cancel JOBID`" if in_flink else "it is to be cancelled there"
+    return f"the job keeps running on {place}{name}; {how}"
 
 
 def _runner(options: PipelineOptions) -> str:

@@ -5,7 +5,7 @@ import pytest
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from alm_beam.core.errors import RejectLimitError, RunError
-from alm_beam.jobs.launch import OptionsError, _told, launch, own_options, pipeline_of
+from alm_beam.jobs.launch import OptionsError, _goes_on, _told, launch, own_options, pipeline_of, place_elsewhere
 from alm_beam.jobs.watch import UNWATCHED
 from alm_beam.storage.lines import ManifestReadError
 from alm_beam.storage.run_folder import RunFolder
@@ -86,3 +86,63 @@ def test_a_run_that_fails_by_itself_tells_its_own_cause_alone(tmp_path):
     with pytest.raises(RunError, match=r"^no such part$"):
         failing_run(tmp_path, lambda: None)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("flags", "place"),
+    [
+        ([], ""),
+        (["--runner=alm_beam.runners.local.LocalRunner"], ""),
+        (["--runner=DataflowRunner"], "Dataflow"),
+        (["--runner=PortableRunner", "--job_endpoint=host:8099"], "the job server host:8099"),
+        (["--runner=PortableRunner", "--job_endpoint=host:8099", "--environment_type=LOOPBACK"], ""),
+        (["--runner=PortableRunner", "--job_endpoint=embed"], ""),
+        (["--runner=FlinkRunner"], ""),
+        (["--runner=FlinkRunner", "--flink_master=[local]"], ""),
+        (["--runner=FlinkRunner", "--flink_master=[auto]"], ""),
+        (["--runner=FlinkRunner", "--flink_master=host:8081"], "host:8081"),
+        (["--runner=SparkRunner"], ""),
+        (["--runner=SparkRunner", "--spark_master_url=local[4]"], ""),
+        (["--runner=SparkRunner", "--spark_master_url=spark://host:7077"], "spark://host:7077"),
+    ],
+)
+def test_where_a_job_goes_on_when_the_command_is_ended(flags, place):
+    assert place_elsewhere(PipelineOptions(flags)) == place
+
+
+class Submitted:
+    """What a runner gives of a job that it took: Dataflow's has a method, that of a job server an attribute."""
+
+    _job_id = "job-1"
+
+    def job_id(self):
+        return self._job_id
+
+
+DATAFLOW = ["--runner=DataflowRunner", "--project=p", "--region=r"]
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (
+            DATAFLOW,
+            "the job job-1 keeps running on X; to cancel it: gcloud dataflow jobs cancel job-1 --project=p --region=r",
+        ),
+        ([*DATAFLOW, "--template_location=gs://b/t"], "the template is written to gs://b/t"),
+        (
+            ["--runner=FlinkRunner", "--flink_master=host:8081"],
+            "the job keeps running on X as job-1; to cancel it: `flink list`, and then `flink cancel JOBID`",
+        ),
+        (
+            ["--runner=PortableRunner", "--job_endpoint=host:1"],
+            "the job keeps running on X as job-1; it is to be cancelled there",
+        ),
+        (
+            ["--runner=SparkRunner", "--spark_master_url=spark://host:7077"],
+            "the job keeps running on X as job-1; it is to be cancelled there",
+        ),
+    ],
+)
+def test_how_a_job_that_goes_on_is_cancelled(flags, said):
+    assert _goes_on("X", PipelineOptions(flags), Submitted()) == said
