@@ -104,9 +104,6 @@ def styled_stderr() -> TextIO:
 
 def exit_with(main: Callable[[], int]) -> NoReturn:
     """Ends the process with a command's exit code, whatever its stdout and stderr are: closed, full or of no use."""
-    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:  # or a file of the run would become its stderr
-        os.set_inheritable(descriptor, True)
-    os.close(descriptor)
     sys.stdout, sys.stderr = map(_outlet_to, (sys.stdout, sys.stderr))  # to the end: a traceback goes there, too
     _failure.append(None)
     code = main()
