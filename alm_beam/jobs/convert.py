@@ -32,7 +32,7 @@ from alm_beam.storage.secrets import shown
 from alm_beam.storage.source_names import ending_of
 from alm_beam.storage.spool import NoSpool, Spool
 from alm_beam.storage.staged_run import StagedRun
-from alm_beam.storage.tally import shown as shown_while
+from alm_beam.storage.tally import showing
 
 _CUTS = folder_search((".jsonl",), "cuts")
 _PLAIN = ("rttm", "ctm+rttm")
@@ -121,7 +121,7 @@ def _run(
         folder.prepare()
         try:
             to_do = ToDo.of_bytes(sum(each.size for each in source.files), "recordings", "rejects")
-            with kept_for(watch, to_do), shown_while():
+            with kept_for(watch, to_do), showing():
                 return convert(source, staged, config)
         except BaseException:
             with suppress(OSError):

@@ -54,14 +54,14 @@ class Watch:
 
     wants_progress = False
 
-    def shown(self, tally: Tally, work: ToDo) -> AbstractContextManager[None]:
+    def shown(self, tally: Tally, to_do: ToDo) -> AbstractContextManager[None]:
         """The work is done while the block lasts. A thread may be started then, and is to be ended at the end.
 
         This is for the local runner alone.
 
         Args:
             tally: what is done so far.
-            work: what there is to do.
+            to_do: what there is to do.
         """
         return nullcontext()
 
@@ -80,6 +80,6 @@ UNWATCHED = Watch()
 """For whoever wants to be told nothing."""
 
 
-def kept_for(watch: Watch, work: ToDo) -> AbstractContextManager[None]:
+def kept_for(watch: Watch, to_do: ToDo) -> AbstractContextManager[None]:
     """While the block lasts, what is done is counted, if it is to be shown."""
-    return Tally(lambda tally: watch.shown(tally, work)).kept() if watch.wants_progress else nullcontext()
+    return Tally(lambda tally: watch.shown(tally, to_do)).kept() if watch.wants_progress else nullcontext()

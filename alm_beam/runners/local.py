@@ -12,7 +12,7 @@ from apache_beam.runners.runner import PipelineResult
 from alm_beam.runners import forked
 from alm_beam.runners.beam_internals import JobServiceHandle, beam_provision_api_pb2, fn_runner
 from alm_beam.storage.connections import close_connections
-from alm_beam.storage.tally import shown
+from alm_beam.storage.tally import showing
 
 BYTES_PER_WORKER = 8 << 20
 """Of manifests that are only read: with less for each, starting another worker takes longer than it saves."""
@@ -74,7 +74,7 @@ class LocalRunner(fn_runner.FnApiRunner):
         if forked.can_fork() and any(environment.urn == python_urns.SUBPROCESS_SDK for environment in environments):
             for environment in environments:
                 environment.urn = forked.URN
-            with forked.waiting_workers(self._num_workers), shown():
+            with forked.waiting_workers(self._num_workers), showing():
                 return super().run_via_runner_api(pipeline_proto, options)
-        with shown():
+        with showing():
             return super().run_via_runner_api(pipeline_proto, options)

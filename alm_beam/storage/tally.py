@@ -134,7 +134,7 @@ def counted(read: Iterable[tuple[_Read, int]], total: int) -> Iterator[_Read]:
     count(stored=left)
 
 
-def shown() -> AbstractContextManager[None]:
+def showing() -> AbstractContextManager[None]:
     """Shows the counts while the block lasts, if anybody wants to see them. It may start a thread, so fork before."""
     tally = _kept[-1] if _kept else None
     return nullcontext() if tally is None or tally.shows is None else tally.shows(tally)
