@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from alm_beam.cli.batch_flags import add_batch_flags, add_source_flags, batch_arguments, mixture_of
-from alm_beam.cli.flags import FlagParser
+from alm_beam.cli.flag_parser import FlagParser
 from alm_beam.cli.output import failed, styled_stdout
 
 

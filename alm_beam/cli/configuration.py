@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from alm_beam.cli.flags import FlagParser, default_words, job_config
+from alm_beam.cli.flag_parser import FlagParser
+from alm_beam.cli.flags import default_words, job_config
 from alm_beam.core.command_config import CommandConfig
 from alm_beam.core.config_file import (
     ConfigFileError,

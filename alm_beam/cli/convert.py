@@ -4,7 +4,8 @@ from argparse import SUPPRESS
 from collections.abc import Sequence
 
 from alm_beam.cli.dry_run import print_estimate
-from alm_beam.cli.flags import FlagParser, add_flags, usage_of
+from alm_beam.cli.flag_parser import FlagParser
+from alm_beam.cli.flags import add_flags, usage_of
 from alm_beam.cli.job import configured, state_of
 from alm_beam.cli.output import failed, outlets, print_json
 from alm_beam.core.command_config import CommandConfig

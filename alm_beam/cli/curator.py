@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-from alm_beam.cli.flags import FlagParser
+from alm_beam.cli.flag_parser import FlagParser
 
 _REFUSED = {
     ("--multirun", "-m"): "asks for several runs; alm-beam sweep compares values of parameters in one",

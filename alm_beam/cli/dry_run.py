@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from alm_beam.cli.flags import FlagParser
+from alm_beam.cli.flag_parser import FlagParser
 from alm_beam.cli.output import print_json
 from alm_beam.core.config import ConfigError
 from alm_beam.core.estimate import Estimate

@@ -1,21 +1,17 @@
-"""The flags of the job: their parser, and the configuration that they state. No Beam, so that help is quick."""
+"""The flags of the jobs, and the configurations that they state. No Beam, so that help is quick."""
 
 import argparse
-import difflib
-import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from alm_beam.cli.flag_parser import FlagParser
 from alm_beam.core.command_config import CommandConfig
-from alm_beam.core.config import PARAMETERS, ConfigError
 from alm_beam.core.given import Given
-from alm_beam.core.parameters import Parameter, Switch, Whole, parameters_of, split_at_commas
+from alm_beam.core.parameters import ConfigError, Parameter, Switch, Whole, parameters_of, split_at_commas
 from alm_beam.core.path_parameters import File, Paths
 from alm_beam.core.run_config import RunConfig
 from alm_beam.core.several import Several
-from alm_beam.core.text import visible
-from alm_beam.storage.secrets import redacted, shown
 
 if TYPE_CHECKING:
     from alm_beam.storage.connections import StorageOptions
@@ -61,98 +57,10 @@ class _Once(argparse.Action):
         setattr(namespace, self.dest, value)
 
 
-class FlagParser(argparse.ArgumentParser):
-    """A parser that knows no abbreviations. Its errors end the process with exit code 2."""
-
-    def __init__(self, *, examples: Sequence[str] = (), **kwargs: Any):
-        """
-        Args:
-            examples: commands that work, for the end of help.
-            kwargs: argparse's.
-        """
-        super().__init__(allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter, **kwargs)
-        self.examples = examples
-
-    def format_help(self) -> str:
-        """The help: a usage of one line, the flags in their groups, and examples at the end."""
-        choices = [each._group_actions for each in self._mutually_exclusive_groups if each.required]
-        self.usage = self.usage or short_usage(self.prog, self._actions, choices)
-        listed = "".join(f"\n  {example}" for example in self.examples)
-        return super().format_help() + (f"\nExamples:{listed}\n" if listed else "")
-
-    def error(self, message: str) -> NoReturn:
-        """Ends the process with the message, without the list of all flags that would hide it."""
-        self.exit(2, f"{self.prog}: error: {visible(redacted(message))} (see {self.prog} --help)\n")
-
-    def parse_known_flags(self, arguments: Sequence[str]) -> argparse.Namespace:
-        """The flags. Ends the process if there is one that is not known, and names the nearest."""
-        flags, unknown = self.parse_known_args(list(arguments))
-        self.refuse_unknown(unknown, ())
-        return flags
-
-    def add_storage_options(self) -> None:
-        """Adds `--storage_options`, for a command that has no configuration of its own."""
-        help_text = "fsspec's options for the URLs, as for alm-beam windows; never shown"
-        self.add_argument("--storage_options", metavar="JSON", default="{}", help=help_text)
-
-    def storage_options(self, flags: argparse.Namespace, urls: Sequence[str]) -> "StorageOptions":
-        """fsspec's options for the URLs. Ends the process if the flag does not state them."""
-        from alm_beam.storage.options import options_by_protocol
-
-        try:
-            return options_by_protocol(PARAMETERS["storage_options"].parse(flags.storage_options), urls)
-        except (ValueError, ImportError) as error:
-            self.error(f"--storage_options: {error}")
-
-    def refuse(self, error: ConfigError) -> NoReturn:
-        """Ends the process with a message that names the flag and, where it may be shown, what it was given."""
-        self.refuse_at(f"--{error.parameter}", error)
-
-    def refuse_at(self, where: str, error: ConfigError) -> NoReturn:
-        """Ends the process with a message that says where the value stands: a flag, or a place in a file."""
-        message = f": {error.allowed}" if error.is_hidden else f"={error.text}: {error.allowed}"
-        for url in _URLS_OF[error.parameter](error.text) if error.parameter in _URLS_OF else ():
-            message = message.replace(url, shown(url))
-        self.error(where + message)
-
-    def refuse_unknown(self, unknown: Sequence[str], known: Iterable[str]) -> None:
-        """Ends the process if there is an argument that is neither ours nor among `known`, and names the nearest.
-
-        The message shows the argument's flag alone: what was given to a flag that is misspelt, or lacks a shell quote,
-        may be a secret.
-        """
-        if unknown:
-            flag = re.match(r"-[-\w]*", unknown[0])
-            if not flag:
-                self.error("there is an argument that belongs to no flag (is a shell quote missing?)")
-            nearest = difflib.get_close_matches(flag[0].lower(), [*self._option_string_actions, *known], n=1)
-            self.error(f"unknown argument {flag[0]}" + (f" (did you mean {nearest[0]}?)" if nearest else ""))
-
-
-def short_usage(
-    prog: str, actions: Iterable[argparse.Action], choices: Iterable[Sequence[argparse.Action]] = ()
-) -> str:
-    """What has to be given, in one line: `prog INPUT --output DIR [flags]`.
-
-    >>> parser = FlagParser(prog="count")
-    >>> _ = parser.add_argument("dirs", metavar="DIR", nargs="+"), parser.add_argument("--step", metavar="N")
-    >>> short_usage(parser.prog, parser._actions)
-    'count DIR ... [flags]'
-    """
-    words = [prog]
-    for action in actions:
-        name = str(action.metavar or action.dest)
-        if not action.option_strings:
-            words.append({"+": f"{name} ...", "?": f"[{name}]"}.get(str(action.nargs), name))
-        elif action.required:
-            words.append(f"{action.option_strings[0]} {name}")
-    words += [f"({' | '.join(each.option_strings[0] for each in some)})" for some in choices]
-    return " ".join([*words, "[flags]"]).replace("%", "%%")
-
-
 def usage_of(prog: str, parameters: Iterable[Parameter]) -> str:
     """What a job has to be told, in one line: the parser requires none of it, as a file may state it.
 
+    >>> from alm_beam.core.config import PARAMETERS
     >>> usage_of("alm-beam windows", PARAMETERS.values())
     'alm-beam windows --input PATH --output DIR [flags]'
     """
@@ -272,10 +180,3 @@ def _action(parameter: Parameter) -> type[argparse.Action] | str:
     if isinstance(parameter, File):
         return _Once
     return "append" if isinstance(parameter, Paths) else "store"
-
-
-_URLS_OF: dict[str, Callable[[str], list[str]]] = {
-    "input": lambda value: [value, *split_at_commas(value)],
-    "output": lambda value: [value],
-}
-"""The paths and URLs that a flag names."""

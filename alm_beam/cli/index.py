@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from alm_beam import __version__
-from alm_beam.cli.flags import FlagParser
+from alm_beam.cli.flag_parser import FlagParser
 from alm_beam.cli.output import printed
 from alm_beam.cli.process import note_end
 from alm_beam.core.text import visible

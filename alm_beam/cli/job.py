@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from alm_beam.cli.dry_run import print_estimate
-from alm_beam.cli.flags import FlagParser, command_config, job_config, job_parser
+from alm_beam.cli.flag_parser import FlagParser
+from alm_beam.cli.flags import command_config, job_config, job_parser
 from alm_beam.cli.output import failed, outlets, print_json
 from alm_beam.cli.process import AGAIN, Said, note_command, note_end
 from alm_beam.core.command_config import CommandConfig

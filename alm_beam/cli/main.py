@@ -49,7 +49,7 @@ def _exit_code(arguments: list[str]) -> int:
     import argparse
 
     from alm_beam import __version__
-    from alm_beam.cli.flags import FlagParser
+    from alm_beam.cli.flag_parser import FlagParser
 
     parser = FlagParser(prog="alm-beam", description=_DESCRIPTION, epilog=_EPILOG)
     parser.add_argument("--version", action="version", version=f"alm-beam {__version__}")

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 
-from alm_beam.cli.flags import FlagParser
+from alm_beam.cli.flag_parser import FlagParser
 from alm_beam.cli.output import printed
 from alm_beam.core.text import visible
 from alm_beam.storage.outputs import REPORT

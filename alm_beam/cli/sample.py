@@ -5,7 +5,7 @@ import json
 from collections.abc import Sequence
 
 from alm_beam import __version__
-from alm_beam.cli.flags import FlagParser
+from alm_beam.cli.flag_parser import FlagParser
 from alm_beam.cli.output import printed
 from alm_beam.core.text import visible
 

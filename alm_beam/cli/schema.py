@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from alm_beam.cli.flags import FlagParser
+from alm_beam.cli.flag_parser import FlagParser
 
 FOLDER = Path(__file__).parents[1] / "schemas"
 """The schemas, one a file, each by its name."""

@@ -5,7 +5,8 @@ from argparse import Namespace
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from alm_beam.cli.flags import FlagParser, add_flags, job_config
+from alm_beam.cli.flag_parser import FlagParser
+from alm_beam.cli.flags import add_flags, job_config
 from alm_beam.cli.output import failed
 from alm_beam.core.command_config import CommandConfig
 from alm_beam.core.config import PARAMETERS, JobConfig, ManifestConfig, OverlapConfig, WindowConfig
