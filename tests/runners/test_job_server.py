@@ -13,6 +13,7 @@ from apache_beam.runners.portability.portable_runner import PipelineResult
 
 from alm_beam.cli.windows import main as run
 from alm_beam.jobs.launch import launch
+from alm_beam.jobs.watch import UNWATCHED
 from alm_beam.storage.run_folder import RunFolder
 from alm_beam.storage.staged_run import StagedRun
 from tests.manifests import write
@@ -64,9 +65,9 @@ class Submitted:
 
 def test_no_stream_is_left_for_the_end_of_the_process(job_service):
     """There gRPC would wait for its threads, which have been stopped."""
-    pipeline = Submitted(job_service)
+    pipeline, options = Submitted(job_service), PipelineOptions(["--runner=PortableRunner"])
     with pytest.raises(RuntimeError, match="the disk is full") as failed:
-        launch(pipeline, PipelineOptions(["--runner=PortableRunner"]), StagedRun(RunFolder("out"), "out/temporary"))
+        launch(pipeline, options, StagedRun(RunFolder("out"), "out/temporary"), UNWATCHED)
     assert failed.value.__traceback__ is not None  # which keeps Beam's result, as its cycles do
     assert [stream() for stream in pipeline.streams] == [None, None]
 
