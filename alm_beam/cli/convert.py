@@ -1,5 +1,6 @@
 """`alm-beam convert`: what other tools wrote to manifests, and cuts to what others read."""
 
+import logging
 from argparse import SUPPRESS
 from collections.abc import Sequence
 
@@ -39,7 +40,10 @@ def main(argv: Sequence[str], prog: str) -> int:
         SystemExit: with code 2 when a flag is wrong; nothing was written then.
     """
     with outlets():
-        return _exit_code(argv, prog)
+        try:
+            return _exit_code(argv, prog)
+        finally:
+            logging.disable(logging.NOTSET)
 
 
 def _exit_code(argv: Sequence[str], prog: str) -> int:
@@ -52,6 +56,8 @@ def _exit_code(argv: Sequence[str], prog: str) -> int:
         from alm_beam.jobs.convert import estimate
 
         return print_estimate(parser, lambda: estimate(config), as_json=command_flags.json)
+    if command_flags.quiet:
+        logging.disable(logging.WARNING)
     try:
         from alm_beam.cli.watch import CommandWatch
         from alm_beam.jobs.conversion import written_statistics

@@ -228,12 +228,13 @@ def test_the_time_left_follows_from_what_is_done():
     assert progress._text(Counts(stored=3), ToDo.of_bytes(4, "recordings"), 9).startswith("75%, 0:00:03 left, ")
 
 
-def test_a_quiet_command_does_not_warn(source, tmp_path, caplog):
+@pytest.mark.parametrize("job", [["windows", "--no_report"], ["convert", "--from=curator"]])
+def test_a_quiet_command_does_not_warn(source, tmp_path, caplog, job):
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "m.jsonl").write_bytes(next(source.iterdir()).read_bytes())
     os.mkfifo(tmp_path / "in" / "pipe.jsonl")
     for name, flags in (("loud", []), ("quiet", ["--quiet"])):
-        assert main(["windows", f"--input={tmp_path}/in", f"--output={tmp_path}/{name}", "--no_report", *flags]) == 0
+        assert main([*job, f"--input={tmp_path}/in", f"--output={tmp_path}/{name}", *flags]) == 0
         assert ("passes over" in caplog.text) == (name == "loud")
         caplog.clear()
 
