@@ -50,7 +50,8 @@ def rows(repeat: int = 2000) -> Iterator[Row]:
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder, "in.jsonl")
         source.write_bytes(five_recordings())
-        named = (f"--input={source}", f"--repeat_factor={repeat}", f"--output={folder}/out", "--overwrite")
+        named = (f"--input={source}", f"--repeat_factor={repeat}", "--overwrite")
+        out, swept_out = Path(folder, "out"), Path(folder, "swept")
         sweeps: dict[str, dict[str, Sequence[str]]] = {
             "3 configurations of windows x 8": {
                 "target_window_duration": TARGETS,
@@ -65,12 +66,14 @@ def rows(repeat: int = 2000) -> Iterator[Row]:
             "24 configurations of windows": {"target_window_duration": TARGETS, **FLOORS},
         }
         runs = [
-            _seconds("windows", *named, f"--target_window_duration={target}", f"--selection={selection}")
+            _seconds(
+                "windows", *named, f"--output={out}", f"--target_window_duration={target}", f"--selection={selection}"
+            )
             for target, selection in product(TARGETS, SELECTIONS)
         ]
         for name, swept in sweeps.items():
-            seconds = _seconds("sweep", *named, *_flags(swept))
-            found = json.loads(Path(folder, "out", "sweep.json").read_bytes())
+            seconds = _seconds("sweep", *named, f"--output={swept_out}", *_flags(swept))
+            found = json.loads((swept_out / "sweep.json").read_bytes())
             count, growths = len(found["combinations"]), int(name.split()[0])
             mean = statistics.mean(runs)
             yield Row(name, found["recordings"], count, growths, seconds, mean, seconds / (count * mean))
