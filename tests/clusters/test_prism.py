@@ -1,5 +1,10 @@
 """On Prism, Beam's own runner in Go, which Beam's DirectRunner takes where it finds one."""
 
+import json
+from pathlib import Path
+from typing import Any
+
+from alm_beam.sample import SHIPPED
 from tests.clusters import install, runs
 from tests.clusters.conftest import had
 from tests.conformance import joined_cases
@@ -24,3 +29,21 @@ def test_all_conformance_cases_agree(tmp_path):
         code, printed = runs.of_case(case, tmp_path / case.name, *flags())
         assert code == 0, printed
         runs.assert_agrees(case, tmp_path / case.name)
+
+
+def test_the_report_and_a_sweep_say_the_same_as_elsewhere(tmp_path):
+    on_prism, local = (found_by(tmp_path / name, where) for name, where in (("prism", flags()), ("local", [])))
+    assert on_prism == local
+    assert len(local["sweep"]) == 4
+
+
+def found_by(out: Path, where: list[str]) -> dict[str, Any]:
+    """What a run has collected for its report, and the rows of a sweep."""
+    swept = ["--target_window_duration=30,60", "--selection=greedy,most_audio"]
+    for name, pipeline, more in (("windows", "build_windows.py", []), ("sweep", "sweep_windows.py", swept)):
+        run = runs.started(f"--input={SHIPPED}", f"--output={out / name}", *more, *where, pipeline=pipeline)
+        code, printed = runs.ended(run)
+        assert code == 0, printed
+    report = json.loads((out / "windows" / "report_stats.json").read_bytes())
+    rows = json.loads((out / "sweep" / "sweep.json").read_bytes())["combinations"]
+    return {"report": {**report, "command": ""}, "sweep": [{**row, "command": ""} for row in rows]}
