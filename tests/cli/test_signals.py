@@ -1,6 +1,5 @@
 """Ctrl-C, SIGTERM and SIGHUP end a command at once, with one line, and leave nothing half done behind."""
 
-import fcntl
 import json
 import os
 import select
@@ -53,6 +52,7 @@ def started(*command: object, folder: Path, **environment: str) -> Iterator[subp
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
+        pipesize=1 << 12,
         text=True,
         start_new_session=True,
         env={**os.environ, "TMPDIR": str(folder / "tmp"), "NOTE": str(note(folder)), **environment},
@@ -201,7 +201,6 @@ def test_imports(tmp_path, module, sent):
     """Right after the first module of ours, and when Beam is imported; it waits where nobody reads what -v prints."""
     command = ["pipelines/build_windows.py", f"--input={tmp_path}", f"--output={tmp_path}/out"]
     with started(sys.executable, "-v", *command, folder=tmp_path) as process:
-        fcntl.fcntl(process.stderr, fcntl.F_SETPIPE_SZ, 1 << 12)
         for line in process.stderr:
             if f"import '{module}'" in line:
                 break
