@@ -80,6 +80,22 @@ class StagedRun:
         """The folder of an output's shards, whose names there mean nothing."""
         return f"{self.url}/shards-{output.name}"
 
+    def write(self, path: str, name: str, content: bytes) -> None:
+        """Writes a file that is to be published.
+
+        Args:
+            path: below the temporary folder.
+            name: the path below the run's folder that it is to have, by which an error names it.
+            content: its bytes.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        fs, root, _ = self._place
+        with errors_that_name(f"{self.folder.url}/{name}"):
+            make_folder(fs, f"{root}/{path}".rpartition("/")[0])
+            fs.pipe_file(f"{root}/{path}", content)
+
     def begin(self) -> None:
         """Makes the temporary folder this run's.
 

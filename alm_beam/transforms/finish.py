@@ -15,7 +15,6 @@ from alm_beam.core.report_stats import ReportStats
 from alm_beam.core.run_stats import RunStats
 from alm_beam.storage.index.format import FOLDER, META, ROWS
 from alm_beam.storage.outputs import CUTS, REJECTS, Sharded
-from alm_beam.storage.paths import errors_that_name, located, make_folder
 from alm_beam.storage.run_folder import FAILED_RUN
 from alm_beam.storage.staged_run import FILES, StagedRun
 from alm_beam.transforms.index import offsets_moves
@@ -78,7 +77,7 @@ class _FinishRun(beam.DoFn):
             for each in reported:  # one, or none
                 written |= self._report(totals, each)
         for name, content in written.items():
-            _write(run, name, content)
+            run.write(name, name, content)
         statistics = {name: name for name in written}
         numbered = {
             output: numbered_shards(run, output, written, self._outputs[output]) for output, written in names.items()
@@ -116,13 +115,6 @@ class _FinishRun(beam.DoFn):
             f"--max_reject_fraction={self._max_reject_fraction} allows. Mostly {reasons}{advice}. See "
             f"{folder}/{REJECTS.name}-*"
         )
-
-
-def _write(run: StagedRun, name: str, content: bytes) -> None:
-    place = located(f"{run.url}/{name}", run.options)
-    with errors_that_name(f"{run.folder.url}/{name}"):
-        make_folder(place.fs, place.path.rpartition("/")[0])
-        place.fs.pipe_file(place.path, content)
 
 
 class FinishRun(beam.PTransform):

@@ -12,7 +12,6 @@ from alm_beam.core.faults import BadEntry
 from alm_beam.core.manifest import ManifestLine, Reject, is_blank, serialise_reject
 from alm_beam.core.sweep import SweepPlan, is_in_sample, sweep_recording
 from alm_beam.core.sweep_stats import SweepStats
-from alm_beam.storage.paths import errors_that_name, located, make_folder
 from alm_beam.storage.staged_run import FILES, StagedRun
 from alm_beam.storage.tally import count
 from alm_beam.transforms.recordings import parsed_element
@@ -73,10 +72,7 @@ class _StageTexts(beam.DoFn):
         if self._run.was_completed():
             return
         for name, text in self._texts_of(stats).items():
-            place = located(f"{self._run.url}/{FILES}/{name}", self._run.options)
-            with errors_that_name(f"{self._run.folder.url}/{name}"):
-                make_folder(place.fs, place.path.rpartition("/")[0])
-                place.fs.pipe_file(place.path, text.encode("utf-8", "backslashreplace"))
+            self._run.write(f"{FILES}/{name}", name, text.encode("utf-8", "backslashreplace"))
             yield name
 
 
