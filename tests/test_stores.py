@@ -10,6 +10,7 @@ import pytest
 from alm_beam.cli.windows import main as run
 from alm_beam.sample import sample_entries
 from alm_beam.storage.discovery import Manifest
+from alm_beam.storage.index.open import open_index
 from alm_beam.storage.lines import lines_in, ranges_of
 from alm_beam.storage.run_folder import RunFolder
 from tests.manifests import lines, output_entries, write
@@ -129,6 +130,17 @@ def test_publishing_copies_each_shard_once_and_the_marker_comes_last(store, fill
     removals = ("?delete", "/batch/")  # of what is temporary
     assert [each for each in puts if not any(map(each.path.__contains__, removals))][-1].names("_SUCCESS")
     assert len(between.requests) < 260, f"a small job makes few requests, not {len(between.requests)}"
+
+
+@pytest.mark.parametrize("num_shards", [0, 3])
+def test_no_shard_is_read_back_for_its_index(store, filled, num_shards):
+    with proxy(store.port) as between:
+        assert job(store.behind(between.port), f"{filled}/in", f"{filled}/out", f"--num_shards={num_shards}") == 0
+    gets = [each.path for each in between.requests if each.method == "GET"]
+    shards = [path for path in gets if re.search(r"(shards-cuts|out/cuts-|out%2Fcuts-|shards-cuts%2F).*\.jsonl", path)]
+    assert any("index-parts" in path for path in gets), "sorted rows are read"
+    assert not [path for path in shards if "alt=media" in path or store.scheme == "s3"]
+    assert open_index(f"{filled}/out", storage_options={store.scheme: store.options}).rows.size
 
 
 def test_a_large_manifest_is_read_by_few_requests(store):

@@ -9,10 +9,11 @@ durations that are between its start and its end, which a window of segments in 
 shares of speech and of overlapping speech, its longest pause and its changes of speaker.
 """
 
+import math
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Mapping
 from itertools import compress
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import orjson
@@ -21,6 +22,7 @@ from xxhash import xxh3_64_hexdigest
 
 from alm_beam.core.channels import Channel, Channels, find_channels
 from alm_beam.core.config import EntryConfig
+from alm_beam.core.cut_labels import CutLabels
 from alm_beam.core.entry_fields import ALWAYS_BYTES, EntryFields, bytes_of, entry_fields, serialised_fields
 from alm_beam.core.faults import too_deep, unwritable
 from alm_beam.core.manifest import Recording
@@ -28,10 +30,10 @@ from alm_beam.core.output_size import check_cuts_bytes
 from alm_beam.core.overlap import KeptWindows
 from alm_beam.core.recording_ids import recording_id
 from alm_beam.core.speaker_labels import SpeakerLabel, distinct_names
-from alm_beam.core.speech import speech_seconds, turns
+from alm_beam.core.speech import WindowSpeech, speech_seconds, turns
 from alm_beam.core.stated_audio import DIGITS, StatedAudio, recording_json, stated_audio
 from alm_beam.core.stated_fields import audio_field, sample_rate_field, segments_field
-from alm_beam.core.supervisions import Supervision, rounded, set_times, supervisions
+from alm_beam.core.supervisions import Supervision, rounded, rounded_exactly, set_times, supervisions
 from alm_beam.core.window_columns import SPEAKER_DURATIONS, WindowColumns
 
 _DEFAULT = EntryConfig()
@@ -48,6 +50,20 @@ _STATED_BY_RECORDING = frozenset({"audio_filepath", "audio_sample_rate"})
 
 Nor are the fields that the audio file and the sample rate were taken from instead of these.
 """
+
+
+class CutLines(NamedTuple):
+    """The cuts of a recording as lines of JSON, and what an index states of each.
+
+    Attributes:
+        lines: without newlines.
+        durations: of the cuts, seconds.
+        labels: of the cuts.
+    """
+
+    lines: list[bytes]
+    durations: list[float]
+    labels: list[CutLabels]
 
 
 class _Cut(msgspec.Struct, gc=False):
@@ -111,11 +127,11 @@ def to_cuts(kept: KeptWindows, config: EntryConfig = _DEFAULT) -> list[dict[str,
     >>> [(each["speaker"], each["start"], each["duration"]) for each in cut["supervisions"]]
     [('a', 0.0, 4.0), ('b', 4.0, 5.5)]
     """
-    return [orjson.loads(line) for line in serialise_cuts(kept, config)]
+    return [orjson.loads(line) for line in serialise_cuts(kept, config).lines]
 
 
-def serialise_cuts(kept: KeptWindows, config: EntryConfig) -> list[bytes]:
-    """The cuts of a recording as JSON, a line for each kept window that has audio, without newlines.
+def serialise_cuts(kept: KeptWindows, config: EntryConfig) -> CutLines:
+    """The cuts of a recording as JSON, a line for each kept window that has audio.
 
     The id of a cut consists of the id of its recording, the start and end of the window in milliseconds, and a hash of
     all other fields. Equal lines have equal ids in every run, and different lines have different ones.
@@ -126,14 +142,16 @@ def serialise_cuts(kept: KeptWindows, config: EntryConfig) -> list[bytes]:
     """
     check_cuts_bytes(kept, config)
     windows = kept.columns()
+    cuts = CutLines([], [], [])
     if not windows:
-        return []
+        return cuts
     try:
-        return list(_lines(kept.candidates.recording, windows, _shared(kept, windows, config), config))
+        _add_lines(cuts, kept.candidates.recording, windows, _shared(kept, windows, config), config)
     except TypeError as error:
         raise unwritable(error) from None
     except RecursionError:
         raise too_deep() from None
+    return cuts
 
 
 def large_fields(kept: KeptWindows, config: EntryConfig) -> list[str]:
@@ -165,8 +183,15 @@ def _shared(kept: KeptWindows, windows: WindowColumns, config: EntryConfig) -> _
     return _Shared(name, audio, channels, json, fields, starts == sorted(starts))
 
 
-def _lines(recording: Recording, windows: WindowColumns, shared: _Shared, config: EntryConfig) -> Iterator[bytes]:
+def _add_lines(
+    cuts: CutLines, recording: Recording, windows: WindowColumns, shared: _Shared, config: EntryConfig
+) -> None:
     name, audio, own, step = shared.name, shared.audio, shared.entry.fields, shared.audio.step
+    starts, ends, labels = recording.starts, recording.ends, recording.speakers
+    speech = WindowSpeech(starts, ends, labels, are_ordered=shared.are_ordered)
+    labels_of = _Labels({field: value for field, value in recording.entry.items() if field in own})
+    are_heard = min(windows.starts) >= 0 and audio.holds(max(windows.starts), math.inf)
+    has_one_channel = shared.channels.of_segments is None
     head = b'{"id":%b-' % orjson.dumps(name)[:-1]
     for first, stop, start, end, truncation, inside, speaker_durations in zip(
         windows.firsts,
@@ -177,51 +202,118 @@ def _lines(recording: Recording, windows: WindowColumns, shared: _Shared, config
         supervisions(recording, name, windows, config.drop_fields, shared.channels),
         windows.speaker_durations,
     ):
-        if not audio.holds(start, end):
+        if not are_heard and not audio.holds(start, end):
             continue
         begin = max(start, 0.0) + 0.0  # no -0.0
         until = end if audio.end is None or end < audio.end else audio.end
-        duration = max(round(until - begin, DIGITS), step)
-        starts, ends, speakers = (
-            recording.starts[first:stop],
-            recording.ends[first:stop],
-            recording.speakers[first:stop],
-        )
+        duration = max(rounded_exactly(until - begin), step)
+        its_starts, its_ends = starts[first:stop], ends[first:stop]
         if truncation is not None:
-            ends[-1] = truncation.end
-        is_window = set_times(inside, starts, ends, begin, until, duration, step)
-        if truncation is not None and ends[-1] <= starts[-1]:
+            its_ends[-1] = truncation.end
+        is_window = set_times(inside, its_starts, its_ends, begin, until, duration, step)
+        if truncation is not None and its_ends[-1] <= its_starts[-1]:
             inside[-1].duration = 0.0  # truncation left nothing
             is_window = False
-        if not is_window:
-            ends = [stop if stop < until else until for stop in ends]
-            heard = [each.duration for each in inside]
-            if 0.0 in heard:
-                inside, speakers = list(compress(inside, heard)), list(compress(speakers, heard))
-                starts, ends = list(compress(starts, heard)), list(compress(ends, heard))
-        distinct = set(speakers)
-        kinds = set(map(type, distinct))
-        if not is_window or int in kinds:
-            if int in kinds:
-                speakers = [str(label) if type(label) is int else label for label in speakers]  # as they are stated
-                distinct = set(speakers)
-            speaker_durations = _speaker_durations(inside, speakers)
-        silence, overlap, longest_gap = speech_seconds(starts, ends, begin, until, are_ordered=shared.are_ordered)
+        if is_window and speech.are_plain:
+            speakers, turns = len(set(labels[first:stop])), speech.turns(first, stop)
+            silence, overlap, longest_gap = speech.seconds(first, stop, begin, until, its_ends)
+        else:
+            part = _part(labels[first:stop], its_starts, its_ends, inside, until, is_window=is_window)
+            inside, speakers, turns = part.inside, part.speakers, part.turns
+            speaker_durations = part.speaker_durations or speaker_durations
+            silence, overlap, longest_gap = speech_seconds(
+                part.starts, part.ends, begin, until, are_ordered=shared.are_ordered
+            )
         seconds = until - begin
         custom = {
             **own,
-            "num_speakers": len(distinct_names(distinct)) if tuple in kinds else len(distinct) - (None in distinct),
+            "num_speakers": speakers,
             "speaker_durations": speaker_durations,
             "speech_fraction": rounded((seconds - silence) / seconds),
             "overlap_fraction": rounded(overlap / seconds),
             "longest_gap": rounded(longest_gap),
-            "turns": turns(speakers, kinds),
+            "turns": turns,
         }
-        channel = _channel(inside, shared.channels)
+        channel = 0 if has_one_channel else _channel(inside, shared.channels)
         kind = "MonoCut" if type(channel) is int else "MultiCut"
-        cut = _encode(_Cut(round(begin, DIGITS), duration, channel, inside, shared.recording, custom, kind))
+        cut = _encode(_Cut(rounded_exactly(begin), duration, channel, inside, shared.recording, custom, kind))
         unique = xxh3_64_hexdigest(cut)[:_HASH_DIGITS].encode()
-        yield b'%b%.0f-%.0f-%b",%b' % (head, start * 1000, end * 1000, unique, cut[1:])
+        cuts.lines.append(b'%b%.0f-%.0f-%b",%b' % (head, start * 1000, end * 1000, unique, cut[1:]))
+        cuts.durations.append(duration)
+        cuts.labels.append(labels_of[inside[0].language if inside else UNSET])
+
+
+class _Part(NamedTuple):
+    """What can be heard in a cut of a window.
+
+    Attributes:
+        inside: its supervisions.
+        starts: of their segments, seconds.
+        ends: of their segments, seconds.
+        speakers: how many there are.
+        turns: see `speech.turns`.
+        speaker_durations: how long the speakers speak in the cut, seconds; None where it is as in the window.
+    """
+
+    inside: list[Supervision]
+    starts: list[float]
+    ends: list[float]
+    speakers: int
+    turns: int
+    speaker_durations: list[float] | None
+
+
+def _part(
+    labels: list[SpeakerLabel],
+    starts: list[float],
+    ends: list[float],
+    inside: list[Supervision],
+    until: float,
+    *,
+    is_window: bool,
+) -> _Part:
+    """What can be heard in a cut, of a window's segments.
+
+    Args:
+        labels: the speakers of the segments.
+        starts: of the segments, seconds.
+        ends: of the segments, seconds.
+        inside: their supervisions, with times.
+        until: the end of the cut, seconds.
+        is_window: whether all of them are heard as a whole.
+    """
+    if not is_window:
+        ends = [stop if stop < until else until for stop in ends]
+        heard = [each.duration for each in inside]
+        if 0.0 in heard:
+            inside, labels = list(compress(inside, heard)), list(compress(labels, heard))
+            starts, ends = list(compress(starts, heard)), list(compress(ends, heard))
+    distinct = set(labels)
+    kinds = set(map(type, distinct))
+    speaker_durations = None
+    if not is_window or int in kinds:
+        if int in kinds:
+            labels = [str(label) if type(label) is int else label for label in labels]  # as they are stated
+            distinct = set(labels)
+        speaker_durations = _speaker_durations(inside, labels)
+    speakers = len(distinct_names(distinct)) if tuple in kinds else len(distinct) - (None in distinct)
+    return _Part(inside, starts, ends, speakers, turns(labels, kinds), speaker_durations)
+
+
+class _Labels(dict[str | UnsetType, CutLabels]):
+    """The labels of a recording's cuts, by the language of their first supervision."""
+
+    def __init__(self, custom: Mapping[str, Any]):
+        """
+        Args:
+            custom: the fields that all its cuts have.
+        """
+        super().__init__()
+        self._custom = custom
+
+    def __missing__(self, language: str | UnsetType) -> CutLabels:
+        self[language] = labels = CutLabels.of({"custom": self._custom, "supervisions": [{"language": language}]})
+        return labels
 
 
 def _speaker_durations(inside: list[Supervision], speakers: list[SpeakerLabel]) -> list[float]:

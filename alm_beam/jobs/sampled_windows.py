@@ -69,7 +69,7 @@ class _Maker:
             windows = build_windows(parse_recording(line, config.manifest), config.windows)
             kept = filter_overlaps(windows, self._overlap)
             entry = serialise_entry(kept, config.entry)
-            cuts = serialise_cuts(kept, config.entry) if config.entry.cuts else []
+            cuts = serialise_cuts(kept, config.entry).lines if config.entry.cuts else []
             stats = loss_stats(kept, config.entry)
         except BadEntry as fault:
             sample.rejected[fault.reason.value] += 1

@@ -37,7 +37,7 @@ from alm_beam.storage.shard_plan import ShardPlan, planned
 from alm_beam.storage.spool import Spool
 from alm_beam.storage.staged_run import StagedRun
 from alm_beam.transforms.finish import FinishRun
-from alm_beam.transforms.index import IndexCuts
+from alm_beam.transforms.index import IndexCuts, ScanCuts
 from alm_beam.transforms.shards import DescribeShards, MakeShards, NameCuts
 from alm_beam.transforms.staged_shards import begun_shards, keep_shards_alone, plan_url
 from alm_beam.transforms.statistics import CombineStatistics
@@ -112,7 +112,7 @@ def build(config: ShardsConfig, work: "Work", staged: StagedRun, options: Pipeli
     stats = made.stats | CombineStatistics(ShardsStats)
     rejects = made.rejects | "WriteRejects" >> StageShards(staged, REJECTS)
     cuts = made.made | "NameCuts" >> NameCuts()
-    index = cuts | IndexCuts(staged, 1)
+    index = cuts | ScanCuts(staged) | IndexCuts(staged, 1)
     files = stats | DescribeShards(staged, config, facts, made.made)
     outputs = {CUTS: (cuts, 1), REJECTS: (rejects, 0)}
     stats | FinishRun(staged, outputs, index, facts, config.max_reject_fraction, files)

@@ -28,7 +28,7 @@ from alm_beam.storage.sampling import uncompressed_bytes
 from alm_beam.storage.spool import Spool
 from alm_beam.storage.staged_run import StagedRun
 from alm_beam.transforms.finish import FinishRun
-from alm_beam.transforms.index import IndexCuts
+from alm_beam.transforms.index import IndexCuts, IndexedCutsSink
 from alm_beam.transforms.read import ReadManifests
 from alm_beam.transforms.recordings import BuildWindows, FilterOverlaps, ParseRecording, SerialiseWindows
 from alm_beam.transforms.statistics import CombineStatistics, StatisticsFn
@@ -127,7 +127,9 @@ def build(
     shards = {ENTRIES: (entries, max(entries_shards, 1)), REJECTS: (rejects, 0)}
     index = None
     if config.entry.cuts:
-        cuts = made.cuts | "WriteCuts" >> StageShards(staged, CUTS, num_shards=num_shards)
+        cuts = made.cuts | "WriteCuts" >> StageShards(
+            staged, CUTS, sink=partial(IndexedCutsSink, staged), num_shards=num_shards
+        )
         shards[CUTS] = (cuts, max(num_shards, 1))
         index = cuts | IndexCuts(staged, max(num_shards, 1))
     report = None

@@ -5,6 +5,7 @@ leaves where they do: a Flatten of what several steps reject would make a local 
 """
 
 from collections.abc import Iterator
+from operator import attrgetter
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 import apache_beam as beam
@@ -14,7 +15,7 @@ from apache_beam.typehints.decorators import no_annotations
 
 import alm_beam.transforms.coders  # noqa: F401 (registers the coders of elements)
 from alm_beam.core.config import EntryConfig, ManifestConfig, OverlapConfig, WindowConfig
-from alm_beam.core.cuts import serialise_cuts
+from alm_beam.core.cuts import CutLines, serialise_cuts
 from alm_beam.core.entries import serialise_entry
 from alm_beam.core.faults import BadEntry
 from alm_beam.core.loss_stats import loss_stats
@@ -43,7 +44,7 @@ Entry: TypeAlias = dict[str, Any] | bytes | str | ManifestLine
 """An entry of a manifest, as an object, as its line, or as its line with the place of that."""
 
 _ENTRIES, _CUTS, _REJECTS, _STATS, _REPORT = "entries", "cuts", "rejects", "stats", "report"
-_Cuts: TypeAlias = pvalue.TaggedOutput[Literal["cuts"], bytes]
+_Cuts: TypeAlias = pvalue.TaggedOutput[Literal["cuts"], CutLines]
 _Rejects: TypeAlias = pvalue.TaggedOutput[Literal["rejects"], bytes]
 _Stats: TypeAlias = pvalue.TaggedOutput[Literal["stats"], LossStats]
 _Report: TypeAlias = pvalue.TaggedOutput[Literal["report"], ReportStats]
@@ -119,7 +120,7 @@ class _ToCuts(beam.DoFn):
 
     def process(self, element: Element) -> Iterator[bytes]:
         if isinstance(element, KeptWindows):
-            yield from serialise_cuts(element, self._config)
+            yield from serialise_cuts(element, self._config).lines
 
 
 class _SerialiseAll(beam.DoFn):
@@ -137,13 +138,13 @@ class _SerialiseAll(beam.DoFn):
         if isinstance(element, KeptWindows):
             try:
                 entry = serialise_entry(element, self._config)
-                lines = serialise_cuts(element, self._config) if self._config.cuts else []
+                cuts = serialise_cuts(element, self._config) if self._config.cuts else None
             except BadEntry as fault:
                 element = Reject(element.line, fault)
             else:
                 yield entry
-                for line in lines:
-                    yield pvalue.TaggedOutput(_CUTS, line)
+                if cuts and cuts.lines:
+                    yield pvalue.TaggedOutput(_CUTS, cuts)
                 stats = loss_stats(element, self._config)
                 count(recordings=1, windows=stats.kept_windows)
                 if collector is not None:
@@ -299,7 +300,7 @@ class ToCuts(beam.PTransform):
 class SerialiseWindows(beam.PTransform):
     """Kept windows and rejects to lines of JSON. Outputs: `entries`, `cuts`, `rejects`, and `stats` of each entry.
 
-    There is also `report`, of each bundle, if a report is asked for.
+    Cuts come as the `CutLines` of a recording. There is also `report`, of each bundle, if a report is asked for.
     """
 
     def __init__(self, config: EntryConfig = EntryConfig(), report: ReportConfig | None = None):
@@ -372,4 +373,5 @@ class MakeWindows(beam.PTransform):
         kept = recordings | BuildWindows(self._windows) | FilterOverlaps(self._overlap)
         made = kept | SerialiseWindows(self._entry)
         stats = made.stats | "CombineLosses" >> CombineStatistics(LossStats)
-        return MadeWindows(made.entries, made.cuts, made.rejects, stats)
+        cuts = made.cuts | "CutLines" >> beam.FlatMap(attrgetter("lines")).with_output_types(bytes)
+        return MadeWindows(made.entries, cuts, made.rejects, stats)

@@ -85,7 +85,7 @@ class StageShards(beam.PTransform):
         run: StagedRun,
         output: Sharded,
         *,
-        sink: Callable[[], ShardSink] = LineSink,
+        sink: Callable[[str], ShardSink] = lambda name: LineSink(),
         num_shards: int = 0,
         max_shard_bytes: int = _SHARD_BYTES,
     ):
@@ -93,7 +93,7 @@ class StageShards(beam.PTransform):
         Args:
             run: the run.
             output: which of its outputs the shards are.
-            sink: makes what writes a shard.
+            sink: makes what writes the staged shard of a name.
             num_shards: how many; 0 leaves it to the runner. Any other number makes a local runner hold all elements.
             max_shard_bytes: where the runner decides, a shard that has so many bytes is followed by another.
         """
@@ -126,10 +126,10 @@ class _Spread(beam.DoFn):
 class _ShardFile:
     """A shard that is being written."""
 
-    def __init__(self, run: StagedRun, output: Sharded, sink: ShardSink):
+    def __init__(self, run: StagedRun, output: Sharded, sink_of: Callable[[str], ShardSink]):
         self.name = f"{uuid.uuid4().hex}{output.suffix}"
         self._url = f"{run.shards_url(output)}/{self.name}"
-        self._sink = sink
+        self._sink = sink = sink_of(self.name)
         with errors_that_name(self._url):
             place = located(self._url, run.options)
             make_folder(place.fs, place.path.rpartition("/")[0])
@@ -166,7 +166,7 @@ class _ShardFile:
 
 
 class _WriteBundle(beam.DoFn):
-    def __init__(self, run: StagedRun, output: Sharded, sink: Callable[[], ShardSink], max_shard_bytes: int):
+    def __init__(self, run: StagedRun, output: Sharded, sink: Callable[[str], ShardSink], max_shard_bytes: int):
         self._run = run
         self._output = output
         self._sink = sink
@@ -195,7 +195,7 @@ class _WriteBundle(beam.DoFn):
             self._shard = None
 
     def open_shard(self) -> _ShardFile:
-        return _ShardFile(self._run, self._output, self._sink())
+        return _ShardFile(self._run, self._output, self._sink)
 
     def _end_shard(self) -> None:
         if self._shard is not None:
@@ -302,7 +302,7 @@ class WriteShards(beam.PTransform):
         self._output = Sharded(name, suffix)
         folder = RunFolder(url, Outputs("", (self._output,), (), {}), options_by_protocol(storage_options, [url]))
         self._run = StagedRun(folder, folder.temporary_url(uuid.uuid4().hex))
-        self._stage = StageShards(self._run, self._output, sink=sink, num_shards=num_shards)
+        self._stage = StageShards(self._run, self._output, sink=lambda name: sink(), num_shards=num_shards)
         self._min_count = max(num_shards, 0 if skip_if_empty else 1)
 
     def expand(self, elements: PCollection[Any]) -> PCollection[str]:

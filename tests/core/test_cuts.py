@@ -13,10 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from alm_beam.core.config import EntryConfig, OverlapConfig, WindowConfig
+from alm_beam.core.cut_labels import CutLabels
 from alm_beam.core.cuts import serialise_cuts
 from alm_beam.core.loss_stats import loss_stats
 from alm_beam.core.overlap import filter_overlaps
 from alm_beam.core.stated_audio import UNKNOWN_SECONDS
+from alm_beam.core.supervisions import rounded_exactly
 from alm_beam.core.windows import build_windows
 from tests.core.test_rules import recording_of
 from tests.core.test_windows import TEN, segment
@@ -36,7 +38,7 @@ def cut_lines(
     overlap: OverlapConfig = ALL_OVERLAPS,
 ) -> list[bytes]:
     candidates = build_windows(recording_of({"audio_sample_rate": 16000, **entry}), windows)
-    return serialise_cuts(filter_overlaps(candidates, overlap), fields)
+    return serialise_cuts(filter_overlaps(candidates, overlap), fields).lines
 
 
 def cuts(entry: dict[str, Any], **how: Any) -> list[dict[str, Any]]:
@@ -332,8 +334,27 @@ def test_the_nearest_statement_of_a_language_holds():
 def test_a_cut_depends_on_its_window_alone(entry, windows, overlap):
     kept = filter_overlaps(build_windows(recording_of(entry), windows), overlap)
     for fields in (DEFAULT, EntryConfig(drop_fields=frozenset())):
-        alone = [serialise_cuts(replace(kept, indices=[at]), fields) for at in kept.indices]
-        assert serialise_cuts(kept, fields) == [line for [line] in alone]
+        alone = [serialise_cuts(replace(kept, indices=[at]), fields).lines for at in kept.indices]
+        assert serialise_cuts(kept, fields).lines == [line for [line] in alone]
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    entries(), window_configs(), overlap_configs, st.sampled_from(["", "en", 7, None]), st.sampled_from(["", "x", 3])
+)
+def test_what_an_index_states_of_a_cut_is_what_its_line_states(entry, windows, overlap, language, source):
+    entry |= {"language": language, "source": source}
+    kept = filter_overlaps(build_windows(recording_of(entry), windows), overlap)
+    cuts = serialise_cuts(kept, DEFAULT)
+    stated = [json.loads(line) for line in cuts.lines]
+    assert cuts.durations == [cut["duration"] for cut in stated]
+    assert cuts.labels == [CutLabels.of(cut) for cut in stated]
+
+
+@settings(max_examples=2000)
+@given(st.floats(0, 1e10) | st.integers(0, 10**14).map(lambda number: number / 1e9) | st.floats(0, 2e-8))
+def test_times_are_rounded_as_python_rounds_them(seconds):
+    assert rounded_exactly(seconds) == round(seconds, 8)
 
 
 def test_a_recording_without_windows_has_no_cuts():
@@ -376,7 +397,7 @@ def test_hostile_segments_make_cuts_that_are_true(entry, windows, overlap, state
         if each.get("speaker") == "b":
             each["speaker"] = "1"  # beside 1
     kept = filter_overlaps(build_windows(recording_of({**entry, "duration": stated}), windows), overlap)
-    found = iter([json.loads(line) for line in serialise_cuts(kept, EntryConfig())])
+    found = iter([json.loads(line) for line in serialise_cuts(kept, EntryConfig()).lines])
     step = 1 / entry["audio_sample_rate"]
     outside = 0
     for window, first in zip(kept, kept.columns().firsts):

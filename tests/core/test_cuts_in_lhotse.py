@@ -35,7 +35,7 @@ def test_lhotse_reads_and_keeps_all_of_them(lhotse, tmp_path):
         for each in entry["segments"] if data.draw(st.booleans()) else ():
             each["channel"] = data.draw(st.sampled_from([None, 0, 1, "A", "B", [0, 1]]))
         kept = filter_overlaps(build_windows(recording_of(entry), windows), overlap)
-        written.extend(serialise_cuts(kept, EntryConfig(drop_fields=frozenset())))
+        written.extend(serialise_cuts(kept, EntryConfig(drop_fields=frozenset())).lines)
 
     write()
     written += cut_lines({**AUDIO, "note": {"width": 1, "id": 1, "sources": 2, "sampling_rate": 3}, "segments": TWO})

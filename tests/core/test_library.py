@@ -289,8 +289,8 @@ def test_dicts_are_what_is_written(choice, entry, config, overlap):
     kept = kept_of(entry, with_all(config) if choice == ALL else config, overlap)
     assert to_entry(kept) == json.loads(serialise_entry(kept, EntryConfig()))
     assert to_entry(kept, KEEP_ALL) == json.loads(serialise_entry(kept, KEEP_ALL))
-    assert to_cuts(kept) == [json.loads(line) for line in serialise_cuts(kept, EntryConfig())]
-    assert to_cuts(kept, KEEP_ALL) == [json.loads(line) for line in serialise_cuts(kept, KEEP_ALL)]
+    assert to_cuts(kept) == [json.loads(line) for line in serialise_cuts(kept, EntryConfig()).lines]
+    assert to_cuts(kept, KEEP_ALL) == [json.loads(line) for line in serialise_cuts(kept, KEEP_ALL).lines]
 
 
 @settings(max_examples=150, deadline=None)

@@ -83,9 +83,9 @@ def test_own_fields_count_and_are_named():
 
 def test_cuts_count_one_by_one_and_together(monkeypatch):
     kept = kept_of(CROWDS["all at one time"])
-    cuts = serialise_cuts(kept, EntryConfig())
+    cuts = serialise_cuts(kept, EntryConfig()).lines
     together, longest = sum(map(len, cuts)), max(map(len, cuts))
-    assert len(serialise_cuts(kept, EntryConfig(max_line_bytes=2 * longest))) == len(cuts)
+    assert len(serialise_cuts(kept, EntryConfig(max_line_bytes=2 * longest)).lines) == len(cuts)
     with pytest.raises(BadEntry, match="entry_too_large: its longest cut would have about"):
         serialise_cuts(kept, EntryConfig(max_line_bytes=longest // 2))
     monkeypatch.setattr(output_size, "_CUTS_BYTES", together // 2)
@@ -94,7 +94,7 @@ def test_cuts_count_one_by_one_and_together(monkeypatch):
     about = int(re.findall(r"about ([\d,]+) bytes", refused.value.detail)[0].replace(",", ""))
     assert about == pytest.approx(together, rel=0.2)
     monkeypatch.setattr(output_size, "_CUTS_BYTES", 2 * together)
-    assert len(serialise_cuts(kept, EntryConfig(max_line_bytes=2 * longest))) == len(cuts)
+    assert len(serialise_cuts(kept, EntryConfig(max_line_bytes=2 * longest)).lines) == len(cuts)
 
 
 def test_speakers_of_windows_of_many_segments_are_those_of_the_others(monkeypatch):
@@ -149,4 +149,4 @@ def test_ten_thousand_segments_at_one_time_are_refused_at_once(candidate_windows
 def test_ten_thousand_that_overlap_are_written_without_their_candidates():
     kept = kept_of([segment(n / 10_000, 10 + n / 10_000, "ab"[n % 2]) for n in range(10_000)])
     line = json.loads(serialise_entry(kept, EntryConfig(candidate_windows=False)))
-    assert len(line["filtered_windows"]) == len(serialise_cuts(kept, EntryConfig())) == 1
+    assert len(line["filtered_windows"]) == len(serialise_cuts(kept, EntryConfig()).lines) == 1

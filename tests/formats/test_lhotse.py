@@ -302,7 +302,7 @@ def test_our_own_cuts_become_the_entries_that_they_were_made_from(candidates, dr
     for text in (Path(SHIPPED) / "conversations.jsonl").read_bytes().splitlines():
         recording = parse_recording(text)
         kept = filter_overlaps(build_windows(recording, windows), OverlapConfig(target_duration=60))
-        lines += serialise_cuts(kept, EntryConfig(drop_fields=frozenset(drops)))
+        lines += serialise_cuts(kept, EntryConfig(drop_fields=frozenset(drops))).lines
         columns, whole, cut_off = kept.columns(), set(), set()
         for first, stop, truncation in zip(columns.firsts, columns.stops, columns.truncations):
             whole |= set(range(first, stop - (truncation is not None)))

@@ -46,7 +46,7 @@ def test_rows_are_what_the_contract_says(folder):
 @pytest.mark.parametrize("run_rows", [1 << 20, 40])
 def test_the_order_depends_on_the_windows_alone(folder, tmp_path, monkeypatch, shards, run_rows):
     """With runs of 40 rows, and three of them merged at a time, the merge has several levels."""
-    monkeypatch.setattr(scan, "RUN_ROWS", run_rows)
+    monkeypatch.setattr("alm_beam.storage.index.rows.RUN_ROWS", run_rows)
     monkeypatch.setattr(merge, "RUN_ROWS", run_rows)
     monkeypatch.setattr(merge, "_MOST_RUNS", 3 if run_rows == 40 else 128)
     shuffled = LINES.copy()
@@ -60,7 +60,7 @@ def test_the_order_depends_on_the_windows_alone(folder, tmp_path, monkeypatch, s
 
 @pytest.mark.parametrize("run_rows", [1 << 20, 10])
 def test_identical_lines(tmp_path, monkeypatch, run_rows):
-    monkeypatch.setattr(scan, "RUN_ROWS", run_rows)
+    monkeypatch.setattr("alm_beam.storage.index.rows.RUN_ROWS", run_rows)
     monkeypatch.setattr(merge, "RUN_ROWS", run_rows)
     monkeypatch.setattr(merge, "_MOST_RUNS", 4)
     folder = write_shards(tmp_path, LINES[:3] * 50, 4)

@@ -15,6 +15,7 @@ from alm_beam.core.shards_config import LayoutConfig, ShardsConfig
 from alm_beam.loader import WindowLoader
 from alm_beam.storage.cut_columns import CutColumns
 from alm_beam.storage.index import merge, scan
+from alm_beam.storage.index import rows as index_rows
 from alm_beam.storage.index.build import build_index
 from alm_beam.storage.index.format import IndexFault
 from alm_beam.storage.index.open import Index, open_index
@@ -56,7 +57,7 @@ def sets_of_rows(index: Index) -> list[tuple[str, str]]:
 @pytest.mark.parametrize("shards", [1, 7])
 def test_each_row_has_the_corpus_and_language_of_its_line(tmp_path, monkeypatch, run_rows, shards):
     """Also where each shard has many runs, which number the sets on their own, and runs are merged in groups."""
-    for module in (scan, merge):
+    for module in (index_rows, merge):
         monkeypatch.setattr(module, "RUN_ROWS", run_rows)
     monkeypatch.setattr(merge, "_MOST_RUNS", 4)
     monkeypatch.setattr(scan, "_READ_BYTES", 700)  # a few lines at a time: some of these are read all at once
@@ -78,7 +79,7 @@ def test_each_row_has_the_corpus_and_language_of_its_line(tmp_path, monkeypatch,
 def test_blocks_make_no_difference(tmp_path, monkeypatch):
     metas = []
     for name, run_rows in (("one", 1 << 20), ("many", 7)):
-        for module in (scan, merge):
+        for module in (index_rows, merge):
             monkeypatch.setattr(module, "RUN_ROWS", run_rows)
         metas.append(build_index(str(write_shards(tmp_path / name, mixed(300), 3))))
     assert metas[0] == metas[1]

@@ -17,6 +17,7 @@ import xxhash
 
 from alm_beam.loader import WindowLoader
 from alm_beam.storage.index import build, merge, scan
+from alm_beam.storage.index import rows as index_rows
 from alm_beam.storage.index.build import build_index
 from alm_beam.storage.index.meta import decoded_meta, encoded_meta
 from alm_beam.storage.index.open import IndexFault, open_index
@@ -301,7 +302,7 @@ def test_a_shard_whose_name_is_not_utf_8_is_refused(tmp_path):
 @pytest.mark.parametrize("run_rows", [1 << 20, 10])
 def test_windows_that_come_twice_are_counted(tmp_path, monkeypatch, run_rows):
     """In one shard, in several, and over the borders of blocks and runs."""
-    for module in (scan, merge):
+    for module in (index_rows, merge):
         monkeypatch.setattr(module, "RUN_ROWS", run_rows)
     monkeypatch.setattr(merge, "_MOST_RUNS", 4)
     lines = [*LINES[:100], *LINES[:100], *LINES[50:60], LINES[0], LINES[0]]

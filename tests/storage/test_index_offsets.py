@@ -28,7 +28,7 @@ def idx(path: Path) -> list[int]:
 
 @pytest.mark.parametrize("held", [0, 4 << 20])
 def test_each_shard_has_the_offsets_of_its_lines(tmp_path, monkeypatch, held):
-    monkeypatch.setattr(scan, "_OFFSETS_BYTES", held or 1)
+    monkeypatch.setattr("alm_beam.storage.index.rows._OFFSETS_BYTES", held or 1)
     monkeypatch.setattr(scan, "_READ_BYTES", 1000)
     folder = write_shards(tmp_path / "cuts", LINES, 3)
     build_index(str(folder))

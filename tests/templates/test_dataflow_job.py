@@ -135,7 +135,6 @@ def test_all_that_touches_a_window_is_one_stage_and_no_window_leaves_it(graph):
         "WriteToText/WriteBundles",  # the shard's name
         "WriteCuts/WriteBundles",
         "WriteRejects/WriteBundles",
-        "IndexCuts/Reshuffle/ReshufflePerKey/Map(reify_metadata_default_window)",  # the same name of a shard
         "CombineLosses/CombineGlobally(LossStatsFn)/CombinePerKey/Precombine",
         "CombineReport/CombinePerKey/Precombine",
     }
@@ -147,8 +146,6 @@ def test_no_step_shuffles_but_ranges_to_read_names_of_shards_and_statistics(grap
     assert {name for name, urn in steps.items() if urn in shuffles} == {
         "ReadFromText/Reshuffle",
         "ReadFromText/Reshuffle/ReshufflePerKey/GroupByKey",
-        "IndexCuts/Reshuffle",
-        "IndexCuts/Reshuffle/ReshufflePerKey/GroupByKey",
         "CombineLosses/CombineGlobally(LossStatsFn)/CombinePerKey/GroupByKey",
         "CombineReport/CombinePerKey/GroupByKey",
     }

@@ -4,13 +4,14 @@ import json
 from collections import Counter
 from pathlib import Path
 
+import orjson
 import pytest
 
 import alm_beam
 from alm_beam.core.config import JobConfig
 from alm_beam.core.losses import Finding, LossStats
-from alm_beam.sample import write_sample
-from alm_beam.storage.index.build import PARTS
+from alm_beam.sample import sample_entries, write_sample
+from alm_beam.storage.index.build import PARTS, build_index
 from alm_beam.storage.index.format import IndexFault
 from alm_beam.storage.index.open import open_index
 from alm_beam.storage.index.scan import scan_shard
@@ -44,6 +45,29 @@ def test_windows_that_come_twice_are_counted(tmp_path, manifest, num_shards):
     assert twice == (2 * kept, kept, kept)
     three = counted(tmp_path / "three", input=[manifest], num_shards=num_shards, repeat_factor=3)
     assert three == (3 * kept, 2 * kept, 2 * kept)
+
+
+@pytest.mark.parametrize("num_shards", [0, 3])
+def test_the_index_is_that_of_the_shards_that_were_written(tmp_path, num_shards):
+    """The writer states offsets, keys, durations and labels; reading the shards gives the same bytes."""
+    entries = [*sample_entries(recordings=12, seed=3)]
+    for number, entry in enumerate(entries):
+        entry |= [{"source": "ami", "lang": "en"}, {"corpus": "calls"}, {"source": 7, "language": ""}, {}][number % 4]
+        for segment in entry["segments"][:: number % 3 + 1]:
+            segment["language"] = ["de", "", 5][number % 3]
+    manifest = tmp_path / "in.jsonl"
+    manifest.write_bytes(b"".join(map(orjson.dumps, entries)).replace(b"}{", b"}\n{"))
+    out = tmp_path / "out"
+    alm_beam.run(JobConfig.of({"input": [str(manifest)], "output": str(out), "num_shards": num_shards}))
+    index = open_index(str(out))
+    assert len(index.rows) > 20
+    found = {(each.corpus, each.language) for each in index.label_sets or ()}
+    assert found >= {("ami", "en"), ("calls", "de"), ("", "")}
+    files = ["index/rows.bin", "index/index.json", *(path.name for path in out.glob("cuts-*.idx"))]
+    written = {name: (out / name).read_bytes() for name in files}
+    assert len(written) == 2 + (num_shards or 1)
+    build_index(str(out), overwrite=True)
+    assert {name: (out / name).read_bytes() for name in files} == written
 
 
 def test_without_cuts_nothing_is_counted(tmp_path, manifest):

@@ -40,7 +40,7 @@ def write_shards(run: StagedRun, *lines: bytes, output=ENTRIES) -> list[str]:
     """Staged shards of a line each."""
     names = []
     for line in lines:
-        shard = _ShardFile(run, output, LineSink())
+        shard = _ShardFile(run, output, lambda name: LineSink())
         shard.write(line)
         shard.close()
         names.append(shard.name)
@@ -348,7 +348,7 @@ def test_a_sink_that_cannot_begin_leaves_no_open_file(tmp_path):
             raise ValueError("no")
 
     with pytest.raises(ValueError, match="no"):
-        _ShardFile(staged(tmp_path), ENTRIES, Refusing())
+        _ShardFile(staged(tmp_path), ENTRIES, lambda name: Refusing())
     assert opened[0].closed
 
 

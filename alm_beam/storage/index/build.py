@@ -17,7 +17,8 @@ from alm_beam.storage.index.format import FOLDER, META, ROWS, SHARD_NAME, Digest
 from alm_beam.storage.index.merge import Run, merged
 from alm_beam.storage.index.meta import VERSION, Meta, encoded_meta
 from alm_beam.storage.index.open import check_files
-from alm_beam.storage.index.scan import find_shards, offsets_name, read_part, run_path, scan_shard
+from alm_beam.storage.index.rows import offsets_name, read_part, run_path
+from alm_beam.storage.index.scan import find_shards, scan_shard
 from alm_beam.storage.index.unusable import UnusableLines
 from alm_beam.storage.options import options_by_protocol
 from alm_beam.storage.paths import (

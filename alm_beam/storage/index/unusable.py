@@ -9,6 +9,8 @@ from collections.abc import Iterable
 from enum import Enum
 
 import msgspec
+import numpy as np
+import numpy.typing as npt
 import orjson
 
 from alm_beam.core.cut_labels import CutLabels
@@ -116,6 +118,18 @@ def read_cut(line: bytes) -> tuple[float, CutLabels] | tuple[Unusable, str]:
     if isinstance(duration, bool) or not isinstance(duration, int | float) or not 0 <= duration <= MAX_SECONDS:
         return Unusable.NO_CUT, f"is no object with a duration in seconds, from 0 to {MAX_SECONDS:.0f}, so no cut"
     return float(duration), CutLabels.of(cut)
+
+
+def refuse_durations(where: str, durations: npt.NDArray[np.float64]) -> None:
+    """Nothing, where an index can hold all the durations (seconds) of a shard's cuts.
+
+    Raises:
+        IndexFault: it cannot.
+    """
+    unfit = durations[~((durations >= 0) & (durations <= MAX_SECONDS))]
+    if len(unfit):
+        found = f"a cut lasts {unfit[0]:g} seconds; no cut may last longer than {MAX_SECONDS:.0f}"
+        raise IndexFault(f"{where}: {found}; check the unit of the times, or write no cuts (--no_cuts)")
 
 
 def _constant_in(line: bytes) -> str | None:

@@ -9,7 +9,8 @@ from alm_beam.storage.index.build import merged_meta
 from alm_beam.storage.index.format import FOLDER, META, ROW, ROWS, Digest, IndexFault
 from alm_beam.storage.index.meta import AGAIN, Meta
 from alm_beam.storage.index.open import Index
-from alm_beam.storage.index.scan import offsets_name, scan_shard
+from alm_beam.storage.index.rows import offsets_name
+from alm_beam.storage.index.scan import scan_shard
 from alm_beam.storage.index.unusable import UnusableLines
 from alm_beam.storage.line_reader import read_fully
 from alm_beam.storage.paths import BLOCK_BYTES, Located, errors_that_name, info_of, located
