@@ -308,6 +308,11 @@ class EntryConfig:
     drop_fields_top_level: frozenset[str] = names(
         "words,segments", "entry fields to leave out of the output, separated by commas", label="Entry fields left out"
     )
+    entries: bool = switch(
+        True,
+        "write an entry for each recording (`alm_output-*`); who only trains needs the cuts alone, with --no_entries",
+        label="Write an entry for each recording",
+    )
     candidate_windows: bool = switch(
         True,
         "write the candidate windows, too (`windows`, and `lost_win_full_data` in `stats`); they are most of the bytes",
@@ -332,6 +337,15 @@ class EntryConfig:
 
     def __post_init__(self) -> None:
         check_fields(self)
+        if self.entries_file and not self.entries:
+            raise ConfigError(
+                "entries_file", self.entries_file, "names a file of entries, which --no_entries leaves out"
+            )
+
+    @property
+    def all_candidates(self) -> bool:
+        """Whether every candidate window is written."""
+        return self.entries and self.candidate_windows
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """The overlap filter: which of the overlapping candidate windows of one recording are kept."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import compress
 from typing import overload
 
@@ -52,6 +52,7 @@ class KeptWindows(Element, Sequence[Window]):
     candidate_times: list[Times]
     times: list[Times]
     indices: list[int]
+    _columns: WindowColumns | None = field(default=None, init=False, compare=False)
 
     @property
     def line(self) -> ManifestLine:
@@ -59,8 +60,10 @@ class KeptWindows(Element, Sequence[Window]):
         return self.candidates.line
 
     def columns(self) -> WindowColumns:
-        """The kept windows as columns."""
-        return self.candidates.columns.take(self.indices).with_speakers(self.candidates.recording)
+        """The kept windows as columns, which are made once."""
+        if self._columns is None:
+            self._columns = self.candidates.columns.take(self.indices).with_speakers(self.candidates.recording)
+        return self._columns
 
     def __len__(self) -> int:
         return len(self.indices)

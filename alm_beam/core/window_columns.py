@@ -5,7 +5,7 @@ only, so that no segment is copied. `core.window` makes one window into an objec
 """
 
 from collections import defaultdict
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from operator import sub
 from typing import TypeAlias, TypeVar
 
@@ -47,8 +47,7 @@ class WindowSlices:
 
     def take(self: _Columns, indices: list[int]) -> _Columns:
         """The windows at these indices, as columns of their own."""
-        columns = [getattr(self, column.name) for column in fields(self)]
-        return type(self)(*[[column[index] for index in indices] for column in columns])
+        return type(self)(*[list(map(getattr(self, name).__getitem__, indices)) for name in self.__match_args__])
 
     def with_speakers(self, recording: Recording) -> "WindowColumns":
         """The same windows with their durations and those of their speakers. `recording` is the one they belong to."""

@@ -43,7 +43,8 @@ def sampled_windows(
         ManifestReadError: a file cannot be read.
     """
     stored = sum(each.size for each in manifests)
-    outputs = [ENTRIES.name, *([CUTS.name, OFFSETS, INDEX] if config.entry.cuts else []), REJECTS.name]
+    entries = [ENTRIES.name] if config.entry.entries else []
+    outputs = [*entries, *([CUTS.name, OFFSETS, INDEX] if config.entry.cuts else []), REJECTS.name]
     sample = Sample(stored, is_read_whole(manifests), outputs, config.repeat_factor)
     maker = _Maker(config, config.overlap.for_input(stored * config.repeat_factor), sample)
     drawn = lines_drawn(manifests, options, config.entry.max_line_bytes)
@@ -68,7 +69,7 @@ class _Maker:
         try:
             windows = build_windows(parse_recording(line, config.manifest), config.windows)
             kept = filter_overlaps(windows, self._overlap)
-            entry = serialise_entry(kept, config.entry)
+            entry = serialise_entry(kept, config.entry) if config.entry.entries else b""
             cuts = serialise_cuts(kept, config.entry).lines if config.entry.cuts else []
             stats = loss_stats(kept, config.entry)
         except BadEntry as fault:
@@ -87,8 +88,9 @@ class _Maker:
             "hours_of_audio": stats.audio_seconds / 3600,
             "kept_windows": stats.kept_windows,
             "kept_hours": stats.kept_seconds / 3600,
-            ENTRIES.name: len(entry) + 1,
         }
+        if config.entry.entries:
+            made[ENTRIES.name] = len(entry) + 1
         if config.entry.cuts:
             made |= {CUTS.name: size, OFFSETS: OFFSET_BYTES * len(cuts), INDEX: ROW.itemsize * len(cuts)}
         return made

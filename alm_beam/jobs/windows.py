@@ -116,15 +116,19 @@ def build(
     lines = pipeline | "ReadFromText" >> read
     recordings = lines | ParseRecording(config.manifest)
     overlap = config.overlap.for_input(bytes_of(manifests) * config.repeat_factor)
-    kept = recordings | BuildWindows(config.windows) | FilterOverlaps(overlap)
+    kept = (
+        recordings | BuildWindows(config.windows, few_written=not config.entry.all_candidates) | FilterOverlaps(overlap)
+    )
     collected = ReportConfig.of(config.windows, uncompressed_bytes(manifests)) if config.entry.report else None
     made = kept | SerialiseWindows(config.entry, collected)
     stats = made.stats | "CombineLosses" >> CombineStatistics(LossStats)
-    one_file = {ENTRIES: config.entry.entries_file} if config.entry.entries_file else {}
-    entries_shards = 0 if one_file else num_shards
-    entries = made.entries | "WriteToText" >> StageShards(staged, ENTRIES, num_shards=entries_shards)
     rejects = made.rejects | "WriteRejects" >> StageShards(staged, REJECTS)
-    shards = {ENTRIES: (entries, max(entries_shards, 1)), REJECTS: (rejects, 0)}
+    shards = {REJECTS: (rejects, 0)}
+    one_file = {ENTRIES: config.entry.entries_file} if config.entry.entries_file else {}
+    if config.entry.entries:
+        entries_shards = 0 if one_file else num_shards
+        entries = made.entries | "WriteToText" >> StageShards(staged, ENTRIES, num_shards=entries_shards)
+        shards[ENTRIES] = (entries, max(entries_shards, 1))
     index = None
     if config.entry.cuts:
         cuts = made.cuts | "WriteCuts" >> StageShards(

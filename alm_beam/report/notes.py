@@ -17,8 +17,8 @@ _MET = {
     Finding.RELATIVE_WORD_TIMES: "{} had words that all end before the segment starts; word times have to "
     "count from the start of the recording, so add the segment's start to them|segment",
     Finding.WINDOW_BEHIND_AUDIO: "{} gave no cut: they begin behind the duration that the entry states|window",
-    Finding.LARGE_FIELDS: "{} had fields that are too large to be repeated in each cut; they are in alm_output "
-    "alone|entry",
+    Finding.LARGE_FIELDS: "{} had fields that are too large to be repeated in each cut; they are in entries "
+    "(alm_output) alone|entry",
     Finding.REPEATED_WINDOW: "{} came more than once; does an input hold the same recordings twice?|window",
 }
 """The note for each finding, and what it counts."""

@@ -80,13 +80,14 @@ def parsed_element(element: Entry, config: ManifestConfig) -> Recording | Reject
 
 
 class _BuildWindows(beam.DoFn):
-    def __init__(self, config: WindowConfig):
+    def __init__(self, config: WindowConfig, few_written: bool):
         self._config = config
+        self._few_written = few_written
 
     def process(self, element: Element) -> Iterator[Element]:
         if isinstance(element, Recording):
             try:
-                element = build_windows(element, self._config)
+                element = build_windows(element, self._config, few_written=self._few_written)
             except BadEntry as fault:
                 element = Reject(element.line, fault)
         yield element
@@ -137,12 +138,13 @@ class _SerialiseAll(beam.DoFn):
         collector = self._collector
         if isinstance(element, KeptWindows):
             try:
-                entry = serialise_entry(element, self._config)
+                entry = serialise_entry(element, self._config) if self._config.entries else None
                 cuts = serialise_cuts(element, self._config) if self._config.cuts else None
             except BadEntry as fault:
                 element = Reject(element.line, fault)
             else:
-                yield entry
+                if entry is not None:
+                    yield entry
                 if cuts and cuts.lines:
                     yield pvalue.TaggedOutput(_CUTS, cuts)
                 stats = loss_stats(element, self._config)
@@ -201,16 +203,17 @@ class BuildWindows(beam.PTransform):
     3
     """
 
-    def __init__(self, config: WindowConfig = WindowConfig()):
+    def __init__(self, config: WindowConfig = WindowConfig(), *, few_written: bool = False):
         """
         Args:
             config: which runs of segments are windows.
+            few_written: see `build_windows`.
         """
         super().__init__()
-        self._config = config
+        self._do_fn = _BuildWindows(config, few_written)
 
     def expand(self, recordings: PCollection[Element]) -> PCollection[Element]:
-        return recordings | beam.ParDo(_BuildWindows(self._config))
+        return recordings | beam.ParDo(self._do_fn)
 
 
 class FilterOverlaps(beam.PTransform):

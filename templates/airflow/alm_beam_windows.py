@@ -242,6 +242,11 @@ WINDOWS_FLAGS = {
     ),
     "drop_fields": _text("words", "Segment fields to leave out of the output, separated by commas."),
     "drop_fields_top_level": _text("words,segments", "Entry fields to leave out of the output, separated by commas."),
+    "entries": Param(
+        True,
+        "Write an entry for each recording (`alm_output-*`); who only trains needs the cuts alone, with --no_entries.",
+        type="boolean",
+    ),
     "candidate_windows": Param(
         True,
         "Write the candidate windows, too (`windows`, and `lost_win_full_data` in `stats`); they are most "

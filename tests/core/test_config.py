@@ -56,6 +56,11 @@ def test_the_least_above_the_greatest_names_both():
         WindowConfig(min_speakers=4, max_speakers=3)
 
 
+def test_a_file_of_entries_that_are_not_written_is_refused():
+    with pytest.raises(ConfigError, match="names a file of entries, which --no_entries leaves out"):
+        EntryConfig(entries=False, entries_file="all.jsonl")
+
+
 def test_windows_without_duration_are_refused():
     with pytest.raises(ConfigError, match="reaches down to 0"):
         WindowConfig(target_window_duration=5e-324, tolerance=0.9)

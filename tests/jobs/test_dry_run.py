@@ -65,10 +65,11 @@ def holds(told: dict, out: Path) -> bool:
     return told["output_bytes"]["low"] <= written(out) <= told["output_bytes"]["high"]
 
 
-def test_of_a_small_input_everything_is_known_and_nothing_is_written(tmp_path, capsys):
+@pytest.mark.parametrize("flags", [(), ("--no_entries",)])
+def test_of_a_small_input_everything_is_known_and_nothing_is_written(tmp_path, capsys, flags):
     source = write(tmp_path / "in" / "m.jsonl", CONVERSATIONS + b"{\n")
     before = tree(tmp_path)
-    told = estimated(capsys, "windows", f"--input={source}", f"--output={tmp_path}/out/deep")
+    told = estimated(capsys, "windows", f"--input={source}", f"--output={tmp_path}/out/deep", *flags)
     assert tree(tmp_path) == before
     assert told["input"] == {"files": 1, "bytes": len(CONVERSATIONS) + 2, "kinds": {".jsonl": 1}}
     assert told["sample"] == {
@@ -79,12 +80,12 @@ def test_of_a_small_input_everything_is_known_and_nothing_is_written(tmp_path, c
     }
     assert told["kept_windows"] == {"about": 12, "low": 12, "high": 12}
     out = tmp_path / "out" / "deep"
-    assert main(["windows", f"--input={source}", f"--output={out}", "--max_reject_fraction=1"]) == 0
+    assert main(["windows", f"--input={source}", f"--output={out}", "--max_reject_fraction=1", *flags]) == 0
     sizes = {str(path.relative_to(out)): path.stat().st_size for path in out.rglob("*") if path.is_file()}
     named = {name.replace("-00000-of-00001", "").removesuffix(".jsonl"): size for name, size in sizes.items() if size}
     named["index"] = named.pop("index/rows.bin")
     assert set(told["output_bytes_by_name"]) == set(named)
-    for name in ("alm_output", "cuts", "cuts.jsonl.idx", "index", "rejects"):
+    for name in named.keys() & {"alm_output", "cuts", "cuts.jsonl.idx", "index", "rejects"}:
         assert told["output_bytes_by_name"][name] == dict.fromkeys(("about", "low", "high"), named[name])
     for name in ("loss_stats.json", "report_stats.json", "report.html", "index/index.json"):
         assert told["output_bytes_by_name"][name]["about"] == pytest.approx(named[name], rel=0.1)

@@ -365,6 +365,38 @@ def test_without_cuts_nothing_of_them_is_left(tmp_path):
     }  # fmt: skip
 
 
+def test_without_entries_all_else_is_as_with_them(tmp_path):
+    path = write_sample(str(tmp_path / "in.jsonl"), recordings=30, seed=8)[0]
+    manifest = tmp_path / "in.jsonl"
+    manifest.write_bytes(manifest.read_bytes() + b"{\n")
+    flags = ("--max_reject_fraction=0.5", "--num_shards=2")
+    assert job(tmp_path / "with", Path(path), flags=flags) == 0
+    assert job(tmp_path / "out", Path(path), flags=flags) == 0
+    assert job(tmp_path / "out", Path(path), flags=(*flags, "--overwrite", "--no_entries")) == 0
+    names = [{str(file.relative_to(out)) for file in out.rglob("*") if file.is_file()} for out in
+             (tmp_path / "with", tmp_path / "out")]  # fmt: skip
+    assert names[0] - names[1] == {"alm_output-00000-of-00002.jsonl", "alm_output-00001-of-00002.jsonl"}
+    assert names[1] < names[0]
+    assert "rejects-00000-of-00001.jsonl" in names[1]
+    found = stats(tmp_path / "with"), stats(tmp_path / "out")
+    assert [each["parameters"].pop("entries") for each in found] == [True, False]
+    for each in found:
+        del each["parameters"]["output"], each["parameters"]["overwrite"]
+    assert found[0] == found[1]
+    one, other = (open_index(str(tmp_path / name)) for name in ("with", "out"))
+    assert len(one) > 20
+    assert one.fingerprint == other.fingerprint
+
+
+def test_an_entry_whose_line_would_be_too_large_is_no_reject_where_none_is_written(tmp_path):
+    path = write_sample(str(tmp_path / "in.jsonl"), recordings=2, seed=8)[0]
+    longest = max(map(len, Path(path).read_bytes().splitlines()))
+    flags = (f"--max_line_bytes={longest}", "--max_reject_fraction=1")
+    for name, more, expected in (("with", (), 2), ("without", ("--no_entries",), 0)):
+        assert job(tmp_path / name, Path(path), flags=(*flags, *more)) == 0
+        assert stats(tmp_path / name)["rejected"] == expected
+
+
 class TestRerun:
     def test_a_finished_run_is_refused_without_overwrite(self, tmp_path, capfd):
         path = write(tmp_path / "in.jsonl")

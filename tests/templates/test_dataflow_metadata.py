@@ -92,6 +92,7 @@ VALUES: dict[str, tuple[list[str], list[str]]] = {
     "compare_selection": SWITCH,
     "overlap_percentage": (["0", "50", "99.5", "100", "100.0"], ["-1", "101", "50%", ""]),
     "target_duration": SECONDS,
+    "entries": SWITCH,
     "candidate_windows": SWITCH,
     "report": SWITCH,
     "cuts": SWITCH,
