@@ -25,7 +25,7 @@ from alm_beam.core.config import ConfigError
 from alm_beam.core.errors import RejectLimitError, RunError
 from alm_beam.jobs.watch import Watch
 from alm_beam.runners import dataflow
-from alm_beam.runners.beam_internals import ExternalJobServer, drop_streams, given_flags, parser_of
+from alm_beam.runners.beam_internals import ExternalJobServer, RunOptions, drop_streams, given_flags, parser_of
 from alm_beam.runners.local import LocalRunner, use_all_cores
 from alm_beam.storage.discovery import InputError
 from alm_beam.storage.index.format import IndexFault
@@ -115,8 +115,8 @@ def own_options(options: PipelineOptions | None) -> PipelineOptions:
     Raises:
         OptionsError: Beam refuses a value, or Dataflow's workers would not have this package.
     """
-    own = PipelineOptions([]) if options is None else copy.deepcopy(options)
     with _beams_refusals():
+        own = (PipelineOptions([]) if options is None else copy.deepcopy(options)).view_as(RunOptions)
         own.get_all_options()
     workers = own.view_as(DirectOptions).direct_num_workers
     if workers < 0:

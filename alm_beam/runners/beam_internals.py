@@ -4,7 +4,7 @@ Everything else here uses what Beam documents. The range of releases in setup.py
 """
 
 import sys
-from typing import Any
+from typing import Any, TypeVar
 
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.portability.api import beam_fn_api_pb2, beam_provision_api_pb2, endpoints_pb2
@@ -17,6 +17,7 @@ from apache_beam.runners.worker import data_plane, sdk_worker, sdk_worker_main
 __all__ = [
     "ExternalJobServer",  # looks whether a job server answers, as the runner does
     "JobServiceHandle",  # encodes options for worker processes, as the portable runner does
+    "RunOptions",  # spares Beam's parser of options the work that it does at every step of a graph
     "beam_fn_api_pb2",
     "beam_provision_api_pb2",
     "data_plane",  # what logs a connection that a dead worker breaks
@@ -29,6 +30,28 @@ __all__ = [
     "sdk_worker_main",  # the life of a worker process, for forks
     "worker_handlers",  # how the local runner starts and ends worker processes
 ]
+
+_Options = TypeVar("_Options", bound=PipelineOptions)
+
+
+class RunOptions(PipelineOptions):
+    """The options of one run, which make each view of them once.
+
+    Beam asks for a view at every step of a graph and for every two types that it compares, some 300 times in the graph
+    of windows, and makes an argparse parser each time, which takes half the time of the graph. All views of the same
+    options share their values, so one of each kind is enough.
+    """
+
+    def view_as(self, cls: type[_Options]) -> _Options:
+        views: dict[type[PipelineOptions], Any] = self.__dict__.setdefault("_views", {})
+        if cls not in views:
+            views[cls] = super().view_as(cls)
+        view: _Options = views[cls]
+        return view
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the views: a copy may have other values than these share."""
+        return {name: value for name, value in super().__getstate__().items() if name != "_views"}
 
 
 def given_flags(options: PipelineOptions) -> set[str]:

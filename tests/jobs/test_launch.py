@@ -1,8 +1,17 @@
 """What is told of a run that failed: the cause in one line, and what helps."""
 
+import copy
+from collections import Counter
+
 import apache_beam as beam
 import pytest
-from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.options.pipeline_options import (
+    DebugOptions,
+    GoogleCloudOptions,
+    PipelineOptions,
+    StandardOptions,
+    TypeOptions,
+)
 
 from alm_beam.core.errors import RejectLimitError, RunError
 from alm_beam.jobs.launch import OptionsError, _goes_on, _told, launch, own_options, pipeline_of, place_elsewhere
@@ -55,6 +64,45 @@ def test_the_cause_is_told_in_one_line(error, kind, text):
 def test_a_negative_number_of_workers_is_refused(workers):
     with pytest.raises(OptionsError, match=f"--direct_num_workers={workers}: must be a whole number, at least 0"):
         own_options(PipelineOptions([f"--direct_num_workers={workers}"]))
+
+
+def test_a_graph_does_not_parse_the_options_at_every_step(monkeypatch):
+    parsed = Counter()
+    add_arguments = TypeOptions._add_argparse_args
+
+    def counted(parser):
+        parsed[TypeOptions] += 1
+        add_arguments(parser)
+
+    monkeypatch.setattr(TypeOptions, "_add_argparse_args", counted)
+    pipeline = pipeline_of(own_options(None))
+    before = parsed.total()
+    numbers = pipeline | beam.Create([1])
+    for step in range(20):
+        numbers = numbers | f"Add {step}" >> beam.Map(lambda number: number + 1).with_output_types(int)
+    assert parsed.total() - before <= 1
+
+
+def test_what_is_set_in_one_view_of_a_runs_options_is_in_all_and_in_no_copy():
+    given = PipelineOptions(["--job_name=a", "--experiments=x"])
+    own = own_options(given)
+    before, earlier = own.view_as(StandardOptions), copy.deepcopy(own)
+    own.view_as(StandardOptions).no_wait_until_finish = True
+    own.view_as(DebugOptions).experiments.append("y")
+    assert before.no_wait_until_finish
+    assert own.get_all_options()["experiments"] == ["x", "y"]
+    for other in (given, earlier):
+        assert not other.view_as(StandardOptions).no_wait_until_finish
+        assert other.view_as(DebugOptions).experiments == ["x"]
+
+
+def test_what_is_set_in_a_copy_of_a_runs_options_is_in_all_of_its_views():
+    own = own_options(None)
+    own.view_as(GoogleCloudOptions).impersonate_service_account = "a"  # which Beam leaves out of copies
+    copied = copy.deepcopy(own)
+    copied.view_as(GoogleCloudOptions).project = "b"
+    assert copied.get_all_options()["project"] == "b"
+    assert copied.view_as(GoogleCloudOptions).impersonate_service_account is None
 
 
 def failing_run(folder, before):
