@@ -12,7 +12,7 @@ from alm_beam.cli.dry_run import print_estimate
 from alm_beam.cli.flag_parser import FlagParser
 from alm_beam.cli.flags import command_config, job_config, job_parser
 from alm_beam.cli.output import failed, outlets, print_json
-from alm_beam.cli.process import AGAIN, Said, note_command, note_end
+from alm_beam.cli.process import AGAIN, Said, importing, note_command, note_end
 from alm_beam.core.command_config import CommandConfig
 from alm_beam.core.config import ConfigError
 from alm_beam.core.errors import RunError, StatisticsError
@@ -88,10 +88,11 @@ def _exit_code(command: JobCommand[Any, Any], argv: Sequence[str] | None, prog: 
         return 0
     logging.disable(logging.WARNING)  # Beam warns, while it is imported, of extras that are not needed here
     try:
-        from alm_beam.jobs import launch
-        from alm_beam.jobs.run import statistics_of
+        with importing():
+            from alm_beam.jobs import launch
+            from alm_beam.jobs.run import statistics_of
 
-        run = command.load()
+            run = command.load()
     except ImportError as error:
         return failed(prog, error, "this command needs Apache Beam: pip install alm-beam: ")
     except MemoryError as error:
