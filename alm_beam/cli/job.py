@@ -6,9 +6,8 @@ from argparse import Namespace
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from alm_beam.cli.dry_run import print_estimate
 from alm_beam.cli.flag_parser import FlagParser
 from alm_beam.cli.flags import command_config, job_config, job_parser
 from alm_beam.cli.output import failed, outlets, print_json
@@ -16,13 +15,15 @@ from alm_beam.cli.process import AGAIN, Said, importing, note_command, note_end
 from alm_beam.core.command_config import CommandConfig
 from alm_beam.core.config import ConfigError
 from alm_beam.core.errors import RunError, StatisticsError
-from alm_beam.core.estimate import Estimate
 from alm_beam.core.given import Given
 from alm_beam.core.parameters import Parameter
 from alm_beam.core.run_config import RunConfig
 from alm_beam.core.run_stats import RunStats
 from alm_beam.core.text import visible
 from alm_beam.storage.secrets import redacted, shown
+
+if TYPE_CHECKING:
+    from alm_beam.core.estimate import Estimate
 
 _Config = TypeVar("_Config", bound=RunConfig)
 _Stats = TypeVar("_Stats", bound=RunStats)
@@ -51,7 +52,7 @@ class JobCommand(Generic[_Config, _Stats]):
     description: str
     config: type[_Config]
     load: Callable[[], Callable[[_Config, Any, Any], _Stats | None]]
-    load_estimate: Callable[[], Callable[[_Config, Any], Estimate]]
+    load_estimate: "Callable[[], Callable[[_Config, Any], Estimate]]"
     summary: Callable[[_Stats, _Config], str]
     examples: Sequence[str] = ()
     parse: Callable[[FlagParser, Sequence[str]], tuple[Namespace, list[str], list[str] | None]] = parse_flags
@@ -110,6 +111,8 @@ def _exit_code(command: JobCommand[Any, Any], argv: Sequence[str] | None, prog: 
     if launch.is_on_dataflow(options) and not command_flags.quiet:
         launch.show_messages()
     if command_flags.dry_run:
+        from alm_beam.cli.dry_run import print_estimate
+
         return print_estimate(parser, lambda: command.load_estimate()(config, options), as_json=command_flags.json)
     try:
         stats = run(config, options, CommandWatch(prog, config, command_flags, launch.place_elsewhere(options)))

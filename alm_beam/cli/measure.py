@@ -1,13 +1,15 @@
 """`alm-beam measure`, and `pipelines/measure_audio.py`: the job that measures audio."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from alm_beam.cli.job import JobCommand, run_command
-from alm_beam.core.estimate import Estimate
 from alm_beam.core.measure_config import MeasureConfig
 from alm_beam.core.measure_stats import MeasureStats
 from alm_beam.report.measured import render_measured
+
+if TYPE_CHECKING:
+    from alm_beam.core.estimate import Estimate
 
 
 def _measure() -> Callable[[MeasureConfig, Any, Any], MeasureStats | None]:
@@ -16,7 +18,7 @@ def _measure() -> Callable[[MeasureConfig, Any, Any], MeasureStats | None]:
     return measure
 
 
-def _estimate() -> Callable[[MeasureConfig, Any], Estimate]:
+def _estimate() -> "Callable[[MeasureConfig, Any], Estimate]":
     from alm_beam.jobs.measure import estimate
 
     return estimate

@@ -1,13 +1,15 @@
 """`alm-beam shards`, and `pipelines/build_shards.py`: the job that writes audio shards."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from alm_beam.cli.job import JobCommand, run_command
-from alm_beam.core.estimate import Estimate
 from alm_beam.core.shards_config import ShardsConfig
 from alm_beam.core.shards_stats import ShardsStats
 from alm_beam.report.sharded import render_shards
+
+if TYPE_CHECKING:
+    from alm_beam.core.estimate import Estimate
 
 
 def _shards() -> Callable[[ShardsConfig, Any, Any], ShardsStats | None]:
@@ -16,7 +18,7 @@ def _shards() -> Callable[[ShardsConfig, Any, Any], ShardsStats | None]:
     return build_shards
 
 
-def _estimate() -> Callable[[ShardsConfig, Any], Estimate]:
+def _estimate() -> "Callable[[ShardsConfig, Any], Estimate]":
     from alm_beam.jobs.shards import estimate
 
     return estimate

@@ -3,13 +3,15 @@
 import shutil
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from alm_beam.cli.job import JobCommand, run_command
-from alm_beam.core.estimate import Estimate
 from alm_beam.core.sweep_config import SweepConfig
 from alm_beam.core.sweep_stats import SweepStats
 from alm_beam.report.sweep import render_sweep
+
+if TYPE_CHECKING:
+    from alm_beam.core.estimate import Estimate
 
 
 def _sweep() -> Callable[[SweepConfig, Any, Any], SweepStats | None]:
@@ -18,7 +20,7 @@ def _sweep() -> Callable[[SweepConfig, Any, Any], SweepStats | None]:
     return sweep
 
 
-def _estimate() -> Callable[[SweepConfig, Any], Estimate]:
+def _estimate() -> "Callable[[SweepConfig, Any], Estimate]":
     from alm_beam.jobs.sweep import estimate
 
     return estimate

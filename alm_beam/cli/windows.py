@@ -2,15 +2,17 @@
 
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from alm_beam.cli.command_line import command_line
 from alm_beam.cli.curator import parse
 from alm_beam.cli.job import JobCommand, run_command
 from alm_beam.core.config import JobConfig
-from alm_beam.core.estimate import Estimate
 from alm_beam.core.losses import LossStats
 from alm_beam.report.summary import render_summary
+
+if TYPE_CHECKING:
+    from alm_beam.core.estimate import Estimate
 
 _DESCRIPTION = "Builds training windows from manifests of diarized recordings."
 _EXAMPLES = (
@@ -20,7 +22,7 @@ _EXAMPLES = (
 )
 
 
-def _estimate() -> Callable[[JobConfig, Any], Estimate]:
+def _estimate() -> "Callable[[JobConfig, Any], Estimate]":
     from alm_beam.jobs.windows import estimate
 
     return estimate

@@ -3,23 +3,19 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
+from typing import TYPE_CHECKING
 
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from alm_beam.core.config import JobConfig
-from alm_beam.core.estimate import Estimate
 from alm_beam.core.losses import LossStats
 from alm_beam.core.report_collector import ReportConfig
 from alm_beam.core.report_stats import ReportStats
-from alm_beam.jobs.dry_run import dry_run
 from alm_beam.jobs.launch import pipeline_of
 from alm_beam.jobs.places import refuse_file_of_others
 from alm_beam.jobs.run import CheckedRun, Job, bytes_of, facts_of, manifests_of, run_job
-from alm_beam.jobs.sample import Sample
-from alm_beam.jobs.sampled_windows import sampled_windows
 from alm_beam.jobs.watch import UNWATCHED, ToDo, Watch
-from alm_beam.report.report_writer import ReportWriter
 from alm_beam.runners.local import BYTES_PER_WORKER
 from alm_beam.storage.discovery import Manifest
 from alm_beam.storage.outputs import CUTS, ENTRIES, REJECTS, WINDOWS, Outputs
@@ -33,6 +29,10 @@ from alm_beam.transforms.read import ReadManifests
 from alm_beam.transforms.recordings import BuildWindows, FilterOverlaps, ParseRecording, SerialiseWindows
 from alm_beam.transforms.statistics import CombineStatistics, StatisticsFn
 from alm_beam.transforms.write import StageShards
+
+if TYPE_CHECKING:
+    from alm_beam.core.estimate import Estimate
+    from alm_beam.jobs.sample import Sample
 
 
 def run(config: JobConfig, options: PipelineOptions | None = None, watch: Watch = UNWATCHED) -> LossStats | None:
@@ -80,7 +80,7 @@ def run_of(command: str) -> Callable[[JobConfig, PipelineOptions | None, Watch],
     return lambda config, options, watch: run_job(_job(config, command), config, options, watch)
 
 
-def estimate(config: JobConfig, options: PipelineOptions | None = None) -> Estimate:
+def estimate(config: JobConfig, options: PipelineOptions | None = None) -> "Estimate":
     """What a run would come to, from a sample of its input. Everything is checked that `run` checks first.
 
     Raises:
@@ -93,7 +93,10 @@ def estimate(config: JobConfig, options: PipelineOptions | None = None) -> Estim
     About(value=12, low=12, high=12)
     """
 
-    def sample(manifests: Sequence[Manifest], checked: CheckedRun) -> Sample:
+    from alm_beam.jobs.dry_run import dry_run
+    from alm_beam.jobs.sampled_windows import sampled_windows
+
+    def sample(manifests: Sequence[Manifest], checked: CheckedRun) -> "Sample":
         return sampled_windows(config, manifests, checked.folder.options, facts_of(config))
 
     return dry_run(_job(config), config, options, lambda manifests: manifests, sample)
@@ -138,6 +141,8 @@ def build(
         index = cuts | IndexCuts(staged, max(num_shards, 1))
     report = None
     if collected:
+        from alm_beam.report.report_writer import ReportWriter
+
         report = made.report | "CombineReport" >> beam.CombineGlobally(StatisticsFn(ReportStats)), ReportWriter(command)
     stats | FinishRun(
         staged, shards, index, facts_of(config), config.max_reject_fraction, report=report, one_file=one_file

@@ -1,4 +1,4 @@
-"""What a run of few recordings does not wait for: the garbage of Beam's import."""
+"""What a run of few recordings does not wait for: modules that it has no use of, and the garbage of Beam's import."""
 
 import ast
 import subprocess
@@ -24,6 +24,7 @@ print({said})
 """
 """The same within a process of somebody else's."""
 
+MODULES = "[*sys.modules]"
 GARBAGE = "[gc.isenabled(), gc.get_freeze_count() > 0]"
 
 
@@ -42,6 +43,24 @@ def windows(tmp_path):
         return list(ast.literal_eval(done.stdout))
 
     return run
+
+
+def test_a_run_without_a_report_imports_what_it_needs_alone(windows):
+    modules = windows(WHOLE_PROCESS, MODULES)
+    parts = {".".join(name.split(".")[1:3]) for name in modules if name.startswith("alm_beam.")}
+    floors = {part.partition(".")[0] for part in parts}
+    assert floors == {"cli", "core", "jobs", "report", "runners", "storage", "transforms"}
+    assert {part for part in parts if part.startswith("jobs.")} == {
+        "jobs.launch",
+        "jobs.places",
+        "jobs.run",
+        "jobs.watch",
+        "jobs.windows",
+    }
+    assert {part for part in parts if part.startswith("report.")} == {"report.notes", "report.summary", "report.table"}
+    other_commands = {"cli.configuration", "cli.dry_run", "cli.progress", "cli.report", "cli.sweep", "core.estimate"}
+    assert not parts & other_commands
+    assert not {*modules} & {"aiohttp", "gcsfs", "hydra", "lhotse", "omegaconf", "rich", "s3fs", "soundfile", "torch"}
 
 
 def test_a_process_of_ours_never_looks_through_what_beam_has_brought(windows):
