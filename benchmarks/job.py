@@ -15,12 +15,15 @@ from typing import NamedTuple
 from benchmarks.floor import REPO, SHARED
 
 JOB = """
-import resource, sys
-from alm_beam.cli.main import main
-code = main(["windows", *sys.argv[1:]])
-own = int(open("/proc/self/status").read().partition("VmHWM:")[2].split()[0])
-print(max(own, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss))
-sys.exit(code)
+import atexit, resource
+from alm_beam.cli.process import run_process
+
+@atexit.register
+def print_peak():
+    own = int(open("/proc/self/status").read().partition("VmHWM:")[2].split()[0])
+    print(max(own, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss))
+
+run_process("alm_beam.cli.windows")
 """
 
 COPY = """
