@@ -21,6 +21,7 @@ from benchmarks import (
     report,
     selection,
     shards,
+    startup,
     sweep,
 )
 
@@ -31,6 +32,7 @@ import matplotlib.pyplot as plt
 def main(out: Path) -> None:
     out.mkdir(parents=True, exist_ok=True)
     jobs = list(_job_rows())
+    starts = list(startup.print_rows(startup.rows(rounds=5)))
     kernels = list(_kernel_rows())
     long_lines = list(_long_line_rows())
     selections = list(_selection_rows())
@@ -47,6 +49,7 @@ def main(out: Path) -> None:
     tables = {
         "kernel": kernels,
         "job": jobs,
+        "startup": starts,
         "lines": long_lines,
         "selection": selections,
         "index": indices,
