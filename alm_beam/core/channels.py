@@ -15,7 +15,6 @@ from itertools import chain
 from typing import Any, TypeAlias
 
 from alm_beam.core.config import EntryConfig
-from alm_beam.core.faults import Segment
 from alm_beam.core.manifest import Recording
 
 CHANNEL = "channel"
@@ -72,7 +71,7 @@ def find_channels(recording: Recording, config: EntryConfig) -> Channels:
     (2, [0, 1, [0, 1]])
     """
     segments = recording.segments
-    is_by_segment = CHANNEL not in config.drop_fields and _has_channels(segments)
+    is_by_segment = CHANNEL not in config.drop_fields and CHANNEL in recording.segment_fields
     if not is_by_segment and _ENTRY_FIELDS.isdisjoint(recording.entry):
         return _ONE
     entry = {name: value for name, value in recording.entry.items() if name not in config.drop_fields_top_level}
@@ -109,13 +108,6 @@ def _stated_channels(values: list[Any], count: int | None) -> list[list[int]] | 
     if max(numbers) == count and 0 not in numbers:  # they are counted from 1
         return [[number - 1 for number in each] for each in stated]
     return None
-
-
-def _has_channels(segments: list[Segment]) -> bool:
-    for segment in segments:  # noqa: SIM110 (`any` takes twice the time)
-        if CHANNEL in segment:
-            return True
-    return False
 
 
 def _count(entry: Mapping[str, Any]) -> tuple[int | None, frozenset[str]]:

@@ -19,9 +19,7 @@ from alm_beam.core.manifest import Recording
 ALWAYS_BYTES = 1000
 """Fields that are no larger than this, all together, are in every cut."""
 
-_RECORDING = frozenset({"id", "sources", "sampling_rate"})
-_TELLING = frozenset({"width", "array", "sources"})
-"""One of these at least is in whatever Lhotse would take for a manifest of its own."""
+_RECORDING = {"id", "sources", "sampling_rate"}
 
 
 @dataclass(slots=True)
@@ -107,6 +105,4 @@ def _window_bytes(recording: Recording, window_seconds: float, dropped: frozense
 
 def safe(value: dict[str, Any]) -> dict[str, Any] | list[dict[str, Any]]:
     """An object, within a list if Lhotse would take it for one of its own manifests, and fail."""
-    if _TELLING.isdisjoint(value):
-        return value
     return [value] if "width" in value or "array" in value or _RECORDING.issubset(value) else value

@@ -2,7 +2,7 @@
 
 import reprlib
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import compress, repeat
 from operator import contains
 from typing import Any, NamedTuple
@@ -127,6 +127,14 @@ class Recording(Element):
     speakers: list[SpeakerLabel]
     bandwidths: list[float]
     indices: Sequence[int]
+    _segment_fields: frozenset[str] | None = field(default=None, init=False, compare=False)
+
+    @property
+    def segment_fields(self) -> frozenset[str]:
+        """The names of the fields that any segment has; they are looked for once."""
+        if self._segment_fields is None:
+            self._segment_fields = frozenset().union(*self.segments)
+        return self._segment_fields
 
     def place_of(self, index: int) -> str:
         """Where the segment is in the manifest's entry, for messages: `segments[3]`."""

@@ -81,7 +81,8 @@ def supervisions(
     ids = [f"{name}-{index}" for index in indices]
     of_segments = channels.of_segments
     heard: Iterable[Channel] = repeat(0) if of_segments is None else [of_segments[index] for index in indices]
-    columns = _columns(recording, indices, held, dropped | channels.segment_fields)
+    fields = recording.segment_fields.union(*held[whole_count:])
+    columns = _columns(recording, indices, held, fields, dropped | channels.segment_fields)
     each = list(map(Supervision, ids, repeat(name), heard, *columns))
     of_truncated = iter(each[whole_count:])
     for place, first, stop, truncation in zip(places, windows.firsts, windows.stops, windows.truncations):
@@ -178,7 +179,7 @@ def _held(windows: WindowColumns) -> tuple[list[int], list[int]]:
 
 
 def _columns(
-    recording: Recording, indices: list[int], segments: list[Segment], dropped: frozenset[str]
+    recording: Recording, indices: list[int], segments: list[Segment], fields: frozenset[str], dropped: frozenset[str]
 ) -> tuple[list[Any], ...]:
     """Language, text, gender, speaker and custom fields of supervisions, as columns; UNSET where there is no value.
 
@@ -186,23 +187,24 @@ def _columns(
         recording: the recording of the segments.
         indices: indices of the segments.
         segments: the segments, whole or truncated.
+        fields: all that any of them has, and perhaps others.
         dropped: fields that are left out.
     """
     absent: list[Any] = [UNSET] * len(segments)
-    fields = set().union(*segments) - dropped - _TIMES
+    others = set(fields - dropped - _TIMES)
     own = {"language": [_language(recording.entry)] * len(segments), "text": absent, "gender": absent}
     for field, key in _SUPERVISION_KEYS.items():
-        if field in fields:
+        if field in others:
             values = [segment.get(field, UNSET) for segment in segments]
             if set(map(type, values)) == {str}:
                 own[key] = values
-                fields.remove(field)
+                others.remove(field)
             else:
                 own[key] = [value if type(value) is str else other for value, other in zip(values, own[key])]
     speakers = absent
     joint: dict[int, tuple[str, ...]] = {}
-    if "speaker" in fields:
-        fields.remove("speaker")
+    if "speaker" in others:
+        others.remove("speaker")
         labels = [recording.speakers[index] for index in indices]
         speakers = labels
         if set(map(type, labels)) != {str}:
@@ -210,7 +212,7 @@ def _columns(
             speakers = [UNSET if label is None else str(label) for label in labels]
             for at in joint:
                 speakers[at] = segments[at]["speaker"]  # as the manifest has it
-    customs = _customs(segments, fields) if fields else absent
+    customs = _customs(segments, others) if others else absent
     for at, names in joint.items():
         own_fields = customs[at]
         customs[at] = {**({} if own_fields is UNSET else own_fields), "speakers": names}
@@ -223,7 +225,10 @@ def _customs(segments: list[Segment], fields: set[str]) -> list[dict[str, Any] |
         [field] = fields
         values = [segment.get(field, UNSET) for segment in segments]
         if set(map(type, values)) == {dict}:
-            return [{field: safe(value)} for value in values]
+            return [  # `safe` is called for those alone that it may change
+                {field: value if len(value) < 3 and "width" not in value and "array" not in value else safe(value)}
+                for value in values
+            ]
     customs: list[dict[str, Any]] = [{} for _ in segments]
     for field in sorted(fields):  # the order of a set differs between runs
         is_known = field in _SUPERVISION_KEYS
