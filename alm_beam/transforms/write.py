@@ -134,7 +134,7 @@ class _ShardFile:
             place = located(self._url, run.options)
             make_folder(place.fs, place.path.rpartition("/")[0])
             self._file: Any = (
-                open(place.path, "wb", buffering=1 << 20)  # noqa: SIM115 (closed by `close` or `abandon`)
+                open(place.path, "wb", buffering=1 << 16)  # noqa: SIM115 (closed by `close` or `abandon`)
                 if is_local(place.fs)
                 else place.fs.open(place.path, "wb", block_size=BLOCK_BYTES)
             )
