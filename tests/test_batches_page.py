@@ -12,10 +12,12 @@ import pytest
 
 from alm_beam.loader import WindowLoader
 from tests.docs.blocks import REPOSITORY, blocks, environment
+from tests.killed import killed_at_save
 from tests.loader.sounding import write_shards
 
 PAGE = REPOSITORY / "docs" / "batches.md"
 RANKS = 2
+COMMAND = [sys.executable, "train_batches.py"]
 
 
 @pytest.fixture
@@ -28,15 +30,15 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def started(folder: Path) -> list[subprocess.Popen[str]]:
-    """The ranks, as torchrun starts them."""
+def started(folder: Path, command: list[str]) -> list[subprocess.Popen[str]]:
+    """The ranks, as torchrun starts them; `command` is that of rank 0."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     common = environment() | {"OMP_NUM_THREADS": "1", "WORLD_SIZE": str(RANKS), "MASTER_ADDR": "127.0.0.1"}
     return [
         subprocess.Popen(
-            [sys.executable, "train_batches.py"],
+            COMMAND if rank else command,
             cwd=folder,
             env=common | {"MASTER_PORT": str(port), "RANK": str(rank), "LOCAL_RANK": str(rank)},
             stdout=subprocess.PIPE,
@@ -62,22 +64,24 @@ def steps(lines: list[str]) -> Iterator[tuple[int, list[str]]]:
         yield int(epoch), windows
 
 
+def killed_after_step(number: int, folder: Path) -> list[tuple[int, list[str]]]:
+    """The steps of rank 0, which is killed once it has saved the last of them; then rank 1 is."""
+    ranks = started(folder, killed_at_save("train_batches.py", "batches.pt", number))
+    output, errors = ranks[0].communicate(timeout=600)
+    ranks[1].kill()
+    ranks[1].communicate()
+    assert ranks[0].returncode == -signal.SIGKILL, errors
+    return list(steps(output.splitlines()))
+
+
 def test_two_ranks_are_in_step_and_go_on_after_a_kill(folder):
     ids = sorted(window["id"] for window in WindowLoader(str(folder / "shards")))
-    whole = printed(started(folder))
+    whole = printed(started(folder, COMMAND))
     assert len(whole[0]) == len(whole[1])
     counts = Counter((epoch, window) for lines in whole for epoch, windows in steps(lines) for window in windows)
     assert counts == {(epoch, window): 1 for epoch in range(2) for window in ids}
     (folder / "batches.pt").unlink()
-    ranks = started(folder)
-    before = [ranks[0].stdout.readline() for _ in range(2)]
-    for rank in ranks:
-        rank.send_signal(signal.SIGKILL)
-    before += ranks[0].communicate()[0].splitlines()
-    ranks[1].communicate()
-    assert (folder / "batches.pt").exists()
-    after = printed(started(folder))
     first = [list(steps(lines)) for lines in whole]
-    for rank, lines in enumerate(after):
-        assert list(steps(lines)) == first[rank][-len(lines) :]
-    assert 0 <= len(before) - (len(whole[0]) - len(after[0])) <= 1
+    assert killed_after_step(2, folder) == first[0][:2]
+    after = printed(started(folder, COMMAND))
+    assert [list(steps(lines)) for lines in after] == [steps_of_rank[2:] for steps_of_rank in first]

@@ -11,6 +11,7 @@ import pytest
 
 from alm_beam.loader import WindowLoader
 from tests.docs.blocks import REPOSITORY, blocks, environment, run_page
+from tests.killed import killed_at_save
 
 PAGE = REPOSITORY / "docs" / "shards.md"
 ENVIRONMENT = environment() | {"OMP_NUM_THREADS": "1"}  # threads of torch that wait for each other take minutes
@@ -52,14 +53,13 @@ def run(folder: Path, script: str) -> list[str]:
 
 
 def test_the_loop_of_torch_is_killed_and_goes_on(folder, ids):
-    command = [sys.executable, "train_torch.py"]
-    with subprocess.Popen(command, cwd=folder, env=ENVIRONMENT, stdout=subprocess.PIPE, text=True) as process:
-        before = [process.stdout.readline() for _ in range(3)]
-        process.send_signal(signal.SIGKILL)
-        before += process.stdout.readlines()
+    command = killed_at_save("train_torch.py", "checkpoint-0.pt", 4, moment="before")
+    done = subprocess.run(command, cwd=folder, env=ENVIRONMENT, capture_output=True, text=True, timeout=600)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    *before, unsaved = done.stdout.splitlines()
     after = run(folder, "train_torch.py")
-    if [*seen(before)][-1] == next(seen(after)):
-        del before[-1]  # killed between the line and its checkpoint
+    assert len(before) == 3
+    assert next(seen(after)) == next(seen([unsaved]))
     assert_each_once([*before, *after], ids)
     losses = [float(line.split()[1]) for line in [*before, *after]]
     assert losses[-1] < losses[0]

@@ -5,7 +5,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -13,6 +12,7 @@ import pytest
 from alm_beam.cli.windows import main as run
 from alm_beam.loader import WindowLoader
 from alm_beam.sample import write_sample
+from tests.killed import killed_at_save
 
 PAGE = (Path(__file__).parents[1] / "docs" / "training.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
@@ -27,30 +27,23 @@ def folder(tmp_path_factory) -> Path:
     return folder
 
 
+def printed(command: list[str], folder: Path, code: int) -> list[tuple[str, ...]]:
+    """The epoch and the window of each line that a process prints, which ends with the code."""
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    assert done.returncode == code, done.stderr
+    return [tuple(line.split()[:2]) for line in done.stdout.splitlines()]
+
+
 def test_the_training_loop_is_killed_and_goes_on(folder):
     (folder / "train.py").write_text(BLOCKS[0])
     whole = WindowLoader(str(folder / "windows"), seed=1)
     expected = [(str(epoch), window["id"]) for epoch in range(3) for window in whole]
-    seen, kills = [], 0
-    for enough in (5, 40, len(expected) - 3, len(expected) + 1):
-        process = subprocess.Popen(
-            [sys.executable, "train.py"], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
-        lines = []
-        for line in process.stdout:
-            lines.append(tuple(line.split()[:2]))
-            if len(seen) + len(lines) >= enough and kills < 3:
-                time.sleep(0.004)
-                process.send_signal(signal.SIGKILL)
-                kills += 1
-                break
-        lines += [tuple(line.split()[:2]) for line in process.stdout if line.endswith("\n")]
-        process.wait()
-        if seen and lines and lines[0] == seen[-1]:
-            del lines[0]  # killed between the line and its state
-        seen += lines
-    assert kills == 3
-    assert seen == expected
+    begin = 0
+    for end, moment in ((5, "after"), (40, "before"), (len(expected) - 3, "after")):
+        command = killed_at_save("train.py", "state.json", end - begin, moment=moment)
+        assert printed(command, folder, -signal.SIGKILL) == expected[begin:end]
+        begin = end - (moment == "before")
+    assert printed([sys.executable, "train.py"], folder, 0) == expected[begin:]
     assert json.loads((folder / "state.json").read_text())["epoch"] == 2
 
 

@@ -12,6 +12,7 @@ from itertools import product
 import pytest
 
 from alm_beam.loader import Partition, WindowLoader, merge_states
+from tests.killed import killed_at_save
 
 METHODS = ["spawn", "fork"]
 
@@ -74,12 +75,12 @@ def test_a_fork_in_the_middle_of_a_pass_shares_no_position(cuts):
     assert os.read(readable, 1 << 16).decode().split("\n") == mine
 
 
-def test_killed_at_any_moment_and_gone_on_with(cuts, tmp_path):
+def test_killed_before_and_after_states_are_saved_and_gone_on_with(cuts, tmp_path):
     """A training process that saves its state beside what it has done, killed again and again."""
     script = tmp_path / "train.py"
     script.write_text(
         textwrap.dedent("""
-        import json, os, sys, time
+        import json, os, sys
         from alm_beam.loader import WindowLoader
         cuts, saved = sys.argv[1:]
         loader = WindowLoader(cuts, seed=2)
@@ -91,28 +92,19 @@ def test_killed_at_any_moment_and_gone_on_with(cuts, tmp_path):
             loader.set_epoch(epoch)
             for window in loader:
                 seen.append(window["id"])
-                time.sleep(0.002)
                 with open(saved + ".new", "w") as file:
                     json.dump([loader.state_dict(), seen], file)
                 os.replace(saved + ".new", saved)
         print("done")
         """)
     )
-    saved, kills = tmp_path / "saved", 0
-    while True:
-        process = subprocess.Popen(
-            [sys.executable, str(script), cuts, str(saved)], stdout=subprocess.PIPE, stderr=subprocess.PIPE
-        )
-        try:
-            out, err = process.communicate(timeout=0.5 if kills < 4 else 600)
-        except subprocess.TimeoutExpired:
-            process.send_signal(signal.SIGKILL)
-            process.communicate()
-            kills += 1
-            continue
-        assert out == b"done\n", err.decode()
-        break
-    assert kills >= 1
+    saved = tmp_path / "saved"
+    for number, moment in ((1, "before"), (1, "after"), (60, "before"), (60, "after"), (70, "before")):
+        command = killed_at_save(str(script), str(saved), number, cuts, str(saved), moment=moment)
+        done = subprocess.run(command, capture_output=True)
+        assert done.returncode == -signal.SIGKILL, done.stderr.decode()
+    done = subprocess.run([sys.executable, str(script), cuts, str(saved)], capture_output=True)
+    assert done.stdout == b"done\n", done.stderr.decode()
     whole = WindowLoader(cuts, seed=2)
     expected = [window["id"] for _ in range(2) for window in whole]
     assert json.loads(saved.read_text())[1] == expected
