@@ -39,7 +39,11 @@ WHOLE_CHECK_BYTES = 256 << 20
 _ROWS_AT_A_TIME = 1 << 16
 
 _CANDIDATES = 1 << 16
-"""Rows among which one of each shard is looked for."""
+"""Rows among which one of each shard is looked for: all of an index that has no more."""
+
+_RUN = 1 << 10
+"""So many of them are neighbours. Their order is that of a hash, so they are of any shards, and in few pages: rows one
+by one would be read from 65,536 places of the disk."""
 
 _NO_LINE = "a row is of no line of any shard, or not in its place"
 _OTHER_BYTES = "its bytes are not those that were written (rows_digest in index.json is another)"
@@ -144,7 +148,7 @@ def open_index(url: str, *, samples: int = 16, storage_options: Mapping[str, Any
     _check_shards(place, meta)
     index = Index(url, meta, _rows_path(place, meta), options)
     _check_rows(place, index)
-    _check_lines(place, index, _sampled(index.rows, len(index.shards), samples))
+    _check_lines(place, index, sampled_rows(index.rows, meta, samples))
     return index
 
 
@@ -333,16 +337,38 @@ def _are_sound(rows: Rows, before: Rows, sizes: npt.NDArray[np.uint64]) -> bool:
     )
 
 
-def _sampled(rows: Rows, shards: int, samples: int) -> list[int]:
-    """Numbers of rows: so many, evenly spaced, and one of each shard if there are not more."""
+def sampled_rows(rows: Rows, meta: Meta, samples: int) -> list[int]:
+    """Numbers of the rows whose lines are read on opening: so many, and one of each shard if there are not more.
+
+    Args:
+        rows: all.
+        meta: what index.json holds.
+        samples: how many, evenly spaced.
+    """
     if not len(rows) or samples < 1:
         return []
     chosen = {int(at) for at in np.linspace(0, len(rows) - 1, min(samples, len(rows)))}
-    if shards <= samples:
-        candidates = np.unique(np.linspace(0, len(rows) - 1, min(_CANDIDATES, len(rows))).astype(np.int64))
+    if len(meta.shards) <= samples:
+        candidates = _candidates(len(rows), [label.first for label in meta.labels])
         _, first = np.unique(rows["shard"][candidates], return_index=True)
         chosen.update(candidates[first].tolist())
     return sorted(chosen)
+
+
+def _candidates(count: int, begins: Sequence[int]) -> npt.NDArray[np.int64]:
+    """Rows among which one of each shard is looked for: runs that begin where labels do, and evenly spaced ones.
+
+    Args:
+        count: of the rows.
+        begins: the first row of each label.
+    """
+    if count <= _CANDIDATES:
+        return np.arange(count)
+    runs = _CANDIDATES // _RUN // 2
+    of_labels = np.array(begins)[np.linspace(0, len(begins) - 1, min(runs, len(begins))).astype(np.int64)]
+    spaced = np.linspace(0, count - _RUN, runs).astype(np.int64)
+    found = np.concatenate((of_labels, spaced))[:, None] + np.arange(_RUN)
+    return np.unique(found[found < count])
 
 
 def _check_lines(place: Located, index: Index, numbers: Iterable[int]) -> None:
