@@ -1,6 +1,7 @@
 """The loader: windows in the order of an epoch, for a training process to iterate over."""
 
 import os
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from copy import deepcopy
@@ -13,7 +14,8 @@ from alm_beam.loader.audio_ahead import AudioAhead
 from alm_beam.loader.epochs import Epochs, checked_epoch
 from alm_beam.loader.open_folders import lines_of, open_folders
 from alm_beam.loader.partition import Partition, partition_here, worker_of
-from alm_beam.loader.reader import Window, window_of
+from alm_beam.loader.permutation import Positions
+from alm_beam.loader.reader import Reader, Window, window_of
 from alm_beam.loader.remainder import part_size
 from alm_beam.loader.sources import SourceLike, as_sources
 from alm_beam.loader.state import Progress, State, StateError, check_state, progress_of, state_of
@@ -23,6 +25,13 @@ from alm_beam.loader.tokens import Token
 _FIRST_BLOCK = 16
 _MAX_BLOCK = 1024
 _GROWTH = 4
+
+_BLOCKS_AHEAD = 4
+"""As many blocks of remote windows are on their way at most where a block comes in few requests: one request at a time
+would wait for the store most of the time."""
+
+_BYTES_AHEAD = 32 << 20
+"""More than one block is on its way only where so many bytes hold them."""
 
 
 class WindowLoader:
@@ -283,9 +292,10 @@ class WindowIterator(Iterator[Window]):
         self._at = 0
         self.window: Window | None = None
         self._is_remote = any(reader.is_remote for reader in self._readers)
-        self._ahead: Future[_Block] | None = None
-        self._thread: ThreadPoolExecutor | None = None
-        self._thread_pid = 0
+        self._ahead: deque[Future[_Block]] = deque()
+        self._ahead_stop = 0
+        self._threads: ThreadPoolExecutor | None = None
+        self._threads_pid = 0
         self._audio_ahead: AudioAhead | None = None
         self._take(_Block([], [], [], []))
 
@@ -332,36 +342,61 @@ class WindowIterator(Iterator[Window]):
         return self._loader.state_at(Progress(self.epoch, begins.left, begins.partition, self._first + self._at))
 
     def _next_block(self) -> None:
-        """Takes the next block of windows. If they are remote, a thread starts to fetch the block after it."""
+        """Takes the next block of windows. If they are remote, threads begin to fetch those after it."""
         first, count = self._first + self._at, len(self._lines)
         if first >= self._size:
             raise StopIteration
         length = min(count * _GROWTH or _FIRST_BLOCK, _MAX_BLOCK)
-        block = self._fetched_ahead(first, length) if self._is_remote else self._fetched(first, length)
+        if self._is_remote:
+            block = self._fetched_ahead(first, length)
+        else:
+            block = _block_of(self._readers, *self._planned(first, length))
         self._first = first
         self._take(block)
 
     def _fetched_ahead(self, first: int, length: int) -> _Block:
-        """As `_fetched`; a thread then fetches the next block. (Another one is there for audio.)"""
-        if self._thread is None or self._thread_pid != os.getpid():  # a fork does not take the thread along
-            self._thread, self._thread_pid, self._ahead = ThreadPoolExecutor(2, "alm_beam-fetch"), os.getpid(), None
-        length = self._loader.plan.fetched(first, length)
-        ahead, self._ahead = self._ahead or self._thread.submit(self._fetched, first, length), None
-        block = ahead.result()
-        after = first + len(block.lines)
-        if after < self._size:
-            self._ahead = self._thread.submit(self._fetched, after, self._loader.plan.fetched(after, _MAX_BLOCK))
+        """The next block, of so many windows unless it is on its way. Threads then fetch those after it, or audio."""
+        if self._threads is None or self._threads_pid != os.getpid():  # a fork does not take the threads along
+            self._threads = ThreadPoolExecutor(_BLOCKS_AHEAD + 1, "alm_beam-fetch")
+            self._threads_pid = os.getpid()
+            self._ahead.clear()
+        if not self._ahead:
+            self._ahead_stop = first
+            self._begin_to_fetch(self._threads, length)
+        try:
+            block = self._ahead.popleft().result()
+        except BaseException:
+            self._ahead.clear()  # what comes after is fetched again, behind what failed
+            raise
+        blocks = self._blocks_ahead(block.lines)
+        while len(self._ahead) < blocks and self._ahead_stop < self._size:
+            self._begin_to_fetch(self._threads, _MAX_BLOCK)
         return block
+
+    def _begin_to_fetch(self, threads: ThreadPoolExecutor, length: int) -> None:
+        """Begins to fetch a block behind those that are on their way."""
+        first = self._ahead_stop
+        sources, rows = self._planned(first, self._loader.plan.fetched(first, length))
+        self._ahead_stop += len(rows)
+        self._ahead.append(threads.submit(_block_of, self._readers, sources, rows))
+
+    def _blocks_ahead(self, lines: Sequence[bytes]) -> int:
+        """How many blocks are to be on their way, given the lines of the one before."""
+        plan = self._loader.plan
+        if plan.together == 1 or self._loader.gives_audio:
+            return 1  # as its windows are a request each, or as their audio takes longer than their lines
+        block_bytes = sum(map(len, lines)) / len(lines) * plan.fetched(self._ahead_stop, _MAX_BLOCK)
+        return max(1, min(_BLOCKS_AHEAD, int(_BYTES_AHEAD / block_bytes)))
 
     def _take(self, block: _Block) -> None:
         self._sources, self._rows, self._lines, self._keys = block
         self._at = 0
-        if self._loader.gives_audio and self._thread is not None:
+        if self._loader.gives_audio and self._threads is not None:
             near = {"together": self._loader.plan.together, "read": self._first}
-            self._audio_ahead = AudioAhead(self._loader.folders, self._sources, self._lines, self._thread, **near)
+            self._audio_ahead = AudioAhead(self._loader.folders, self._sources, self._lines, self._threads, **near)
 
-    def _fetched(self, first: int, length: int) -> _Block:
-        """Up to `length` windows of the part, from window `first` of the part on."""
+    def _planned(self, first: int, length: int) -> tuple[Positions, Positions]:
+        """Sources and rows in their index of up to `length` windows of the part, from window `first` of the part on."""
         begins, loader = self._begins, self._loader
         part, parts = begins.partition.part, begins.partition.parts
         read = np.arange(first, min(first + length, self._size))
@@ -369,4 +404,9 @@ class WindowIterator(Iterator[Window]):
         for number in np.unique(sources).tolist():
             here = np.flatnonzero(sources == number)
             rows[here] = loader.sources[number].index_rows(rows[here])
-        return _Block(sources.tolist(), rows.tolist(), *lines_of(self._readers, sources, rows))
+        return sources, rows
+
+
+def _block_of(readers: Sequence[Reader], sources: Positions, rows: Positions) -> _Block:
+    """The lines of planned windows."""
+    return _Block(sources.tolist(), rows.tolist(), *lines_of(readers, sources, rows))

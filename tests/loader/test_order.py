@@ -4,13 +4,15 @@ import copy
 import json
 import pickle
 import random
-from itertools import islice, product
+import threading
+from itertools import count, islice, product
 from pathlib import Path
 
+import fsspec
 import pytest
 
 from alm_beam.cli.main import main
-from alm_beam.loader import Partition, Source, StateError, WindowLoader
+from alm_beam.loader import Partition, Reader, Source, StateError, WindowLoader
 from alm_beam.loader.state_format import with_checksum
 from tests.loader.cuts import cut, write_cuts
 from tests.loader.sounding import assert_is, number_of, write_shards
@@ -322,6 +324,53 @@ def test_check_loader_finds_nothing_wrong(many_files, more_cuts, capsys):
     assert code == 0, out
     assert "437 read, 437 different" in out
     assert "another seed, a source added, another order, another shuffle_window" in out
+
+
+@pytest.fixture
+def remote(cuts, monkeypatch) -> WindowLoader:
+    """100 windows of a store, in blocks of 8."""
+    monkeypatch.setattr("alm_beam.loader.stored_plan._FETCHED", 8)
+    fsspec.filesystem("memory").put(f"{cuts}/", "/blocks", recursive=True)
+    return by_file("memory://blocks", shuffle_window=8)
+
+
+def test_several_blocks_are_on_their_way_at_the_same_time(cuts, remote, monkeypatch):
+    """Of the four blocks after the first, none comes before all are asked for."""
+    expected = ids(by_file(cuts, shuffle_window=8))
+    read, calls, all_asked = Reader.lines, count(), threading.Barrier(4)
+
+    def lines(reader, rows):
+        if 1 <= next(calls) <= 4:
+            all_asked.wait(timeout=60)
+        return read(reader, rows)
+
+    monkeypatch.setattr(Reader, "lines", lines)
+    assert ids(remote) == expected
+
+
+@pytest.mark.parametrize(("held", "blocks"), [(1, 1), (4000, 2), (1 << 20, 4)])
+def test_what_is_on_its_way_is_bounded(cuts, remote, monkeypatch, held, blocks):
+    monkeypatch.setattr("alm_beam.loader.loader._BYTES_AHEAD", held)
+    passing = iter(remote)
+    first = next(passing)
+    assert len(passing._ahead) == blocks
+    assert [first["id"], *ids(passing)] == ids(by_file(cuts, shuffle_window=8))
+
+
+def test_after_a_block_that_did_not_come_nothing_is_left_out(cuts, remote, monkeypatch):
+    expected = ids(by_file(cuts, shuffle_window=8))
+    read, calls = Reader.lines, count()
+
+    def lines(reader, rows):
+        if next(calls) == 2:
+            raise TimeoutError("the store does not answer")
+        return read(reader, rows)
+
+    monkeypatch.setattr(Reader, "lines", lines)
+    found, passing = [], iter(remote)
+    with pytest.raises(TimeoutError):
+        found.extend(window["id"] for window in passing)
+    assert found + ids(passing) == expected
 
 
 @pytest.mark.parametrize(
