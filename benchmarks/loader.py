@@ -14,14 +14,16 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import orjson
 
-from alm_beam.loader import Reader, WindowLoader
+from alm_beam.loader import Reader, Source, WindowLoader
 from alm_beam.loader.partition import Partition
 from alm_beam.loader.plan import Plan, PlannedSource
 from alm_beam.loader.remainder import Remainder
 from alm_beam.loader.state import Progress, check_state, progress_of, state_of
 from alm_beam.loader.state_format import with_checksum
 from alm_beam.storage.index.build import build_index
+from alm_beam.storage.index.format import key_of
 from alm_beam.storage.index.open import open_index
 from benchmarks.cuts import write_cuts
 from benchmarks.floor import peak_memory
@@ -85,6 +87,9 @@ def _measured(folder: str, count: int) -> list[Row]:
         Row(name, count, statistics.median(done / seconds for done, seconds in _timed(work, ROUNDS)), "windows/s")
         for name, work in (("shuffled", shuffled), ("in the order of the index", in_order), ("any row", any_row))
     ]
+    found.append(
+        Row("shuffled, times a plain loop over the same lines", count, _ratio_to_plain(loader, ROUNDS), "times")
+    )
     found += [
         Row(name, count, statistics.median(seconds for _, seconds in _timed(work, 9)) * 1e3, "ms")
         for name, work in (("open", opened), ("resume at 90 %, to the first window", resumed))
@@ -93,6 +98,33 @@ def _measured(folder: str, count: int) -> list[Row]:
         *found,
         Row("of each of 2 forked workers, a pass over: memory of its own", count, _own_memory(loader), "MB"),
     ]
+
+
+def _ratio_to_plain(loader: WindowLoader, rounds: int) -> float:
+    """The time of shuffled reading; 1 is that of a loop which only slices, hashes and parses the lines that it reads.
+
+    Both take turns; what is sliced is mapped, and the loop is given the places.
+    """
+    [reader] = loader.readers
+    loader.set_epoch(0)
+    _, rows = loader.plan.at(0, np.arange(min(READ, loader.plan.size)))
+    records = reader.index.rows[rows]
+    shards = [np.memmap(Path(reader.index.url, shard.name), np.uint8, "r").data for shard in reader.index.shards]
+    places = list(zip(records["shard"].tolist(), records["offset"].tolist(), records["length"].tolist()))
+
+    def shuffled() -> int:
+        loader.set_epoch(0)
+        return sum(1 for _ in islice(loader, len(places)))
+
+    def plain() -> int:
+        for shard, offset, length in places:
+            line = shards[shard][offset : offset + length].tobytes()
+            key_of(line)
+            orjson.loads(line)
+        return len(places)
+
+    pairs = [[next(_timed(work, 1))[1] for work in (shuffled, plain)] for _ in range(rounds)]
+    return statistics.median(ours / floor for ours, floor in pairs)
 
 
 def _timed(work: Callable[[], int], rounds: int) -> Iterator[tuple[int, float]]:
@@ -137,10 +169,11 @@ def _planned() -> list[Row]:
     seconds = time.process_time() - begin
     peak = peak_memory() / 1e6
     partition = Partition(0, 1, 0, 0)
-    state = state_of(Progress(0, Remainder(), partition, int(0.9 * PLANNED)), plan, [None])
+    sources = [Source("made")]
+    state = state_of(Progress(0, Remainder(), partition, int(0.9 * PLANNED)), plan, sources)
 
     def resumed() -> int:
-        check_state(state, plan, [None])
+        check_state(state, plan, sources)
         progress = progress_of(state, partition)
         return len(plan.at(0, progress.left.at(np.arange(progress.read, progress.read + 16)))[0])
 
