@@ -8,11 +8,13 @@ from pathlib import Path
 import matplotlib
 
 from benchmarks import (
+    bandwidth,
     batch_plan,
     batch_streams,
     floor,
     index,
     job,
+    large_index,
     lines,
     loader,
     measure,
@@ -38,6 +40,8 @@ def main(out: Path) -> None:
     selections = list(_selection_rows())
     indices = list(_index_rows())
     loaders = list(_loader_rows())
+    large = list(large_index.print_rows(large_index.rows()))
+    bandwidths = list(bandwidth.print_rows(bandwidth.rows()))
     plans = list(batch_plan.print_rows(batch_plan.rows()))
     orders = list(order.print_rows(order.rows()))
     measures = list(_measure_rows())
@@ -54,6 +58,8 @@ def main(out: Path) -> None:
         "selection": selections,
         "index": indices,
         "loader": loaders,
+        "large_index": large,
+        "bandwidth": bandwidths,
         "batch_plan": plans,
         "order": orders,
         "measure": measures,
