@@ -12,7 +12,7 @@ import pytest
 
 from alm_beam.cli.main import main
 from alm_beam.storage.index.build import build_index
-from alm_beam.storage.index.open import IndexFault, open_index
+from alm_beam.storage.index.open import ROW, IndexFault, _candidates, open_index
 from alm_beam.storage.index.verify import verify_index
 from tests.servers.faults import proxy
 from tests.servers.stores import Store
@@ -122,6 +122,17 @@ def test_every_shard_is_sampled(tmp_path):
             open_index(str(folder))
         rewrite(shard(folder, number), lambda b: b.replace(b'"R-', b'"r-'))
     open_index(str(folder))
+
+
+def test_a_row_of_every_shard_is_found_in_few_pages():
+    """Also of one that has a small label alone. Rows one by one would be read from as many places of the disk."""
+    rows = np.zeros(1_000_000, ROW)
+    rows["shard"] = np.arange(len(rows)) % 15
+    rows["shard"][777_000:777_050] = 15
+    begins = [0, 777_000, 777_050]
+    chosen = _candidates(len(rows), begins)
+    assert set(rows["shard"][chosen]) == set(range(16))
+    assert len(set((chosen * ROW.itemsize // 4096).tolist())) < 1000
 
 
 def test_an_index_that_was_made_again_is_not_mixed_with_the_old_one(folder):
