@@ -1,9 +1,6 @@
 """The windows that `benchmarks.batching` puts into batches: of AMI, and short ones as speech recognition has."""
 
-import subprocess
-import sys
-import tarfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,6 +11,7 @@ import orjson
 from alm_beam.audio.spans import counted_samples
 from alm_beam.loader.sources import OpenSource, as_sources, open_sources
 from alm_beam.storage.index.build import build_index
+from benchmarks.ami import alm_beam, write_manifests
 from benchmarks.batching_figures import Lengths
 
 RATE = 16_000
@@ -60,14 +58,27 @@ def data_sets(archive: Path, work: Path) -> Iterator[DataSet]:
         OSError: the archive is missing.
         ValueError: it is no archive, or there is no RTTM file in it.
     """
-    windows = _windows_of(archive, work)
-    for target, folder in windows.items():
+    folders: list[Path] = []
+    for data in ami_data_sets(archive, work):
+        folders += data.folders
+        yield data
+    short = short_data_set(work / "short")
+    yield short
+    longest = int(max(TARGETS) * (1 + TOLERANCE))
+    yield _data_set("all of these", [*folders, *short.folders], longest, LONGEST_IN_BATCH * longest)
+
+
+def ami_data_sets(archive: Path, work: Path, targets: Sequence[int] = TARGETS) -> Iterator[DataSet]:
+    """The windows of an archive at each of the targets, seconds; the rest is as in `data_sets`."""
+    for target, folder in _windows_of(archive, work, targets).items():
         longest = int(target * (1 + TOLERANCE))
         yield _data_set(f"AMI, {target} s", [folder], longest, LONGEST_IN_BATCH * longest)
-    short = _short_windows(work / "short")
-    yield _data_set(f"{SHORT_SECONDS[0]} to {SHORT_SECONDS[1]} s", [short], SHORT_SECONDS[1], SHORT_BUDGET)
-    longest = int(max(TARGETS) * (1 + TOLERANCE))
-    yield _data_set("all of these", [*windows.values(), short], longest, LONGEST_IN_BATCH * longest)
+
+
+def short_data_set(folder: Path) -> DataSet:
+    """Short windows, made in a folder that does not exist yet."""
+    _write_short_windows(folder)
+    return _data_set(f"{SHORT_SECONDS[0]} to {SHORT_SECONDS[1]} s", [folder], SHORT_SECONDS[1], SHORT_BUDGET)
 
 
 def _data_set(name: str, folders: list[Path], longest: int, budget: int) -> DataSet:
@@ -88,13 +99,12 @@ def _file_order(source: OpenSource) -> npt.NDArray[np.int64]:
     return np.lexsort((rows["offset"], rows["shard"]))
 
 
-def _windows_of(archive: Path, work: Path) -> dict[int, Path]:
+def _windows_of(archive: Path, work: Path, targets: Sequence[int]) -> dict[int, Path]:
     """For each target the folder of the windows."""
-    _extract(archive, work / "rttm")
-    _alm_beam("convert", "--from=rttm", f"--input={work}/rttm", f"--output={work}/manifests")
-    folders = {target: work / f"windows-{target}" for target in TARGETS}
+    write_manifests(archive, work / "manifests")
+    folders = {target: work / f"windows-{target}" for target in targets}
     for target, folder in folders.items():
-        _alm_beam(
+        alm_beam(
             "windows",
             f"--input={work}/manifests",
             f"--output={folder}",
@@ -108,28 +118,7 @@ def _windows_of(archive: Path, work: Path) -> dict[int, Path]:
     return folders
 
 
-def _extract(archive: Path, folder: Path) -> None:
-    """Writes the RTTM files of the archive, whatever folders they are in, into one."""
-    folder.mkdir()
-    try:
-        with tarfile.open(archive) as members:
-            for member in members:
-                content = members.extractfile(member) if member.name.endswith(".rttm") else None
-                if content is not None:
-                    (folder / Path(member.name).name).write_bytes(content.read())
-    except tarfile.TarError as error:
-        raise ValueError(f"{archive}: is no tar archive, or a damaged one: {error}") from error
-    if not any(folder.iterdir()):
-        raise ValueError(f"{archive}: no file in it ends in .rttm; give an archive of RTTM files, such as those of AMI")
-
-
-def _alm_beam(*arguments: str) -> None:
-    done = subprocess.run([sys.executable, "-m", "alm_beam", *arguments], capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise ValueError(f"alm-beam {' '.join(arguments)}: exit code {done.returncode}\n{done.stderr}")
-
-
-def _short_windows(folder: Path) -> Path:
+def _write_short_windows(folder: Path) -> None:
     """Cuts of made lengths: as in read speech, many are short, more are near 14 s, and some are up to 40 s."""
     random = np.random.default_rng(0)
     turns = random.gamma(2.0, 3.0, SHORT_WINDOWS * 6 // 10) + 1
@@ -141,4 +130,3 @@ def _short_windows(folder: Path) -> Path:
             cut = {"id": f"short-{number:06}", "start": 0.0, "duration": duration, "channel": 0, "type": "MonoCut"}
             file.write(orjson.dumps({**cut, "supervisions": []}, option=orjson.OPT_APPEND_NEWLINE))
     build_index(str(folder))
-    return folder
