@@ -3,17 +3,8 @@
 `python -m benchmarks.batching ARCHIVE` prints tables as Markdown, in some minutes. ARCHIVE is a tar archive of RTTM
 files, such as those of AMI's meetings (https://github.com/BUTSpeechFIT/AMI-diarization-setup).
 
-fairseq2 and Lhotse, each with a torch of its own, are in environments that you make once (7 GB each, as torch brings
-CUDA). fairseq2n needs libsndfile: that of the system (`apt install libsndfile1`), or one linked as in the third line:
-
-    uv venv --python 3.11 .venv-batching-fairseq2
-    uv pip install --python .venv-batching-fairseq2/bin/python -r benchmarks/batching_requirements_fairseq2.txt
-    ln -s python3.11/site-packages/_soundfile_data/libsndfile_x86_64.so .venv-batching-fairseq2/lib/libsndfile.so.1
-    uv venv --python 3.11 .venv-batching-lhotse
-    uv pip install --python .venv-batching-lhotse/bin/python -r benchmarks/batching_requirements_lhotse.txt
-
-Where an environment is missing, its rows are left out, and a line says so. `--fairseq2 PYTHON` and `--lhotse PYTHON`
-name others.
+fairseq2 and Lhotse are in the environments that `make bench-peers` makes. Where one is missing, its rows are left out,
+and a line says so. `--fairseq2 PYTHON` and `--lhotse PYTHON` name others.
 
 8 ranks read one epoch. A batch with its padding has room for 16 of the longest windows that the data set admits, or for
 960 s where they have 1 to 40 s. fairseq2 and Lhotse get the windows wholly shuffled. Each rank of fairseq2 takes every
@@ -32,10 +23,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from benchmarks.batching_figures import figures
-from benchmarks.batching_peers import RANKS, Epoch, PeerError, epochs_of_fairseq2, epochs_of_lhotse, epochs_of_ours
+from benchmarks.batching_peers import (
+    RANKS,
+    Epoch,
+    epoch_of_ours,
+    epochs,
+    strategies_of_fairseq2,
+    strategies_of_lhotse,
+)
 from benchmarks.batching_windows import RATE, DataSet, data_sets
-
-HERE = Path(__file__).parents[1]
+from benchmarks.peers.environments import PeerError, python_of
 
 COLUMNS = (
     "padding",
@@ -59,26 +56,24 @@ def main(arguments: list[str]) -> None:
         for data in data_sets(given.archive, Path(work)):
             _print_table(data, _epochs(data, there))
     for name in sorted(peers.keys() - there):
-        print(
-            f"The rows of {name} are left out: there is no {peers[name]}; benchmarks/batching.py says how to make it."
-        )
+        print(f"The rows of {name} are left out: there is no {peers[name]}; `make bench-peers` makes it.")
 
 
 def _parsed(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.batching", description=__doc__.splitlines()[0])
     parser.add_argument("archive", type=Path, help="a tar archive of RTTM files")
     for name in ("fairseq2", "lhotse"):
-        python = HERE / f".venv-batching-{name}" / "bin" / "python"
-        parser.add_argument(f"--{name}", type=Path, default=python, help="the Python of its environment")
+        parser.add_argument(f"--{name}", type=Path, default=python_of(name), help="the Python of its environment")
     return parser.parse_args(arguments)
 
 
 def _epochs(data: DataSet, peers: dict[str, Path]) -> Iterator[Epoch]:
     if "fairseq2" in peers:
-        yield from epochs_of_fairseq2(data, peers["fairseq2"])
+        yield from epochs(data, peers["fairseq2"], strategies_of_fairseq2())
     if "Lhotse" in peers:
-        yield from epochs_of_lhotse(data, peers["Lhotse"])
-    yield from epochs_of_ours(data)
+        for strategy in strategies_of_lhotse(data, peers["Lhotse"]):
+            yield from epochs(data, peers["Lhotse"], [strategy])
+    yield epoch_of_ours(data)
 
 
 def _print_table(data: DataSet, epochs: Iterator[Epoch]) -> None:
@@ -94,7 +89,7 @@ def _cells(data: DataSet, epoch: Epoch) -> Iterator[str]:
     found = figures(data.lengths, epoch.batches)
     yield f"{found.padding:.2%}"
     yield f"{found.waiting:.2%}"
-    yield f"{1 - (1 - found.padding) * (1 - found.waiting):.2%}"
+    yield f"{found.idle:.2%}"
     equal = found.least_steps == found.most_steps
     yield f"{found.least_steps:,}" if equal else f"{found.least_steps:,} to {found.most_steps:,}"
     yield f"{found.batches:,}"

@@ -44,6 +44,11 @@ class Figures(NamedTuple):
     neighbours: float
     neighbours_error: float
 
+    @property
+    def idle(self) -> float:
+        """Of all ranks' time the share that is padding or waiting."""
+        return 1 - (1 - self.padding) * (1 - self.waiting)
+
 
 def figures(lengths: Lengths, batches: Batches) -> Figures:
     """The figures of the batches of an epoch, of at least one window."""

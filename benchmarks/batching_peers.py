@@ -1,22 +1,23 @@
 """What makes batches of windows: ours here, and the others each in a process of an environment that has them.
 
+A strategy is a script that runs there, with options for it. They are chosen once and can run again and again.
+
 A process gets one JSON object on stdin: `lengths` (samples, of each window in the order of the files), `rate` (Hz),
 `longest` (samples that are admitted), `budget` (samples of a batch, padding included), `seed`, `world_size`, `ranks`
 (the ranks to make batches for) and `runs`, a list of options. It writes a list to stdout, for each run `batches` (for
 each of the ranks, for each batch the numbers of its windows) and `seconds` (of one rank, the median).
 """
 
-import json
 import statistics
-import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from alm_beam.loader import Partition, WindowBatches
 from benchmarks.batching_figures import Batches, figures
 from benchmarks.batching_windows import RATE, DataSet
+from benchmarks.peers.environments import PeerError, json_of
 
 RANKS = 8
 SEED = 0
@@ -31,6 +32,14 @@ LHOTSE_FACTORS = (1.0, 0.95, 0.9, 0.8)
 """Of the budget, what is tried as `max_duration`: the cut that comes last makes a batch of Lhotse larger than that."""
 
 
+class Strategy(NamedTuple):
+    """A way of making batches: the script that does, in this folder, and its options."""
+
+    name: str
+    script: str
+    options: dict[str, Any]
+
+
 class Epoch(NamedTuple):
     """An epoch of all ranks by one strategy; `seconds` is what one rank takes to find its batches."""
 
@@ -39,25 +48,19 @@ class Epoch(NamedTuple):
     seconds: float
 
 
-class PeerError(RuntimeError):
-    """An environment is there, and its batches could not be had."""
-
-
-def epochs_of_fairseq2(data: DataSet, python: Path) -> Iterator[Epoch]:
+def strategies_of_fairseq2() -> list[Strategy]:
     """STATIC, and LENGTH with batch sizes as they come and with Omnilingual's multiples of 8."""
     runs: dict[str, dict[str, Any]] = {
         "STATIC (fairseq2)": {"strategy": "STATIC"},
         "LENGTH (fairseq2)": {"strategy": "LENGTH", "num_seqs_multiple_of": 1},
         "LENGTH, multiples of 8": {"strategy": "LENGTH", "num_seqs_multiple_of": 8},
     }
-    found = _answers(python, "batching_fairseq2.py", data, list(runs.values()), range(RANKS))
-    for name, answer in zip(runs, found):
-        yield Epoch(name, answer["batches"], answer["seconds"])
+    return [Strategy(name, "batching_fairseq2.py", options) for name, options in runs.items()]
 
 
-def epochs_of_lhotse(data: DataSet, python: Path) -> Iterator[Epoch]:
+def strategies_of_lhotse(data: DataSet, python: Path, counts: Sequence[int] = LHOTSE_BUCKETS) -> Iterator[Strategy]:
     """For each number of buckets the options that pad least, of those whose batches are all within the budget."""
-    for buckets in LHOTSE_BUCKETS:
+    for buckets in counts:
         runs = [
             {"num_buckets": buckets, "buffer_size": buffer, "max_durations": durations}
             for buffer in sorted({LHOTSE_BUFFER, max(LHOTSE_BUFFER, len(data.lengths))})
@@ -69,20 +72,29 @@ def epochs_of_lhotse(data: DataSet, python: Path) -> Iterator[Epoch]:
         yield _least_padded(data, python, [found[at] for at in sorted(range(len(found)), key=paddings.__getitem__)])
 
 
-def _least_padded(data: DataSet, python: Path, runs: list[dict[str, Any]]) -> Epoch:
-    """By the first of the runs that keeps within the budget on all ranks."""
+def _least_padded(data: DataSet, python: Path, runs: list[dict[str, Any]]) -> Strategy:
+    """The first of the runs that keeps within the budget on all ranks."""
     for run in runs:
-        [answer] = _answers(python, "batching_lhotse.py", data, [run], range(RANKS))
-        if figures(data.lengths, answer["batches"]).largest <= data.budget:
-            [duration] = run["max_durations"]
-            held = "sizes fixed" if duration is None else f"max_duration={duration:.0f}"
-            buffer = "" if run["buffer_size"] == LHOTSE_BUFFER else ", buffer of all"
-            name = f"Lhotse, {run['num_buckets']} buckets ({held}{buffer})"
-            return Epoch(name, answer["batches"], answer["seconds"])
+        [duration] = run["max_durations"]
+        held = "sizes fixed" if duration is None else f"max_duration={duration:.0f}"
+        buffer = "" if run["buffer_size"] == LHOTSE_BUFFER else ", buffer of all"
+        name = f"Lhotse, {run['num_buckets']} buckets ({held}{buffer})"
+        strategy = Strategy(name, "batching_lhotse.py", run)
+        [epoch] = epochs(data, python, [strategy])
+        if figures(data.lengths, epoch.batches).largest <= data.budget:
+            return strategy
     raise PeerError(f"{data.name}: Lhotse keeps within the budget with none of {runs}")
 
 
-def epochs_of_ours(data: DataSet) -> Iterator[Epoch]:
+def epochs(data: DataSet, python: Path, strategies: Sequence[Strategy]) -> Iterator[Epoch]:
+    """An epoch by each of the strategies, which have one script, in one process of the environment."""
+    [script] = {strategy.script for strategy in strategies}
+    found = _answers(python, script, data, [strategy.options for strategy in strategies], range(RANKS))
+    for strategy, answer in zip(strategies, found):
+        yield Epoch(strategy.name, answer["batches"], answer["seconds"])
+
+
+def epoch_of_ours(data: DataSet) -> Epoch:
     """`WindowBatches` as it is without further options, on the indexes of the same windows."""
     batches, seconds = [], []
     for rank in range(RANKS):
@@ -97,7 +109,7 @@ def epochs_of_ours(data: DataSet) -> Iterator[Epoch]:
         tokens = list(planned)
         seconds.append(time.perf_counter() - begin)
         batches.append([[int(data.numbers[token.source][token.row]) for token in batch] for batch in tokens])
-    yield Epoch("WindowBatches (ours)", batches, statistics.median(seconds))
+    return Epoch("WindowBatches (ours)", batches, statistics.median(seconds))
 
 
 def _answers(
@@ -113,10 +125,5 @@ def _answers(
         "ranks": list(ranks),
         "runs": runs,
     }
-    command = [str(python), str(Path(__file__).with_name(script))]
-    done = subprocess.run(command, input=json.dumps(request), capture_output=True, text=True, check=False)
-    if done.returncode:
-        last = (done.stderr.strip().splitlines() or ["it says nothing"])[-1]
-        raise PeerError(f"{' '.join(command)}: exit code {done.returncode}: {last}")
-    found: list[dict[str, Any]] = json.loads(done.stdout)
+    found: list[dict[str, Any]] = json_of([str(python), str(Path(__file__).with_name(script))], request)
     return found

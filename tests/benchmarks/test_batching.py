@@ -1,6 +1,5 @@
 """The benchmark of batching: its figures, and a run on a few recordings without the environments of others."""
 
-import io
 import math
 import sys
 import tarfile
@@ -11,7 +10,8 @@ import pytest
 
 from benchmarks import batching, batching_windows
 from benchmarks.batching_figures import figures
-from benchmarks.batching_peers import PeerError, epochs_of_fairseq2
+from benchmarks.batching_peers import epochs, strategies_of_fairseq2
+from benchmarks.peers.environments import PeerError
 
 LENGTHS = np.array([10, 20, 30, 40])
 
@@ -54,25 +54,6 @@ def test_neighbours_of_like_lengths_correlate() -> None:
 
 
 @pytest.fixture
-def archive(tmp_path: Path) -> Path:
-    """Two recordings of 15 minutes, in which two speakers take turns of 2 to 8 s."""
-    random = np.random.default_rng(0)
-    path = tmp_path / "made.tar.xz"
-    with tarfile.open(path, "w:xz") as members:
-        for name in ("monday", "tuesday"):
-            ends = np.cumsum(random.uniform(2, 8, 180)).round(2)
-            lines = [
-                f"SPEAKER {name} 1 {start:.2f} {end - start:.2f} <NA> <NA> {'ab'[turn % 2]} <NA> <NA>\n"
-                for turn, (start, end) in enumerate(zip([0.0, *ends], ends))
-            ]
-            content = "".join(lines).encode()
-            member = tarfile.TarInfo(f"train/{name}.rttm")
-            member.size = len(content)
-            members.addfile(member, io.BytesIO(content))
-    return path
-
-
-@pytest.fixture
 def _few_short_windows(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(batching_windows, "SHORT_WINDOWS", 600)
 
@@ -88,7 +69,7 @@ def test_the_tables_without_the_environments_of_others(
     assert len(rows) == 5
     assert all(row[6] == "0" and float(row[7]) <= 1 for row in rows)  # nothing left out, within the budget
     assert [line for line in lines if line.startswith("The rows of")] == [
-        f"The rows of {name} are left out: there is no {tmp_path}/none; benchmarks/batching.py says how to make it."
+        f"The rows of {name} are left out: there is no {tmp_path}/none; `make bench-peers` makes it."
         for name in ("Lhotse", "fairseq2")
     ]
 
@@ -109,7 +90,7 @@ def test_an_environment_without_fairseq2_is_an_error() -> None:
     data = batching_windows.DataSet("made", [], lengths, [], 16_000, 160_000)
 
     with pytest.raises(PeerError, match=r"batching_fairseq2\.py: exit code 1: .*fairseq2"):
-        list(epochs_of_fairseq2(data, Path(sys.executable)))
+        list(epochs(data, Path(sys.executable), strategies_of_fairseq2()))
 
 
 def test_what_is_no_archive_of_rttm_is_named(tmp_path: Path) -> None:
