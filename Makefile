@@ -24,8 +24,12 @@ LHOTSE := 1.33.0 2.0.0a7
 TORCH := torch==2.15.0 torchdata==0.11.0 urllib3
 TORCH_TESTS = $(shell grep -rlE 'importorskip."(lhotse|torch)' tests --include=*.py)
 
+# Whose work `make bench-peers` measures, each in an environment of its own; with Lhotse is ours, in the same process.
+PEERS ?= curator lhotse fairseq2
+BESIDE_lhotse := --constraint requirements.txt --editable '.[audio]'
+
 .PHONY: demo test test-storage test-flink test-dataflow test-airflow test-report test-lhotse test-pythons test-wheel test-install lint \
-	generated docs test-lowest bench bench-flink dataflow-template dataflow-requirements clean
+	generated docs test-lowest bench bench-flink bench-peers dataflow-template dataflow-requirements clean
 .PHONY: $(LHOTSE:%=test-lhotse-%) $(PYTHONS:%=test-python-%)
 
 demo: $(READY)
@@ -137,6 +141,21 @@ dataflow-requirements:
 # The job on a Flink of 1, 2 and 4 slots against the local runner.
 bench-flink: $(READY)
 	$(BIN)/python -m benchmarks.flink bench_output
+
+# What others do on the same inputs, in turns with ours: a table, and peers.json in bench_output. Ten minutes on two idle
+# cores. AMI_RTTM=PATH names a tar archive of RTTM files; PEERS, RECORDINGS and ROUNDS make it shorter or longer.
+bench-peers: $(READY) $(PEERS:%=.venv-bench-%/.ready)
+	$(BIN)/python -m benchmarks.peers bench_output --peers $(PEERS) \
+		$(if $(AMI_RTTM),--ami_rttm=$(AMI_RTTM)) $(if $(RECORDINGS),--recordings=$(RECORDINGS)) \
+		$(if $(ROUNDS),--rounds=$(ROUNDS))
+
+# fairseq2n loads libsndfile.so.1, which may not be on the machine; the package soundfile brings one.
+.venv-bench-%/.ready: benchmarks/peers/requirements_%.txt | $(READY)
+	@echo "Making the environment .venv-bench-$*, once, a minute or two (6 GB, as torch brings CUDA)"
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python .venv-bench-$*
+	$(BIN)/uv pip install --quiet --python .venv-bench-$*/bin/python --requirement $< $(BESIDE_$*)
+	cd .venv-bench-$*/lib && ln -sf python3.*/site-packages/_soundfile_data/libsndfile_*.so libsndfile.so.1
+	@touch $@
 
 # The check comes first because pip's own message is long.
 $(READY): setup.py requirements.txt

@@ -51,10 +51,10 @@ def rows(windows: int = WINDOWS) -> Iterator[Row]:
     with tempfile.TemporaryDirectory() as folder:
         members = write_shards(Path(folder), windows)
         shards = f"{folder}/shards"
-        works = {"decoding the same members from memory": _memory(members), "the loader": _loader(shards)}
+        works = {"decoding the same members from memory": _memory(members), "the loader": by_loader(shards)}
         if importlib.util.find_spec("lhotse") and importlib.util.find_spec("lhotse.indexing"):
-            works["Lhotse's indexed Shar reader"] = _lhotse(shards, len(members))
-        times = _interleaved(works, len(members))
+            works["Lhotse's indexed Shar reader"] = by_lhotse(shards, len(members))
+        times = interleaved(works, len(members))
     [floor, *_] = times.values()
     for name, found in times.items():
         ratios = sorted(before / after for before, after in zip(floor, found))
@@ -63,10 +63,10 @@ def rows(windows: int = WINDOWS) -> Iterator[Row]:
         yield Row(name, len(members), TURN / statistics.median(found), statistics.median(ratios), spread)
 
 
-def _interleaved(works: dict[str, Callable[[], Any]], windows: int) -> dict[str, list[float]]:
+def interleaved(works: dict[str, Callable[[], Any]], windows: int, rounds: int = ROUNDS) -> dict[str, list[float]]:
     """For each work the seconds of each turn. The first round is not counted: it warms the cache."""
     times: dict[str, list[float]] = {name: [] for name in works}
-    for turn in range((ROUNDS + 1) * windows // TURN):
+    for turn in range((rounds + 1) * windows // TURN):
         for name, work in works.items():
             begin = time.process_time()
             for _ in range(TURN):
@@ -81,12 +81,12 @@ def _memory(members: list[bytes]) -> Callable[[], Any]:
     return lambda: soundfile.read(io.BytesIO(order.choice(members)), dtype="float32", always_2d=True)
 
 
-def _loader(folder: str) -> Callable[[], Any]:
+def by_loader(folder: str) -> Callable[[], Any]:
     windows = chain.from_iterable(repeat(WindowLoader(folder, audio=True)))
     return lambda: next(windows)["audio"].samples
 
 
-def _lhotse(folder: str, windows: int) -> Callable[[], Any]:
+def by_lhotse(folder: str, windows: int) -> Callable[[], Any]:
     from lhotse import CutSet
 
     cuts = CutSet.from_shar(in_dir=f"{folder}/shar", indexed=True, index_path=f"{folder}/shar_index")

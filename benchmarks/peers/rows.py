@@ -1,0 +1,69 @@
+"""A row of the table: what a peer takes and what we take, in turns on the same inputs."""
+
+import statistics
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+SECONDS, RATE = "s", "windows/s"
+"""Units: of the first less is better, of the second more."""
+
+
+class Measured(NamedTuple):
+    """The median, the least and the greatest of the rounds."""
+
+    median: float
+    least: float
+    most: float
+
+
+class Row(NamedTuple):
+    """A measurement of both.
+
+    Attributes:
+        name: of the inputs.
+        peer: what is compared with us.
+        unit: of what was measured.
+        theirs: of the peer.
+        ours: of us.
+        speed: our speed in multiples of theirs, of neighbours in a round.
+        compared: what comparing the results said.
+    """
+
+    name: str
+    peer: str
+    unit: str
+    theirs: Measured
+    ours: Measured
+    speed: Measured
+    compared: str
+
+
+def row_of(name: str, peer: str, unit: str, theirs: Sequence[float], ours: Sequence[float], compared: str) -> Row:
+    """The row of the rounds' figures."""
+    speeds = [other / own if unit == SECONDS else own / other for other, own in zip(theirs, ours)]
+    return Row(name, peer, unit, measured(theirs), measured(ours), measured(speeds), compared)
+
+
+def measured(found: Sequence[float]) -> Measured:
+    return Measured(statistics.median(found), min(found), max(found))
+
+
+def as_json(row: Row) -> dict[str, Any]:
+    """The row with names, those of its figures too."""
+    found = row._asdict()
+    return {name: value._asdict() if isinstance(value, Measured) else value for name, value in found.items()}
+
+
+def print_rows(found: Iterable[Row]) -> Iterator[Row]:
+    """Prints a line for each row, and gives the rows again."""
+    print(f"\n{'':30}{'peer':54}{'theirs':>32}{'ours':>32}  {'':10}{'speed':>24}")
+    for row in found:
+        figures = f"{_shown(row.theirs):>32}{_shown(row.ours):>32}  {row.unit:10}{_shown(row.speed):>24}"
+        print(f"{row.name:30}{row.peer:54}{figures}  {row.compared}", flush=True)
+        yield row
+
+
+def _shown(found: Measured) -> str:
+    """With three digits, or all before the point."""
+    median, least, most = (f"{value:,.0f}" if value >= 100 else f"{value:.3g}" for value in found)
+    return f"{median} ({least} to {most})"
