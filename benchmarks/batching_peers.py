@@ -53,7 +53,7 @@ def strategies_of_fairseq2() -> list[Strategy]:
     runs: dict[str, dict[str, Any]] = {
         "STATIC (fairseq2)": {"strategy": "STATIC"},
         "LENGTH (fairseq2)": {"strategy": "LENGTH", "num_seqs_multiple_of": 1},
-        "LENGTH, multiples of 8": {"strategy": "LENGTH", "num_seqs_multiple_of": 8},
+        "LENGTH (fairseq2), multiples of 8": {"strategy": "LENGTH", "num_seqs_multiple_of": 8},
     }
     return [Strategy(name, "batching_fairseq2.py", options) for name, options in runs.items()]
 

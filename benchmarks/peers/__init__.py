@@ -1,0 +1,1 @@
+"""Others and we on the same inputs."""

@@ -8,7 +8,7 @@ windows, too; the others have the lengths in memory.
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from benchmarks.batching_figures import Figures, figures
+from benchmarks.batching_figures import figures
 from benchmarks.batching_peers import (
     Epoch,
     Strategy,
@@ -42,10 +42,9 @@ def rows(archive: Path | None, peers: Sequence[str], rounds: int, work: Path) ->
                 for epoch in epochs(data, python_of(peer), found):
                     theirs[epoch.strategy].append(epoch)
             ours.append(epoch_of_ours(data))
+        inputs = f"{len(data.lengths):,} windows: {data.name}"
         for name, its in theirs.items():
-            yield row_of(
-                data.name, name, RATE, _speeds(data, its), _speeds(data, ours), _compared(data, its[0], ours[0])
-            )
+            yield row_of(inputs, name, RATE, _speeds(data, its), _speeds(data, ours), _compared(data, its[0], ours[0]))
 
 
 def _data_sets(archive: Path | None, work: Path) -> Iterator[DataSet]:
@@ -66,9 +65,7 @@ def _speeds(data: DataSet, found: Sequence[Epoch]) -> list[float]:
 
 
 def _compared(data: DataSet, theirs: Epoch, ours: Epoch) -> str:
-    return f"{_said(figures(data.lengths, theirs.batches))}; ours {_said(figures(data.lengths, ours.batches))}"
-
-
-def _said(found: Figures) -> str:
-    left = f", {found.left_out:,} windows left out" if found.left_out else ""
-    return f"padding {found.padding:.1%}, with waiting {found.idle:.1%}{left}"
+    found, own = figures(data.lengths, theirs.batches), figures(data.lengths, ours.batches)
+    left = f"; {found.left_out:,} windows left out (ours {own.left_out:,})" if found.left_out or own.left_out else ""
+    padding = f"{found.padding:.1%} padding (ours {own.padding:.1%})"
+    return f"{padding}, {found.idle:.1%} with waiting (ours {own.idle:.1%}){left}"

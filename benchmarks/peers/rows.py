@@ -55,15 +55,17 @@ def as_json(row: Row) -> dict[str, Any]:
 
 
 def print_rows(found: Iterable[Row]) -> Iterator[Row]:
-    """Prints a line for each row, and gives the rows again."""
-    print(f"\n{'':30}{'peer':54}{'theirs':>32}{'ours':>32}  {'':10}{'speed':>24}")
+    """Prints the rows as a table of Markdown, and gives them again."""
+    print(
+        "\n| inputs | peer | unit | peer's | ours | our speed, peer's = 1 | compared |\n|---|---|---|---|---|---|---|"
+    )
     for row in found:
-        figures = f"{_shown(row.theirs):>32}{_shown(row.ours):>32}  {row.unit:10}{_shown(row.speed):>24}"
-        print(f"{row.name:30}{row.peer:54}{figures}  {row.compared}", flush=True)
+        figures = " | ".join(map(_shown, (row.theirs, row.ours, row.speed)))
+        print(f"| {row.name} | {row.peer} | {row.unit} | {figures} | {row.compared} |", flush=True)
         yield row
 
 
 def _shown(found: Measured) -> str:
-    """With three digits, or all before the point."""
+    """The median, and from where to where the rounds go; three digits, or all before the point."""
     median, least, most = (f"{value:,.0f}" if value >= 100 else f"{value:.3g}" for value in found)
     return f"{median} ({least} to {most})"

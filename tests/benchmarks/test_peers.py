@@ -80,7 +80,7 @@ def test_a_row_is_printed_and_written_with_all_its_figures(capsys: pytest.Captur
     assert list(print_rows([row])) == [row]
 
     line = capsys.readouterr().out.splitlines()[-1]
-    assert " ".join(line.split()) == "five Curator 98.2 (86 to 1,234) 2 (1 to 3) s 40 (30 to 50) equal"
+    assert line == "| five | Curator | s | 98.2 (86 to 1,234) | 2 (1 to 3) | 40 (30 to 50) | equal |"
     assert as_json(row)["theirs"] == {"median": 98.2, "least": 86, "most": 1234.5}
     assert as_json(row)["compared"] == "equal"
 
