@@ -1,7 +1,9 @@
 """The lines of manifests, each with its place, read in ranges that workers can share."""
 
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 from alm_beam.core.config import EntryConfig
@@ -100,16 +102,19 @@ def _all_lines(
 def ranges_of(
     manifests: Iterable[Manifest], size: int = _RANGE_BYTES, opening: int = _OPEN_BYTES
 ) -> Iterator[ReadRange]:
-    """All of the manifests, in ranges of about a size in bytes: parts of a large one, several small ones.
+    """All of the manifests, in ranges of at most a size in bytes: equal parts of a large one, several small ones.
 
-    Compressed ones are not split; empty ones are left out. A small one counts as `opening` bytes at least.
+    The parts of a large one are an even number: of two workers, each then has as much to do. Compressed ones are not
+    split; empty ones are left out. A small one counts as `opening` bytes at least.
     """
     small: list[Manifest] = []
     room = size
     for manifest in manifests:
         if manifest.size > size and not is_compressed(manifest.path):
-            for start in range(0, manifest.size, size):
-                yield ReadRange((manifest,), start, min(start + size, manifest.size))
+            parts = 2 * math.ceil(manifest.size / (2 * size))
+            bounds = [manifest.size * part // parts for part in range(parts + 1)]
+            for start, stop in pairwise(bounds):
+                yield ReadRange((manifest,), start, stop)
         elif manifest.size:
             counted = max(manifest.size, opening)
             if small and counted > room:

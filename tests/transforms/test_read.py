@@ -79,14 +79,15 @@ def test_the_transform_reads_every_file_as_often_as_it_is_named(tmp_path):
         assert_that(pipeline | ReadManifests.of([one, two, empty, one], {}), equal_to([*lines, *lines[:2]]))
 
 
-def test_small_manifests_are_one_range_and_large_ones_are_several():
+def test_small_manifests_are_one_range_and_large_ones_are_an_even_number_of_equal_ones():
     sizes = [10, 250, 30, 60, 0, 11, 100, 99]
     found = [Manifest(f"{index}.jsonl", size) for index, size in enumerate(sizes)]
     packed = Manifest("packed.jsonl.gz", 250)
     ranges = [
-        ReadRange((found[1],), 0, 100),
-        ReadRange((found[1],), 100, 200),
-        ReadRange((found[1],), 200, 250),
+        ReadRange((found[1],), 0, 62),
+        ReadRange((found[1],), 62, 125),
+        ReadRange((found[1],), 125, 187),
+        ReadRange((found[1],), 187, 250),
         ReadRange((found[0], found[2], found[3])),
         ReadRange((found[5],)),
         ReadRange((found[6],)),
