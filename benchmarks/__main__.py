@@ -24,6 +24,7 @@ from benchmarks import (
     selection,
     shards,
     startup,
+    steps,
     sweep,
 )
 
@@ -35,6 +36,7 @@ def main(out: Path) -> None:
     out.mkdir(parents=True, exist_ok=True)
     jobs = list(_job_rows())
     starts = list(startup.print_rows(startup.rows(rounds=5)))
+    parts = list(steps.print_rows(steps.rows()))
     kernels = list(_kernel_rows())
     long_lines = list(_long_line_rows())
     selections = list(_selection_rows())
@@ -54,6 +56,7 @@ def main(out: Path) -> None:
         "kernel": kernels,
         "job": jobs,
         "startup": starts,
+        "steps": parts,
         "lines": long_lines,
         "selection": selections,
         "index": indices,
