@@ -9,7 +9,6 @@ Prints a table, and writes the figures as JSON (growth.json) and a plot (growth.
 PICTURE and beside it.
 """
 
-import dataclasses
 import json
 import os
 import subprocess
@@ -23,7 +22,6 @@ from typing import NamedTuple
 import matplotlib
 import orjson
 
-from alm_beam.core.config import EntryConfig
 from benchmarks.floor import REPO
 from benchmarks.job import five_recordings
 
@@ -34,19 +32,11 @@ SMALLEST = 1000
 LARGEST = 100_000
 SAMPLED_SECONDS = 0.25
 
-WITHOUT_ENTRIES = (
-    "--no_entries"
-    if "entries" in {field.name for field in dataclasses.fields(EntryConfig)}
-    else "--no_candidate_windows"
-)
-"""The flag that leaves out most of what is written."""
-
 
 class Row(NamedTuple):
     """One run.
 
     Attributes:
-        flag: that it had.
         recordings: that it read.
         seconds: of the clock.
         cpu_seconds: of all of its processes.
@@ -57,7 +47,6 @@ class Row(NamedTuple):
         bytes_out: of the files that it left.
     """
 
-    flag: str
     recordings: int
     seconds: float
     cpu_seconds: float
@@ -78,16 +67,16 @@ def rows(largest: int = LARGEST, folder: str | None = None) -> Iterator[Row]:
     recordings = SMALLEST
     while recordings <= largest:
         with tempfile.TemporaryDirectory(dir=folder) as made:
-            yield measured(Path(made), recordings, WITHOUT_ENTRIES)
+            yield measured(Path(made), recordings)
         recordings *= 10
 
 
-def measured(folder: Path, recordings: int, flag: str) -> Row:
+def measured(folder: Path, recordings: int) -> Row:
     """Runs the job once, and looks at its processes and files meanwhile."""
     source, out, temporary = folder / "in.jsonl", folder / "out", folder / "tmp"
     _write_recordings(source, recordings)
     temporary.mkdir()
-    command = [sys.executable, "-m", "alm_beam", "windows", f"--input={source}", f"--output={out}", flag]
+    command = [sys.executable, "-m", "alm_beam", "windows", f"--input={source}", f"--output={out}", "--no_entries"]
     begin = time.perf_counter()
     with (folder / "printed").open("wb") as printed:
         job = subprocess.Popen(
@@ -111,7 +100,6 @@ def measured(folder: Path, recordings: int, flag: str) -> Row:
     if job.returncode:
         raise subprocess.CalledProcessError(job.returncode, command, (folder / "printed").read_text())
     return Row(
-        flag=flag,
         recordings=recordings,
         seconds=seconds,
         cpu_seconds=used.ru_utime + used.ru_stime,
@@ -171,12 +159,12 @@ def print_rows(found: Iterable[Row]) -> Iterator[Row]:
     """Prints a line for each row, and gives the rows again."""
     print("\nThe whole job as its input grows. Peak: of the largest process, and of all together.")
     print(
-        f"{'':24}{'recordings':>12}{'seconds':>9}{'CPU s':>9}{'recs/s':>9}{'peak MB':>9}{'all MB':>8}{'disk MB':>10}"
+        f"{'recordings':>12}{'seconds':>9}{'CPU s':>9}{'recs/s':>9}{'peak MB':>9}{'all MB':>8}{'disk MB':>10}"
         f"{'MB in':>9}{'MB out':>10}"
     )
     for row in found:
         print(
-            f"{row.flag:24}{row.recordings:>12,}{row.seconds:>9.1f}{row.cpu_seconds:>9.1f}{row.speed:>9,.0f}"
+            f"{row.recordings:>12,}{row.seconds:>9.1f}{row.cpu_seconds:>9.1f}{row.speed:>9,.0f}"
             f"{row.largest_process / 1e6:>9.0f}{row.all_processes / 1e6:>8.0f}{row.disk / 1e6:>10,.0f}"
             f"{row.bytes_in / 1e6:>9,.0f}{row.bytes_out / 1e6:>10,.0f}",
             flush=True,
