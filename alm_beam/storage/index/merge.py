@@ -11,8 +11,8 @@ from alm_beam.core.text import visible
 from alm_beam.storage.index.format import ROW, IndexFault, Rows
 from alm_beam.storage.paths import written_whole
 
-RUN_ROWS = 1 << 19
-"""Rows that are held at a time: 25 MB, and some times that while they are sorted."""
+RUN_ROWS = 1 << 18
+"""Rows that are held at a time: 13 MB, and some times that while they are sorted. Each worker holds so many."""
 
 _SMALL = 2**16 - 1
 
