@@ -33,7 +33,6 @@ class IndexedCutsSink:
             run: the run.
             name: the shard's.
         """
-        self._name = name
         self._rows = ShardRows(name, located(_parts(run), run.options))
         self._size = 0
         self._begin_block()
@@ -68,7 +67,7 @@ class IndexedCutsSink:
         if not self._keys:
             return
         lengths, durations = np.array(self._lengths, np.int64), np.array(self._durations, np.float64)
-        refuse_durations(self._name, durations)
+        refuse_durations(durations)
         starts = self._size + np.cumsum(lengths + 1) - lengths - 1
         self._rows.add_lines(starts)
         self._rows.add(b"".join(self._keys), starts, lengths, durations, np.array(self._labels, np.uint32))

@@ -9,6 +9,8 @@ import pytest
 
 import alm_beam
 from alm_beam.core.config import JobConfig
+from alm_beam.core.cut_labels import CutLabels
+from alm_beam.core.cuts import CutLines
 from alm_beam.core.losses import Finding, LossStats
 from alm_beam.sample import sample_entries, write_sample
 from alm_beam.storage.index.build import PARTS, build_index
@@ -19,7 +21,7 @@ from alm_beam.storage.outputs import CUTS
 from alm_beam.storage.run_folder import RunFolder
 from alm_beam.storage.staged_run import StagedRun
 from alm_beam.transforms.finish import _FinishRun
-from alm_beam.transforms.index import _ScanShard
+from alm_beam.transforms.index import IndexedCutsSink, _ScanShard
 
 
 @pytest.fixture(scope="module")
@@ -88,6 +90,15 @@ def test_the_count_does_not_change_the_statistics_that_were_given(tmp_path):
     assert ended.findings == Counter(repeated_windows=4)
     assert given == LossStats(recordings=2)
     assert [*step.process(given, [4], [])] == [ended], "the step, done again"
+
+
+def test_a_cut_that_no_index_can_hold_fails_the_run(tmp_path):
+    with (tmp_path / "x.jsonl").open("wb") as file:
+        sink = IndexedCutsSink(StagedRun.of(RunFolder(str(tmp_path)), "1"), "x.jsonl")
+        sink.open(file)
+        sink.write(CutLines([b"{}", b"{}"], [5.0, 2e9], [CutLabels("", "", "")] * 2))
+        with pytest.raises(IndexFault, match=r"a cut lasts 2e\+09 seconds, .* \(--no_cuts\)"):
+            sink.flush()
 
 
 def test_a_line_of_the_run_itself_that_is_no_cut_fails_it(tmp_path):

@@ -120,16 +120,16 @@ def read_cut(line: bytes) -> tuple[float, CutLabels] | tuple[Unusable, str]:
     return float(duration), CutLabels.of(cut)
 
 
-def refuse_durations(where: str, durations: npt.NDArray[np.float64]) -> None:
-    """Nothing, where an index can hold all the durations (seconds) of a shard's cuts.
+def refuse_durations(durations: npt.NDArray[np.float64]) -> None:
+    """Nothing, where an index can hold all the durations (seconds) of cuts.
 
     Raises:
         IndexFault: it cannot.
     """
     unfit = durations[~((durations >= 0) & (durations <= MAX_SECONDS))]
     if len(unfit):
-        found = f"a cut lasts {unfit[0]:g} seconds; no cut may last longer than {MAX_SECONDS:.0f}"
-        raise IndexFault(f"{where}: {found}; check the unit of the times, or write no cuts (--no_cuts)")
+        found = f"a cut lasts {unfit[0]:g} seconds, and an index holds none of more than {MAX_SECONDS:.0f}"
+        raise IndexFault(f"{found}; check the unit of the times, or write no cuts (--no_cuts)")
 
 
 def _constant_in(line: bytes) -> str | None:
