@@ -15,7 +15,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -23,6 +23,7 @@ from alm_beam.loader import WindowLoader
 from alm_beam.storage.index.format import FOLDER, META, ROW, ROWS, Digest, Rows, key_of
 from alm_beam.storage.index.meta import VERSION, Label, LabelSet, Meta, Shard, encoded_meta
 from alm_beam.storage.index.open import open_index, sampled_rows
+from benchmarks.loader import Row
 
 ROUNDS = 5
 SHARDS = 16
@@ -32,15 +33,6 @@ SOURCES = ("ami", "icsi")
 LINE_BYTES = 460
 SECONDS = 120.0
 _BLOCK = 1 << 20
-
-
-class Row(NamedTuple):
-    """A measurement: the median, and of what."""
-
-    name: str
-    rows: int
-    value: float
-    unit: str
 
 
 def rows(count: int = 10_000_000, folder: str | None = None) -> Iterator[Row]:

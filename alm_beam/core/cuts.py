@@ -215,11 +215,11 @@ def _add_lines(
             inside[-1].duration = 0.0  # truncation left nothing
             is_window = False
         if is_window and speech.are_plain:
-            speakers, turns = len(set(labels[first:stop])), speech.turns(first, stop)
+            speakers, changes = len(set(labels[first:stop])), speech.turns(first, stop)
             silence, overlap, longest_gap = speech.seconds(first, stop, begin, until, its_ends)
         else:
             part = _part(labels[first:stop], its_starts, its_ends, inside, until, is_window=is_window)
-            inside, speakers, turns = part.inside, part.speakers, part.turns
+            inside, speakers, changes = part.inside, part.speakers, part.turns
             speaker_durations = part.speaker_durations or speaker_durations
             silence, overlap, longest_gap = speech_seconds(
                 part.starts, part.ends, begin, until, are_ordered=shared.are_ordered
@@ -232,7 +232,7 @@ def _add_lines(
             "speech_fraction": rounded((seconds - silence) / seconds),
             "overlap_fraction": rounded(overlap / seconds),
             "longest_gap": rounded(longest_gap),
-            "turns": turns,
+            "turns": changes,
         }
         channel = 0 if has_one_channel else _channel(inside, shared.channels)
         kind = "MonoCut" if type(channel) is int else "MultiCut"

@@ -102,7 +102,7 @@ def rounded(value: float) -> float:
 
 
 def rounded_exactly(value: float) -> float:
-    """A time (seconds) as `round` rounds it to 8 decimals, in a fifth of the time.
+    """A time (seconds) as `round` rounds it to 8 decimals, in half the time.
 
     Where the nearest number of 8 decimals is close, `rounded` finds it, and the one division that it takes gives the
     same float as reading the decimals would. Else it may be one of two, and `round` tells which.
