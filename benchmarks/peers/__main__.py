@@ -1,8 +1,8 @@
 """`make bench-peers`: others and we on the same inputs, in turns. Prints a table, and writes it as JSON.
 
-NeMo Curator on Ray Data against `alm-beam windows`; Lhotse's readers against `WindowLoader`; the batches of fairseq2
-and of Lhotse's bucketing sampler against `WindowBatches`. Each peer is in an environment of its own, which make makes.
-One that has none is left out, and a line says so.
+NeMo Curator's stages, on Ray Data and without, against `alm-beam windows`; Lhotse's readers against `WindowLoader`; the
+batches of fairseq2 and of Lhotse's bucketing sampler against `WindowBatches`. Each peer is in an environment of its
+own, which make makes. One that has none is left out, and a line says so.
 """
 
 import argparse
@@ -16,7 +16,7 @@ from itertools import chain
 from pathlib import Path
 
 from alm_beam import __version__
-from benchmarks.peers import batches, loaders, windows
+from benchmarks.peers import batches, loaders, stages, windows
 from benchmarks.peers.environments import PACKAGES, PeerError, python_of, versions_of
 from benchmarks.peers.rows import Row, as_json, print_rows
 
@@ -61,12 +61,13 @@ def _parsed(arguments: list[str]) -> argparse.Namespace:
 
 
 def _rows(given: argparse.Namespace, peers: list[str], work: Path) -> Iterator[Row]:
-    folders = {name: work / name for name in ("windows", "batches")}
+    folders = {name: work / name for name in ("windows", "stages", "batches")}
     for folder in folders.values():
         folder.mkdir()
     parts = []
     if "curator" in peers:
         parts.append(windows.rows(given.ami_rttm, given.recordings, given.rounds, folders["windows"]))
+        parts.append(stages.rows(given.ami_rttm, given.rounds, folders["stages"]))
     if "lhotse" in peers:
         parts.append(loaders.rows(given.rounds))
     if {"lhotse", "fairseq2"} & {*peers}:

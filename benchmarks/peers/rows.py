@@ -4,8 +4,8 @@ import statistics
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
-SECONDS, RATE = "s", "windows/s"
-"""Units: of the first less is better, of the second more."""
+SECONDS, CPU_SECONDS, RATE = "s", "CPU s", "windows/s"
+"""Units: of the last more is better, of the others less."""
 
 
 class Measured(NamedTuple):
@@ -40,7 +40,7 @@ class Row(NamedTuple):
 
 def row_of(name: str, peer: str, unit: str, theirs: Sequence[float], ours: Sequence[float], compared: str) -> Row:
     """The row of the rounds' figures."""
-    speeds = [other / own if unit == SECONDS else own / other for other, own in zip(theirs, ours)]
+    speeds = [own / other if unit == RATE else other / own for other, own in zip(theirs, ours)]
     return Row(name, peer, unit, measured(theirs), measured(ours), measured(speeds), compared)
 
 

@@ -4,6 +4,7 @@ Both run with their defaults, which are the same rules. Ours writes cuts, their 
 """
 
 import os
+import resource
 import shutil
 import subprocess
 import sys
@@ -31,6 +32,13 @@ class Manifest(NamedTuple):
 
     name: str
     path: Path
+
+
+class Spent(NamedTuple):
+    """What a process took, in seconds: by the clock, and of CPU time, user and system."""
+
+    wall: float
+    cpu: float
 
 
 def rows(archive: Path | None, recordings: int, rounds: int, work: Path) -> Iterator[Row]:
@@ -97,27 +105,33 @@ def _completed(line: bytes) -> dict[str, object]:
 
 def _curator(manifest: Path, entries: Path) -> float:
     script = Path(__file__).with_name("curator.py")
-    return _seconds([str(python_of("curator")), str(script), str(manifest), str(entries)])
+    return spent_by([str(python_of("curator")), str(script), str(manifest), str(entries)]).wall
 
 
 def _alm_beam(manifest: Path, folder: Path) -> float:
-    return _seconds([sys.executable, "-m", "alm_beam", "windows", f"--input={manifest}", f"--output={folder}"])
+    command = [sys.executable, "-m", "alm_beam", "windows", f"--input={manifest}", f"--output={folder}"]
+    return spent_by(command).wall
 
 
-def _seconds(command: Sequence[str]) -> float:
-    """Wall-clock seconds of a process.
+def spent_by(command: Sequence[str]) -> Spent:
+    """What a process takes, with those that it starts.
 
     Raises:
         PeerError: it fails.
     """
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     os.sync()  # so that nobody waits for what others wrote
-    begin = time.perf_counter()
+    before, begin = _cpu_of_children(), time.perf_counter()
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=REPO, env=environment)
-    seconds = time.perf_counter() - begin
+    spent = Spent(time.perf_counter() - begin, _cpu_of_children() - before)
     if done.returncode:
         raise PeerError(f"{' '.join(command)}: exit code {done.returncode}\n{done.stderr[-2000:]}")
-    return seconds
+    return spent
+
+
+def _cpu_of_children() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def compare_entries(theirs: Path, ours: Sequence[Path]) -> int:
