@@ -17,7 +17,7 @@ from alm_beam.core.shards_config import SliceConfig
 from alm_beam.core.text import visible
 from alm_beam.loader.reader import WindowError
 from alm_beam.storage.audio_files import audio_url
-from alm_beam.storage.byte_ranges import joined_ranges
+from alm_beam.storage.byte_ranges import joined_ranges, read_ranges
 from alm_beam.storage.connections import NO_OPTIONS, StorageOptions
 from alm_beam.storage.index.format import key_of
 from alm_beam.storage.paths import errors_that_name, info_of, is_local, located
@@ -115,7 +115,8 @@ class FolderAudio:
             [start + size for _, start, size, _ in in_order],
         )
         with errors_that_name(self._url):
-            pieces: list[bytes | BaseException] = self._place.fs.cat_ranges(
+            pieces = read_ranges(
+                self._place.fs,
                 [f"{self._place.path}/{files[file]}" for file, _, _ in joined],
                 [start for _, start, _ in joined],
                 [end for _, _, end in joined],

@@ -10,7 +10,7 @@ from orjson import loads
 from alm_beam.core.text import visible
 from alm_beam.loader.permutation import Positions
 from alm_beam.loader.shards import Shards
-from alm_beam.storage.byte_ranges import joined_ranges
+from alm_beam.storage.byte_ranges import joined_ranges, read_ranges
 from alm_beam.storage.index.format import key_of
 from alm_beam.storage.index.open import ROW, Index
 from alm_beam.storage.paths import errors_that_name, is_local, located
@@ -130,8 +130,12 @@ class Reader:
         joined = joined_ranges(shards[order].tolist(), starts[order].tolist(), ends[order].tolist())
         paths = [f"{self._place.path}/{self.index.shards[shard].name}" for shard, _, _ in joined]
         with errors_that_name(self._place.url(self._place.path)):
-            pieces: list[Any] = self._place.fs.cat_ranges(
-                paths, [start for _, start, _ in joined], [end for _, _, end in joined], on_error="return"
+            pieces: list[Any] = read_ranges(
+                self._place.fs,
+                paths,
+                [start for _, start, _ in joined],
+                [end for _, _, end in joined],
+                on_error="return",
             )
         for path, piece in zip(paths, pieces):
             with errors_that_name(self._place.url(path)):

@@ -16,7 +16,7 @@ import numpy as np
 from alm_beam.core.faults import BadEntry, RejectReason
 from alm_beam.core.manifest import ManifestLine, without_bom
 from alm_beam.core.text import visible
-from alm_beam.storage.byte_ranges import REQUEST_BYTES, joined_ranges
+from alm_beam.storage.byte_ranges import REQUEST_BYTES, joined_ranges, read_ranges
 from alm_beam.storage.connections import NO_OPTIONS, StorageOptions
 from alm_beam.storage.cut_columns import PLANNED, Columns
 from alm_beam.storage.discovery import Manifest
@@ -241,7 +241,7 @@ def _pieces(
         fs = asked[0][1].fs
         paths, starts, ends = [place.path for _, place, _, _ in asked], *zip(*(each[2:] for each in asked))
         try:
-            pieces = fs.cat_ranges(paths, [*starts], [*ends], on_error="return")
+            pieces = read_ranges(fs, paths, [*starts], [*ends], on_error="return")
         except Exception as error:
             raise _unreadable(asked[0][0], error) from None
         for (name, _, _, _), piece in zip(asked, pieces):

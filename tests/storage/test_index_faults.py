@@ -14,7 +14,8 @@ from alm_beam.cli.main import main
 from alm_beam.storage.index.build import build_index
 from alm_beam.storage.index.open import ROW, IndexFault, _candidates, open_index
 from alm_beam.storage.index.verify import verify_index
-from tests.servers.faults import proxy
+from tests.loader.uploads import uploaded
+from tests.servers.faults import Request, proxy
 from tests.servers.stores import Store
 from tests.storage.cuts import LINES, change_meta, line, rewrite, shard, swap, write_shards
 
@@ -170,3 +171,14 @@ def test_on_a_store(store: Store, tmp_path, monkeypatch):
     store.write(f"{url}/cuts-00000-of-00002.jsonl", lines[0])
     with pytest.raises(IndexFault, match="it is cut off"):
         open_index(url, storage_options=store.options)
+
+
+def test_a_store_that_refuses_lines_is_told_with_their_shard(s3, tmp_path):
+    url = uploaded(s3, str(write_shards(tmp_path / "cuts", LINES, 2)))
+    build_index(url, storage_options=s3.options)
+
+    def refused(request: Request) -> str | None:
+        return "status:403:AccessDenied" if request.method == "GET" and ".jsonl" in request.path else None
+
+    with proxy(s3.port, refused) as between, pytest.raises(OSError, match=f"^{url}.*: (?s:.*)AccessDenied"):
+        open_index(url, storage_options=s3.behind(between.port).options)

@@ -1,6 +1,7 @@
 """Sorted runs of an index's rows, as files, and their merge, in memory that does not grow with them."""
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import fsspec
 import msgspec
@@ -8,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from alm_beam.core.text import visible
+from alm_beam.storage.byte_ranges import read_ranges
 from alm_beam.storage.index.format import ROW, IndexFault, Rows
 from alm_beam.storage.paths import written_whole
 
@@ -132,7 +134,8 @@ class _Head:
 def _fill(fs: fsspec.AbstractFileSystem, heads: list[_Head], rows: int) -> None:
     starts = [head.read * ROW.itemsize for head in heads]
     ends = [(head.read + min(rows, head.unread)) * ROW.itemsize for head in heads]
-    for head, start, end, data in zip(heads, starts, ends, fs.cat_ranges([h.run.path for h in heads], starts, ends)):
+    pieces: list[Any] = read_ranges(fs, [head.run.path for head in heads], starts, ends)
+    for head, start, end, data in zip(heads, starts, ends, pieces):
         if len(data) != end - start:
             raise OSError(f"{visible(head.run.path)}: ends before byte {end}")
         head.put(data)

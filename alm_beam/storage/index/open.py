@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from alm_beam.storage.byte_ranges import read_ranges
 from alm_beam.storage.connections import StorageOptions
 from alm_beam.storage.index.fingerprint import repeats
 from alm_beam.storage.index.format import (
@@ -385,7 +386,7 @@ def _check_lines(place: Located, index: Index, numbers: Iterable[int]) -> None:
     starts = [int(row["offset"]) - before for row, before in zip(rows, befores)]
     ends = [int(row["offset"]) + int(row["length"]) for row in rows]
     with errors_that_name(place.url(place.path)):
-        pieces: list[bytes] = place.fs.cat_ranges(paths, starts, ends)
+        pieces: list[Any] = read_ranges(place.fs, paths, starts, ends)
     for path, row, before, piece in zip(paths, rows, befores, pieces):
         if piece[:before] not in (b"", b"\n") or key_of(piece[before:]) != row["key"].tobytes():
             where = shown(place.url(path))
