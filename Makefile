@@ -142,7 +142,7 @@ dataflow-requirements:
 bench-flink: $(READY)
 	$(BIN)/python -m benchmarks.flink bench_output
 
-# What others do on the same inputs, in turns with ours: a table, and peers.json in bench_output. Ten minutes on two idle
+# What others do on the same inputs, in turns with ours: a table, and peers.json in bench_output. Twenty minutes on two idle
 # cores. AMI_RTTM=PATH names a tar archive of RTTM files; PEERS, RECORDINGS and ROUNDS make it shorter or longer.
 bench-peers: $(READY) $(PEERS:%=.venv-bench-%/.ready)
 	$(BIN)/python -m benchmarks.peers bench_output --peers $(PEERS) \
