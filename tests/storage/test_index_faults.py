@@ -180,5 +180,5 @@ def test_a_store_that_refuses_lines_is_told_with_their_shard(s3, tmp_path):
     def refused(request: Request) -> str | None:
         return "status:403:AccessDenied" if request.method == "GET" and ".jsonl" in request.path else None
 
-    with proxy(s3.port, refused) as between, pytest.raises(OSError, match=f"^{url}.*: (?s:.*)AccessDenied"):
+    with proxy(s3.port, refused) as between, pytest.raises(OSError, match=f"^{url}/cuts-0000.*: (?s:.*)AccessDenied"):
         open_index(url, storage_options=s3.behind(between.port).options)

@@ -386,8 +386,11 @@ def _check_lines(place: Located, index: Index, numbers: Iterable[int]) -> None:
     starts = [int(row["offset"]) - before for row, before in zip(rows, befores)]
     ends = [int(row["offset"]) + int(row["length"]) for row in rows]
     with errors_that_name(place.url(place.path)):
-        pieces: list[Any] = read_ranges(place.fs, paths, starts, ends)
+        pieces: list[Any] = read_ranges(place.fs, paths, starts, ends, on_error="return")
     for path, row, before, piece in zip(paths, rows, befores, pieces):
+        if isinstance(piece, BaseException):
+            with errors_that_name(place.url(path)):
+                raise piece
         if piece[:before] not in (b"", b"\n") or key_of(piece[before:]) != row["key"].tobytes():
             where = shown(place.url(path))
             what = f"the line at byte {row['offset']} is not the one that was indexed"
