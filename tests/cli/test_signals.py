@@ -56,7 +56,7 @@ def started(*command: object, folder: Path, **environment: str) -> Iterator[subp
         text=True,
         start_new_session=True,
         env={**os.environ, "TMPDIR": str(folder / "tmp"), "NOTE": str(note(folder)), **environment},
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # a shell's `&` ignores it
+        preexec_fn=ignore_no_signal,
     )
     try:
         yield process
@@ -68,6 +68,12 @@ def started(*command: object, folder: Path, **environment: str) -> Iterator[subp
             os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
     assert not left, "a process is left"
+
+
+def ignore_no_signal() -> None:
+    """For `preexec_fn`: a shell's `&` has SIGINT ignored, `nohup` SIGHUP, and so the command that they run."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def note(folder: Path) -> Path:
