@@ -24,6 +24,9 @@ LHOTSE := 1.33.0 2.0.0a7
 TORCH := torch==2.15.0 torchdata==0.11.0 urllib3
 TORCH_TESTS = $(shell grep -rlE 'importorskip."(lhotse|torch)' tests --include=*.py)
 
+# The tests start thousands of processes, each of which would compile all that it imports.
+unexport PYTHONDONTWRITEBYTECODE
+
 # Whose work `make bench-peers` measures, each in an environment of its own; with Lhotse is ours, in the same process.
 PEERS ?= curator lhotse fairseq2
 BESIDE_lhotse := --constraint requirements.txt --editable '.[audio]'
