@@ -59,7 +59,7 @@ def run_process(module: str) -> NoReturn:
     if hasattr(os, "fork") and _is_only_thread():
         _go_on_in_a_fork()
     _modules.append(module)
-    os.environ.setdefault("GRPC_VERBOSITY", "ERROR")  # else it says, now and then, that a fork is not its own
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # what fails comes as an exception, too, and is told in one line
     from alm_beam.cli.output import exit_with
 
     exit_with(importlib.import_module(module).main)

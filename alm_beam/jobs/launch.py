@@ -29,7 +29,7 @@ from alm_beam.runners.beam_internals import ExternalJobServer, RunOptions, drop_
 from alm_beam.runners.local import LocalRunner, use_all_cores
 from alm_beam.storage.discovery import InputError
 from alm_beam.storage.index.format import IndexFault
-from alm_beam.storage.limits import out_of_memory
+from alm_beam.storage.limits import NO_THREAD, out_of_memory
 from alm_beam.storage.lines import ManifestReadError
 from alm_beam.storage.outputs import SUCCESS
 from alm_beam.storage.secrets import redacted, shown
@@ -46,7 +46,7 @@ _ERRORS: dict[str, type[Exception]] = {
 """The errors of a worker that a caller may want to tell apart. A runner hands over their text alone."""
 
 _MEMORY_ERRORS = ("MemoryError", "_ArrayMemoryError")
-_MEMORY_MESSAGES = ("can't start new thread", "std::bad_alloc")
+_MEMORY_MESSAGES = (NO_THREAD, "std::bad_alloc")
 _PLAIN_ERRORS = ("OSError", "FileNotFoundError", "PermissionError", "RunError", "RuntimeError")
 """Errors whose names add nothing to what they say."""
 

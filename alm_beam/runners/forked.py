@@ -30,10 +30,14 @@ from alm_beam.runners.beam_internals import (
     sdk_worker_main,
     worker_handlers,
 )
+from alm_beam.storage.limits import NO_THREAD
 from alm_beam.storage.tally import count_as_fork
 
 URN = "alm_beam:env:forked_python:v1"
 """The environment, for Beam: a worker process of this kind."""
+
+_LACKS_MEMORY = 12
+"""The exit code of a fork that a limit of memory ended."""
 
 _LOOK_AGAIN_SECONDS = 0.2
 _LONGEST_STOP_SECONDS = 2
@@ -145,6 +149,8 @@ class _Fork:
         code = self._exit_code_after(os.WNOHANG)
         if not code:
             return None
+        if code == _LACKS_MEMORY:
+            return NO_THREAD
         if code > 0:
             return f"a worker process failed with exit code {code}"
         lacked_memory = -code in (signal.SIGKILL, signal.SIGABRT)
@@ -193,7 +199,10 @@ def _serve(receiver: int) -> NoReturn:
     except grpc.RpcError:
         pass  # the parent has closed the connection
     except BaseException as error:
-        print(*traceback.format_exception_only(error), sep="", end="", file=sys.stderr)
+        if _is_lack_of_threads(error):
+            code = _LACKS_MEMORY  # the parent tells what helps
+        else:
+            print(*traceback.format_exception_only(error), sep="", end="", file=sys.stderr)
     finally:
         logging.shutdown()
         os._exit(code)
@@ -319,7 +328,7 @@ class _ForkedWorkerHandler(worker_handlers.GrpcWorkerHandler):
 
 
 def _is_lack_of_threads(error: BaseException | None) -> bool:
-    return isinstance(error, MemoryError) or "can't start new thread" in str(error)
+    return isinstance(error, MemoryError) or NO_THREAD in str(error)
 
 
 def _stop_in_time(server: worker_handlers.GrpcServer) -> None:

@@ -2,6 +2,9 @@
 
 import errno
 
+NO_THREAD = "can't start new thread"
+"""What Python says where memory is too short for a thread."""
+
 _HELP = {
     errno.EMFILE: "raise the number of files that the process may open (ulimit -n)",
     errno.ENFILE: "this machine has too many open files",

@@ -135,7 +135,8 @@ def test_a_limit_of_the_machine_is_told_in_one_line_and_the_earlier_run_stays(tm
         timeout=600,
         preexec_fn=lambda: resource.setrlimit(limit, (allowed, allowed)),
     )
-    [line] = process.stderr.splitlines()
+    assert process.stderr.count("\n") == 1, process.stderr
+    line = process.stderr.splitlines()[-1]
     assert process.returncode == 1
     assert f"the earlier run in {tmp_path / 'out'} stays: " in line
     assert why in line
