@@ -150,7 +150,7 @@ class _Fork:
         if not code:
             return None
         if code == _LACKS_MEMORY:
-            return NO_THREAD
+            return "MemoryError: a worker process ended for lack of it"
         if code > 0:
             return f"a worker process failed with exit code {code}"
         lacked_memory = -code in (signal.SIGKILL, signal.SIGABRT)

@@ -31,8 +31,9 @@ def ended(run: subprocess.Popen[str]) -> tuple[int, str]:
     try:
         printed, errors = run.communicate(timeout=_RUN_SECONDS)
     except subprocess.TimeoutExpired:
-        for work in Path(f"/proc/{run.pid}/task/{run.pid}/children").read_text().split():  # it waits for its fork
-            os.kill(int(work), signal.SIGABRT)
+        forks = Path(f"/proc/{run.pid}/task/{run.pid}/children").read_text().split()
+        for work in map(int, forks or [run.pid]):  # the process itself waits for its fork
+            os.kill(work, signal.SIGABRT)
         printed, errors = run.communicate()
         return -1, f"not done after {_RUN_SECONDS} s\n{errors}"
     return run.returncode, printed + errors
