@@ -8,7 +8,6 @@ where the other is ended by a signal of its own, as by SIGKILL where memory is s
 This is for whole processes of our own. `main([...])` of a command, and the library, leave signals alone.
 """
 
-import gc
 import importlib
 import os
 import select
@@ -16,7 +15,7 @@ import signal
 import sys
 from _thread import get_ident
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from typing import NoReturn
 
 _KNOWN = {"SIGINT": "interrupted", "SIGTERM": "ended by SIGTERM", "SIGHUP": "ended by SIGHUP"}
@@ -71,22 +70,9 @@ def _is_only_thread() -> bool:
     return threading is None or threading.active_count() == 1
 
 
-@contextmanager
-def importing() -> Iterator[None]:
-    """Meanwhile, no garbage is looked for in a process of ours, and what is there at the end is never looked through.
-
-    The import of Beam makes some 220,000 objects that stay, and a few hundred that do not. To look through them again
-    and again, while they are made and after that, would take a seventh of the time of a run of five recordings.
-    """
-    if not (_modules and gc.isenabled()):
-        yield
-        return
-    gc.disable()
-    try:
-        yield
-        gc.freeze()
-    finally:
-        gc.enable()
+def is_process_of_ours() -> bool:
+    """Whether this process does the work of a command, and nothing else."""
+    return bool(_modules)
 
 
 def note_command(prog: str) -> None:
